@@ -1,0 +1,1 @@
+"""Pure functions from a Timeline to typed facts. No wording, no thresholds, no judgement."""

@@ -1,0 +1,87 @@
+"""The manifest of a bundle: what was traced, where, with which versions, and how it ended."""
+
+from __future__ import annotations
+
+import msgspec
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+HOOK_LOG_NAME = "hooks.jsonl"
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What was traced. `kind` is `model`, `script`, `module`, `example` or `code`."""
+
+    kind: str
+    name: str
+    argv: tuple[str, ...] = ()
+
+
+class ClockAnchor(msgspec.Struct, frozen=True, kw_only=True):
+    """The process's clocks read at one moment; `bracket_ns` is how long reading them took.
+
+    When `realtime_ns - monotonic_ns` differs between two anchors, the wall clock was stepped in between.
+    """
+
+    realtime_ns: int
+    monotonic_ns: int
+    perf_counter_ns: int
+    bracket_ns: int
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU as torch reports it."""
+
+    index: int
+    name: str
+    memory_bytes: int
+    compute_capability: tuple[int, int]
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """Versions and hardware. A package that is not there has an empty version."""
+
+    python: str
+    platform: str
+    cpu_count: int
+    onnxruntime: str = ""
+    onnxruntime_build: str = ""
+    torch: str = ""
+    torch_cuda: str = ""
+    cuda_driver: str = ""
+    numpy: str = ""
+    devices: tuple[Device, ...] = ()
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How the target ended. A manifest without one belongs to a program that was killed."""
+
+    clock: ClockAnchor
+    exit_code: int
+    exception: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How much was attached for how long (runs are counted for each session)."""
+
+    warmup_runs: int = 0
+    """Runs before anything but the hooks is attached."""
+    active_runs: int = 0
+    """Runs with ORT's profile and torch's profiler attached."""
+    torch_runs: int = 0
+    """Runs after those with torch's profiler alone; the rest run with the hooks alone."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`manifest.json`. Written when the capture starts, and again, with `ending`, when it is complete."""
+
+    ortprobe: str
+    target: Target
+    process: int
+    environment: Environment
+    settings: Settings
+    clock: ClockAnchor
+    format_version: int = FORMAT_VERSION
+    ending: Ending | None = None
+    hook_cost_ns: int | None = None
+    """What the hooks add to one `run` call, measured in this process; None when it was not measured."""

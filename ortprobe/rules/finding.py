@@ -1,0 +1,68 @@
+"""What a rule says: a finding with its evidence, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ortprobe.timeline import Site
+
+
+class Severity(StrEnum):
+    """ERROR: results are wrong or the program fails. WARNING: it costs time. INFO: worth knowing."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Confidence(StrEnum):
+    """CERTAIN: read off the capture. LIKELY: inferred from it, with the inference named in the detail."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One problem of the traced program, however often it occurred."""
+
+    code: str
+    severity: Severity
+    title: str
+    """One sentence with the figures: what happened."""
+    detail: str
+    """What it means and how it is known, in a few sentences."""
+    count: int
+    cost_ns: int | None
+    """What it cost in this capture; None when that can't be said."""
+    confidence: Confidence
+    where: tuple[Site, ...]
+    evidence: tuple[int, ...]
+    """Spans, the most telling first."""
+    fix: str
+    """What to change, as code where code says it best."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """The rule could judge, and the program does not have the problem."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotApplicable:
+    """The rule could not judge: the evidence it needs is not in the capture, or there is nothing it speaks about."""
+
+    why: str
+    evidence_missing: bool
+    """True when the capture lacks the evidence; False when the program has nothing of the kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFailed:
+    """The rule itself broke; the other rules are not affected."""
+
+    error: str
+
+
+Outcome = Finding | Passed | NotApplicable | RuleFailed

@@ -1,0 +1,53 @@
+"""The model of a capture: columns, lanes, names, intervals and links. numpy and the standard library alone."""
+
+from ortprobe.timeline.model import (
+    Capture,
+    ClockBound,
+    ClockMethod,
+    Creation,
+    Lane,
+    LaneKind,
+    Problem,
+    ProblemKind,
+    Session,
+    Site,
+    Source,
+    SourceKind,
+    Timeline,
+    parse_site,
+)
+from ortprobe.timeline.spans import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, Spans, UInt8s
+from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, WaitKind, Waits
+
+__all__ = [
+    "DEVICE_WORK",
+    "NONE",
+    "Bools",
+    "Capture",
+    "ClockBound",
+    "ClockMethod",
+    "Creation",
+    "DeviceOps",
+    "HookCalls",
+    "Int32s",
+    "Int64s",
+    "Kind",
+    "Lane",
+    "LaneKind",
+    "Links",
+    "NodeSpans",
+    "Nodes",
+    "Problem",
+    "ProblemKind",
+    "Runs",
+    "Session",
+    "Site",
+    "Source",
+    "SourceKind",
+    "Spans",
+    "Timeline",
+    "UInt8s",
+    "WaitKind",
+    "Waits",
+    "parse_site",
+]

@@ -1,0 +1,81 @@
+"""Half-open intervals [start, end) of int64 nanoseconds as pairs of columns: unions, gaps, overlaps, containment."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ortprobe.timeline.spans import NONE, Int32s, Int64s
+
+Intervals = tuple[Int64s, Int64s]
+"""Starts and ends, of equal length."""
+
+
+def union(start_ns: Int64s, end_ns: Int64s) -> Intervals:
+    """The same time without overlaps: sorted, disjoint, not touching. Empty intervals vanish."""
+    keep = end_ns > start_ns
+    start_ns, end_ns = start_ns[keep], end_ns[keep]
+    if not len(start_ns):
+        return start_ns, end_ns
+    order = np.argsort(start_ns, kind="stable")
+    start_ns, reach_ns = start_ns[order], np.maximum.accumulate(end_ns[order])
+    opens = np.concatenate(([True], start_ns[1:] > reach_ns[:-1]))
+    closes = np.concatenate((opens[1:], [True]))
+    return start_ns[opens], reach_ns[closes]
+
+
+def total_ns(intervals: Intervals) -> int:
+    """Summed length of disjoint intervals."""
+    return int((intervals[1] - intervals[0]).sum())
+
+
+def gaps(busy: Intervals, start_ns: int, end_ns: int) -> Intervals:
+    """What disjoint, sorted `busy` leaves free of [start_ns, end_ns)."""
+    busy_start, busy_end = clip(busy, start_ns, end_ns)
+    free_start = np.concatenate(([start_ns], busy_end)).astype(np.int64)
+    free_end = np.concatenate((busy_start, [end_ns])).astype(np.int64)
+    keep = free_end > free_start
+    return free_start[keep], free_end[keep]
+
+
+def clip(intervals: Intervals, start_ns: int, end_ns: int) -> Intervals:
+    """The part of each interval inside [start_ns, end_ns); intervals outside vanish."""
+    start, end = np.maximum(intervals[0], start_ns), np.minimum(intervals[1], end_ns)
+    keep = end > start
+    return start[keep], end[keep]
+
+
+def overlap_ns(busy: Intervals, start_ns: int, end_ns: int) -> int:
+    """How much of [start_ns, end_ns) disjoint, sorted `busy` covers."""
+    first = int(np.searchsorted(busy[1], start_ns, side="right"))
+    last = int(np.searchsorted(busy[0], end_ns, side="left"))
+    return total_ns(clip((busy[0][first:last], busy[1][first:last]), start_ns, end_ns))
+
+
+def innermost_containing(start_ns: Int64s, end_ns: Int64s, points_ns: Int64s) -> Int32s:
+    """For each point, the index of the latest-starting interval that contains it; NONE where there is none.
+
+    The intervals must be sorted by start and nest (no two may overlap partly), as calls on one thread do. A point at
+    an interval's end is outside of it. `points_ns` need not be sorted.
+    """
+    found = np.searchsorted(start_ns, points_ns, side="right").astype(np.int32) - 1
+    parent = _enclosing(start_ns, end_ns)
+    while True:
+        outside = found >= 0
+        outside[outside] = end_ns[found[outside]] <= points_ns[outside]
+        if not outside.any():
+            return found
+        found[outside] = parent[found[outside]]
+
+
+def _enclosing(start_ns: Int64s, end_ns: Int64s) -> Int32s:
+    """For each of the nested intervals, the index of the nearest earlier one that has not ended at its start."""
+    parent = np.full(len(start_ns), NONE, np.int32)
+    open_ones: list[int] = []
+    ends = end_ns.tolist()
+    for index, start in enumerate(start_ns.tolist()):
+        while open_ones and ends[open_ones[-1]] <= start:
+            open_ones.pop()
+        if open_ones:
+            parent[index] = open_ones[-1]
+        open_ones.append(index)
+    return parent
