@@ -177,9 +177,9 @@ class Scene:
         if self.records:
             return load_bundle(self.write_bundle(folder / "scene.ortprobe"))
         folder.mkdir(parents=True, exist_ok=True)
-        ort = [self._write_profile(folder, number) for number in range(len(self.profiles))]
+        ort = [self.write_profile(folder, number) for number in range(len(self.profiles))]
         starts = [at_ns(profile.start_us) for profile in self.profiles]
-        torch = [self._write_trace(folder)] if self.events else []
+        torch = [self.write_trace(folder)] if self.events else []
         return load_files(ort=[f"{path}@{start}" for path, start in zip(ort, starts, strict=True)], torch=torch)
 
     def write_bundle(self, folder: Path) -> Path:
@@ -197,18 +197,18 @@ class Scene:
         for record in self.records:
             writer.append(record)
         for number in range(len(self.profiles)):
-            writer.append(ProfileEnded(session=number, file=self._write_profile(folder, number).name, end_ns=EPOCH_NS))
+            writer.append(ProfileEnded(session=number, file=self.write_profile(folder, number).name, end_ns=EPOCH_NS))
         if self.events:
-            writer.append(Window(start_ns=EPOCH_NS, end_ns=EPOCH_NS, file=self._write_trace(folder).name))
+            writer.append(Window(start_ns=EPOCH_NS, end_ns=EPOCH_NS, file=self.write_trace(folder).name))
         writer.close(manifest)
         return folder
 
-    def _write_profile(self, folder: Path, number: int) -> Path:
+    def write_profile(self, folder: Path, number: int) -> Path:
         path = folder / f"ort-{number}.json"
         path.write_text(json.dumps(self.profiles[number].events))
         return path
 
-    def _write_trace(self, folder: Path) -> Path:
+    def write_trace(self, folder: Path) -> Path:
         closing: Event = {"name": "Record Window End", "ph": "i", "s": "g", "pid": "", "tid": "", "ts": 0}
         trace = {"schemaVersion": 1, "baseTimeNanoseconds": EPOCH_NS, "traceEvents": [*self.events, closing]}
         path = folder / "torch-0.json"
