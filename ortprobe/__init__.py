@@ -1,3 +1,23 @@
 """Where the time goes, and whether the result is right, when ONNX Runtime runs beside PyTorch on a GPU."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ortprobe.capture.runner import Runner
+    from ortprobe.capture.tracing import trace
+
 __version__ = "0.1.0"
+__all__ = ["Runner", "__version__", "trace"]
+
+_HOMES = {"Runner": "ortprobe.capture.runner", "trace": "ortprobe.capture.tracing"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for when it is asked for: `import ortprobe` itself imports nothing heavy (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)

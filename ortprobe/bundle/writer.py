@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import msgspec
@@ -12,12 +13,15 @@ from ortprobe.bundle.manifest import HOOK_LOG_NAME, MANIFEST_NAME, Manifest
 from ortprobe.bundle.records import AnyRecord
 from ortprobe.errors import OutputExists, UsageError
 
+_CLOSED = -1
+
 
 class BundleWriter:
     """A bundle folder that is being filled.
 
     Each record is one `write` system call on a file opened for appending, so whatever was recorded survives SIGKILL
-    and `os._exit`, and threads don't mix their lines.
+    and `os._exit`, and threads don't mix their lines. Records that arrive after `close` are dropped: a thread of the
+    program may still be running, and the closed descriptor's number may by then belong to a file of its own.
 
     Raises:
         OutputExists: the folder is already there and `force` is not set.
@@ -28,19 +32,26 @@ class BundleWriter:
         self.folder = folder
         _make_empty(folder, force)
         self._encoder = msgspec.json.Encoder()
+        self._lock = threading.RLock()  # re-entered when a signal handler or a finalizer makes a hooked call
         self._log = os.open(folder / HOOK_LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.manifest = manifest
         self._write_manifest()
 
     def append(self, record: AnyRecord) -> None:
         """Add one line to the hook log."""
-        os.write(self._log, self._encoder.encode(record) + b"\n")
+        line = self._encoder.encode(record) + b"\n"
+        with self._lock:
+            if self._log != _CLOSED:
+                os.write(self._log, line)
 
     def close(self, manifest: Manifest) -> None:
         """Write the manifest as it is at the end and close the hook log."""
         self.manifest = manifest
         self._write_manifest()
-        os.close(self._log)
+        with self._lock:
+            log, self._log = self._log, _CLOSED
+        if log != _CLOSED:
+            os.close(log)
 
     def _write_manifest(self) -> None:
         final, partial = self.folder / MANIFEST_NAME, self.folder / (MANIFEST_NAME + ".partial")

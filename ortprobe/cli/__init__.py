@@ -1,1 +1,61 @@
+"""The command line: one module a command, imported when the command is used, and one place where failures end."""
 
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from ortprobe import __version__
+from ortprobe.errors import OrtprobeError
+
+_COMMANDS = {
+    "trace": "Run a model or a program, record it and write the report.",
+    "report": "Make the report of a capture again, in any format.",
+    "nsys": "The right nsys command line for a target.",
+}
+
+
+class LazyCommands(click.Group):
+    """Imports `ortprobe.cli.<command>` when a command is used; `--help` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = import_module(f"ortprobe.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ortprobe")
+def group() -> None:
+    """Where the time goes, and whether the result is right, when ONNX Runtime runs beside PyTorch on a GPU."""
+
+
+def main() -> None:
+    """Run the command line and exit: 0 fine, 2 for wrong usage or unreadable input with one line that says what."""
+    try:
+        code = group.main(prog_name="ortprobe", standalone_mode=False)
+    except OrtprobeError as error:
+        click.echo(f"ortprobe: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # The reader has gone; leave nothing for Python to flush into the closed pipe when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)

@@ -1,0 +1,39 @@
+"""Which line of the traced program made a call."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+_ORTPROBE = str(Path(__file__).parent.parent) + "/"
+_EXAMPLES = _ORTPROBE + "examples/"
+_LIBRARIES = ("/onnxruntime/", "/torch/", "/nvtx/")
+
+
+def call_site(depth: int = 1) -> str:
+    """`file:line` of the innermost frame that is neither ortprobe nor onnxruntime nor torch; "" without one.
+
+    `depth` is how many frames above the caller to start at.
+    """
+    frame = sys._getframe(depth)
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if is_program_file(filename):
+            return f"{filename}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return ""
+
+
+@cache
+def is_program_file(filename: str) -> bool:
+    """Whether code of this file name belongs to the traced program or to a library that it uses."""
+    if is_ours(filename) or filename.startswith("<frozen "):
+        return False
+    packages = filename.rpartition("-packages")  # site-packages, dist-packages
+    return not (packages[1] and packages[2].startswith(_LIBRARIES))
+
+
+def is_ours(filename: str) -> bool:
+    """Whether code of this file name is ortprobe itself. The examples are programs like any other."""
+    return filename.startswith(_ORTPROBE) and not filename.startswith(_EXAMPLES)

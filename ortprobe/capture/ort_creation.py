@@ -1,0 +1,221 @@
+"""Hooks on the creation of onnxruntime sessions: by the constructor, by `set_providers`, by the fallback inside `run`.
+
+Read in onnxruntime 1.20 to 1.32, capi/onnxruntime_inference_collection.py: `InferenceSession.__init__` and
+`_reset_session` (called by `set_providers`) both make the C session in `_create_inference_session`. When that raises
+inside `__init__`, or an execution provider fails inside `run` or `run_with_ort_values`, ORT prints two lines and makes
+another one with its fallback providers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from time import time_ns
+from typing import Any
+
+from ortprobe.bundle import NONE, SessionCreated
+from ortprobe.capture.callsite import call_site
+from ortprobe.capture.hook_log import one_line
+from ortprobe.capture.nvtx_ranges import open_range, range_closer
+from ortprobe.capture.patches import Patches
+from ortprobe.capture.recorder import Recorder
+from ortprobe.capture.sessions import SessionState
+
+Options = dict[str, dict[str, str]]
+
+
+@dataclass(slots=True)
+class Cause:
+    """Why the C session that is created next in this thread is created."""
+
+    reason: str
+    start_ns: int
+    site: str
+    replaces: int = NONE
+    previous_options: Options | None = None
+    attempts: int = 0
+
+
+def hook_creation(patches: Patches, recorder: Recorder, session_class: type) -> None:
+    """Install the hooks; an onnxruntime that lacks one of these methods leaves a `Lost` record."""
+    wrappers = {
+        "__init__": _wrap_constructor,
+        "set_providers": _wrap_set_providers,
+        "_create_inference_session": _wrap_create,
+    }
+    for name, wrap in wrappers.items():
+        if not patches.replace(session_class, name, lambda original, wrap=wrap: wrap(original, recorder)):
+            recorder.log.lost(f"hook:{name}", f"this onnxruntime has no {session_class.__name__}.{name}")
+
+
+def _wrap_constructor(original: Callable[..., None], recorder: Recorder) -> Callable[..., None]:
+    @wraps(original)
+    def constructor(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not recorder.log.enabled:
+            return original(self, *args, **kwargs)
+        with _guarded(recorder, "profiler_window"):
+            recorder.schedule.before_creation()
+        with _because(recorder, Cause("constructor", time_ns(), call_site())), _named("session"):
+            return original(self, *args, **kwargs)
+
+    return constructor
+
+
+def _wrap_set_providers(original: Callable[..., None], recorder: Recorder) -> Callable[..., None]:
+    @wraps(original)
+    def set_providers(self: Any, *args: Any, **kwargs: Any) -> None:
+        if not recorder.log.enabled:
+            return original(self, *args, **kwargs)
+        is_fallback = bool(getattr(recorder.in_thread, "running", 0))
+        cause = Cause("fallback" if is_fallback else "set_providers", 0, call_site())
+        with _guarded(recorder, "profiler_window"):
+            recorder.schedule.before_creation()
+        with _guarded(recorder, "replaced_session"):
+            cause.previous_options = _provider_options(self)
+            replaced = recorder.sessions.drop(self)
+            cause.replaces = replaced.serial if replaced else NONE
+        cause.start_ns = time_ns()
+        error = ""
+        try:
+            with _because(recorder, cause), _named("set_providers"):
+                return original(self, *args, **kwargs)
+        except BaseException as raised:
+            error = one_line(raised)
+            raise
+        finally:
+            if not is_fallback:
+                serial = recorder.sessions.serial(self)
+                recorder.log.call(
+                    "set_providers", cause.start_ns, time_ns(), site=cause.site, error=error, session=serial
+                )
+
+    return set_providers
+
+
+def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[..., None]:
+    @wraps(original)
+    def create(self: Any, providers: Any, provider_options: Any, *args: Any, **kwargs: Any) -> None:
+        if not recorder.log.enabled:
+            return original(self, providers, provider_options, *args, **kwargs)
+        cause = getattr(recorder.in_thread, "cause", None) or Cause("constructor", time_ns(), call_site())
+        if cause.attempts:
+            cause.reason, cause.start_ns = "fallback", time_ns()
+        cause.attempts += 1
+        state = recorder.sessions.begin(self)
+        error = ""
+        try:
+            with _profiled(recorder, self, state):
+                return original(self, providers, provider_options, *args, **kwargs)
+        except BaseException as raised:
+            error = one_line(raised)
+            raise
+        finally:
+            end_ns = time_ns()
+            with _guarded(recorder, "session_created"):
+                _settle(recorder, self, state, error)
+                recorder.log.append(_record(recorder, self, state, cause, providers, end_ns, error))
+
+    return create
+
+
+def _settle(recorder: Recorder, session: Any, state: SessionState, error: str) -> None:
+    if error:
+        recorder.sessions.abandon(state)
+        return
+    recorder.sessions.keep(session, state)
+    for name, options in _provider_options(session).items():
+        handle = int(options.get("user_compute_stream") or 0)
+        if name == "CUDAExecutionProvider" and handle and options.get("has_user_compute_stream", "1") == "1":
+            state.stream = handle
+            recorder.streams.seen(handle, int(options.get("device_id") or 0))
+
+
+def _record(
+    recorder: Recorder, session: Any, state: SessionState, cause: Cause, providers: Any, end_ns: int, error: str
+) -> SessionCreated:
+    path, content = session._model_path, session._model_bytes
+    alive = not error
+    return SessionCreated(
+        session=state.serial,
+        owner=state.owner,
+        reason=cause.reason,
+        start_ns=cause.start_ns,
+        end_ns=end_ns,
+        thread=recorder.log.thread(),
+        replaces=cause.replaces,
+        site=cause.site,
+        model_path=os.path.abspath(path) if path else "",
+        model_bytes=len(content) if content else 0,
+        requested_providers=_provider_names(providers),
+        providers=tuple(session.get_providers()) if alive else (),
+        provider_options=_provider_options(session) if alive else {},
+        previous_provider_options=cause.previous_options or {},
+        inputs=tuple(node.name for node in session.get_inputs()) if alive else (),
+        outputs=tuple(node.name for node in session.get_outputs()) if alive else (),
+        profile_prefix=state.profile_prefix if alive else "",
+        profile_start_ns=session.get_profiling_start_time_ns() if alive and state.profiled else 0,
+        error=error,
+    )
+
+
+def _provider_names(providers: Sequence[Any] | str | None) -> tuple[str, ...]:
+    if isinstance(providers, str):
+        return (providers,)
+    return tuple(str(entry[0] if isinstance(entry, tuple | list) else entry) for entry in providers or ())
+
+
+def _provider_options(session: Any) -> Options:
+    options = session.get_provider_options() or {}
+    return {name: {key: str(value) for key, value in values.items()} for name, values in options.items()}
+
+
+@contextmanager
+def _because(recorder: Recorder, cause: Cause) -> Iterator[None]:
+    """Let C sessions that this thread creates inside name `cause`."""
+    outer = getattr(recorder.in_thread, "cause", None)
+    recorder.in_thread.cause = cause
+    try:
+        yield
+    finally:
+        recorder.in_thread.cause = outer
+
+
+@contextmanager
+def _profiled(recorder: Recorder, session: Any, state: SessionState) -> Iterator[None]:
+    """ORT's profiler on for the creation inside; without it when it can't be arranged."""
+    if not recorder.schedule.profiles_sessions:
+        yield
+        return
+    arrangement = recorder.sessions.profiling(session, state)
+    arranged = False
+    with _guarded(recorder, "ort_profile"):
+        arrangement.__enter__()
+        arranged = True
+    try:
+        yield
+    finally:
+        if arranged:
+            with _guarded(recorder, "session_options"):
+                arrangement.__exit__(None, None, None)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """An NVTX range around what is inside."""
+    open_range(name)()
+    try:
+        yield
+    finally:
+        range_closer()()
+
+
+@contextmanager
+def _guarded(recorder: Recorder, what: str) -> Iterator[None]:
+    """Our own work: what fails in it is written down and goes no further."""
+    try:
+        yield
+    except Exception as error:
+        recorder.log.lost(what, error)

@@ -1,0 +1,250 @@
+"""`ortprobe trace`: run a target with everything attached, then analyse what was recorded."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ortprobe.errors import OrtprobeError, OutputExists, UsageError
+from ortprobe.units import format_bytes
+
+if TYPE_CHECKING:
+    from ortprobe.capture.program import Outcome, Program
+
+_UNTRACED_RUNS = 50
+_MODEL_SUFFIXES = (".onnx", ".ort")
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What a trace leaves in its folder."""
+
+    bundle: Path
+    html: Path
+    findings: Path
+
+    @classmethod
+    def of(cls, folder: Path, name: str) -> Outputs:
+        return cls(folder / f"{name}.ortprobe", folder / f"{name}.html", folder / "findings.json")
+
+    def check(self, *, report: bool, force: bool) -> None:
+        """Refuse before anything runs what would be refused after it."""
+        for path in (self.bundle, self.html, self.findings) if report else (self.bundle,):
+            if path.exists() and not force:
+                raise OutputExists(f"{path}: already there; choose another folder with -o, or overwrite with --force")
+        parent = self.bundle.parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{parent}: can't be created ({error.strerror}); choose another with -o") from error
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise UsageError(f"{parent}: is not writable; choose another folder with -o")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """The options of one trace, as the command line gives them."""
+
+    out: Path
+    name: str
+    example: str | None
+    module: str | None
+    no_report: bool
+    warmup: int
+    active: int
+    torch_runs: int
+    iterations: int | None
+    provider: str | None
+    shapes: dict[str, tuple[int, ...]]
+    dims: dict[str, int]
+    nvtx_only: bool
+    force: bool
+    open_report: bool
+    target: tuple[str, ...]
+
+
+def parse_shapes(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """`x=8,3,224,224` → `{"x": (8, 3, 224, 224)}`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for value in values:
+        name, _, sizes = value.rpartition("=")
+        try:
+            shapes[name] = tuple(int(size) for size in sizes.split(",")) if sizes else ()
+        except ValueError:
+            name = ""
+        if not name or any(size < 0 for size in shapes[name]):
+            raise click.BadParameter(f"{value!r}: write NAME=SIZE,SIZE,…, for example x=8,3,224,224")
+    return shapes
+
+
+def parse_dims(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    """`N=8` → `{"N": 8}`."""
+    dims: dict[str, int] = {}
+    for value in values:
+        name, _, size = value.rpartition("=")
+        if not name or not size.isdecimal():
+            raise click.BadParameter(f"{value!r}: write NAME=SIZE, for example N=8")
+        dims[name] = int(size)
+    return dims
+
+
+@click.command(
+    "trace", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False}, no_args_is_help=True
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for the bundle, the report and findings.json.",
+)
+@click.option("--name", default="", help="Name of the outputs; the target's by default.")
+@click.option("--example", metavar="NAME", help="Trace one of ortprobe's own example programs.")
+@click.option("-m", "module", metavar="MODULE", help="Trace a module, as python -m runs it.")
+@click.option("--no-report", is_flag=True, help="Only record.")
+@click.option(
+    "--warmup",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Runs of each session before torch's profiler is attached.",
+)
+@click.option(
+    "--active",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Runs of each session with ORT's profile and torch's profiler.",
+)
+@click.option(
+    "--torch-runs",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Runs after those with torch's profiler alone; later ones are only timed.",
+)
+@click.option("--iterations", type=click.IntRange(1), help="How often to run a model.")
+@click.option("--provider", type=click.Choice(["cuda", "cpu"]), help="Where to run a model.")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="INPUT=N,C,…", callback=parse_shapes, help="Shape of a model's input."
+)
+@click.option(
+    "--dim", "dims", multiple=True, metavar="DIM=SIZE", callback=parse_dims, help="Size of a model's free dimension."
+)
+@click.option("--nvtx-only", is_flag=True, help="Without torch's profiler: for use under nsys.")
+@click.option("--force", is_flag=True, help="Overwrite outputs that are already there.")
+@click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
+@click.argument("target", nargs=-1, type=click.UNPROCESSED, metavar="TARGET [ARGS]...")
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Run TARGET (a script, or a model.onnx), record it, and write the report.
+
+    Everything after TARGET belongs to it. The exit code is the target's own.
+    """
+    ctx.exit(trace_target(Request(**options)))
+
+
+def trace_target(request: Request) -> int:
+    """Record the target, analyse and report; the exit code of the target, or 2 when it was fine and analysing failed."""
+    program = load_target(request)
+    outputs = Outputs.of(request.out, request.name or program.name)
+    outputs.check(report=not request.no_report, force=request.force)
+    outcome = record(program, outputs.bundle, request)
+    click.echo(f"ortprobe: recorded {outputs.bundle} ({format_bytes(_folder_bytes(outputs.bundle))})", err=True)
+    if request.no_report:
+        click.echo(f"ortprobe: next: ortprobe report {outputs.bundle}", err=True)
+        return outcome.exit_code
+    return _report(outputs, request, outcome)
+
+
+def load_target(request: Request) -> Program:
+    """Find the target and make it ready to run, so that what is wrong with it is said before anything is written."""
+    from ortprobe.capture.program import load_module, load_script
+
+    words = request.target
+    if request.example is not None:
+        return load_example(request.example, words)
+    if request.module is not None:
+        return load_module(request.module, words)
+    if not words:
+        raise UsageError("nothing to trace: give a script, a model.onnx, -m MODULE or --example NAME")
+    path = Path(words[0])
+    if path.suffix in _MODEL_SUFFIXES and not path.is_dir():
+        return _load_model(path, words[1:], request)
+    return load_script(path, words[1:])
+
+
+def load_example(name: str, args: Sequence[str]) -> Program:
+    """One of the programs in `ortprobe.examples`, by its file name with dashes.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    from ortprobe.capture.program import load_module
+    from ortprobe.examples import example_names
+
+    known = example_names()
+    if name not in known:
+        raise UsageError(f"--example {name}: there is no such example; there are {', '.join(known)}")
+    return load_module(f"ortprobe.examples.{name.replace('-', '_')}", args, kind="example", title=name)
+
+
+def record(program: Program, folder: Path, request: Request) -> Outcome:
+    """Run the program under a capture; the bundle is complete when this returns, however the program ended."""
+    from ortprobe.bundle import Settings, Target
+    from ortprobe.capture.program import Outcome, run_program
+    from ortprobe.capture.tracing import Capture
+
+    capture = Capture(
+        folder,
+        Target(kind=program.kind, name=program.name, argv=program.argv),
+        Settings(warmup_runs=request.warmup, active_runs=request.active, torch_runs=request.torch_runs),
+        torch_profiler=not request.nvtx_only,
+        force=request.force,
+    )
+    click.echo(f"ortprobe: tracing {program.name}", err=True)
+    outcome = Outcome(exit_code=1, exception="the tracer was interrupted")
+    capture.start()
+    try:
+        outcome = run_program(program)
+    finally:
+        capture.finish(outcome.exit_code, outcome.exception)
+    return outcome
+
+
+def _load_model(path: Path, args: Sequence[str], request: Request) -> Program:
+    from ortprobe.capture.model import load_model
+
+    if args:
+        raise UsageError(f"{path}: a model takes no arguments, got {' '.join(args)}; options go before the model")
+    runs = request.iterations or request.warmup + request.active + request.torch_runs + _UNTRACED_RUNS
+    return load_model(path, dims=request.dims, shapes=request.shapes, iterations=runs, provider=request.provider)
+
+
+def _report(outputs: Outputs, request: Request, outcome: Outcome) -> int:
+    from ortprobe.cli.report import write_reports
+
+    click.echo("ortprobe: analysing", err=True)
+    try:
+        write_reports(outputs.bundle, outputs.html, outputs.findings, force=request.force)
+    except Exception as error:
+        reason = error if isinstance(error, OrtprobeError) else f"{type(error).__name__}: {error}"
+        click.echo(f"ortprobe: the capture is in {outputs.bundle}, but analysing it failed: {reason}", err=True)
+        return outcome.exit_code or OrtprobeError.exit_code
+    size = format_bytes(outputs.html.stat().st_size)
+    click.echo(f"ortprobe: report {outputs.html} ({size})", err=True)
+    click.echo(f"ortprobe: next: open it in a browser, or ortprobe report {outputs.bundle} --format text", err=True)
+    if request.open_report:
+        webbrowser.open(outputs.html.resolve().as_uri())
+    return outcome.exit_code
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

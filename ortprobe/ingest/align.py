@@ -1,0 +1,234 @@
+"""One clock for ORT's profile and torch's trace: checked where both state it, found where ORT's file does not.
+
+Both clocks are Unix epoch on Linux, but an ORT profile holds times since profiling started and not when that was. The
+witnesses are kernel launches: each one that ORT makes lies inside the span of the node that makes it, on the same
+thread. So each (launch, node) pair allows an interval of offsets, and the true offset is in one such interval for
+every launch (measured on an H100: 2,340 of 2,340, within [-4.9 µs, +1.9 µs]).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ortprobe.ingest.kineto import KinetoTrace
+from ortprobe.ingest.ort_profile import OrtProfile
+from ortprobe.timeline import Int64s, Kind
+from ortprobe.timeline.intervals import Intervals, union
+
+TRUNCATION_NS = 2_000
+"""ORT truncates `ts` and `dur` to µs each, so a node may end up to 2 µs after its written end."""
+
+_BIN_NS = 100_000
+_MAX_BINS = 1 << 23
+_CANDIDATES = 40
+_AMBIGUOUS_SHARE = 0.98
+
+ThreadIntervals = Mapping[int, Intervals]
+"""Sorted starts and ends for each OS thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """The offsets (to add to ORT's times) under which the most launches lie inside nodes."""
+
+    low_ns: int
+    high_ns: int
+    inside: int
+    """Launches inside a node under those offsets."""
+    launches: int
+    """Launches inside a run under those offsets: what `inside` could be at most."""
+    nodes: int
+    """Node executions with a launch inside. A node of half a second has room for every launch of a trace, so this,
+    and not `inside`, tells a right offset from a wrong one."""
+    runner_up: int
+    """The most of such node executions at any offset elsewhere: near `nodes`, the fit is ambiguous."""
+
+    @property
+    def offset_ns(self) -> int:
+        return (self.low_ns + self.high_ns) // 2
+
+    @property
+    def is_unique(self) -> bool:
+        return self.nodes > 0 and self.runner_up < _AMBIGUOUS_SHARE * self.nodes
+
+
+def kernel_launches(traces: Sequence[KinetoTrace]) -> ThreadIntervals:
+    """The CUDA calls that launched kernels, by the thread id that the trace gives."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for trace in traces:
+        launched = {
+            event.args.correlation
+            for event, kind in zip(trace.events, trace.kinds, strict=True)
+            if kind == Kind.KERNEL and event.args is not None
+        }
+        starts, ends = trace.start_ns.tolist(), trace.end_ns.tolist()
+        for index, (event, kind) in enumerate(zip(trace.events, trace.kinds, strict=True)):
+            is_launch = kind == Kind.CUDA_CALL and event.args is not None and event.args.correlation in launched
+            if is_launch and isinstance(event.tid, int):
+                found.setdefault(event.tid, []).append((starts[index], ends[index]))
+    return {thread: _columns(sorted(pairs)) for thread, pairs in found.items()}
+
+
+def node_spans(profile: OrtProfile) -> ThreadIntervals:
+    """Outermost node spans by thread, in the profile's own time, with truncation made good at their ends."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for event, kind in zip(profile.events, profile.kinds, strict=True):
+        if kind == Kind.ORT_NODE:
+            span = (event.ts * 1000, (event.ts + event.dur) * 1000)
+            found.setdefault(event.tid, []).append(span)
+    return {thread: _outermost(_columns(sorted(pairs))) for thread, pairs in found.items()}
+
+
+def fit_at(profile: OrtProfile, launches: ThreadIntervals, offset_ns: int) -> Fit | None:
+    """The bound around a stated offset; None when no launch can witness it."""
+    nodes, launches = _same_threads(node_spans(profile), launches)
+    return _refine(nodes, launches, _run_spans(profile), offset_ns, 4 * TRUNCATION_NS)
+
+
+def fit_in_brackets(profile: OrtProfile, brackets: Intervals, offset_ns: int) -> Fit | None:
+    """The bound that hooked calls allow: each `model_run` lies inside the call that made it.
+
+    `brackets` are the calls of the profile's session, sorted and disjoint. None when no run lies in any of them.
+    """
+    start, end = _run_spans(profile)
+    at = np.searchsorted(brackets[0], (start + end) // 2 + offset_ns, side="right") - 1
+    inside = (
+        (at >= 0) & ((start + end) // 2 + offset_ns < brackets[1][np.maximum(at, 0)]) if len(brackets[0]) else at > 0
+    )
+    if not inside.any():
+        return None
+    start, end, at = start[inside], end[inside], at[inside]
+    low, high = (brackets[0][at] - start - TRUNCATION_NS).max(), (brackets[1][at] - end).min()
+    count = int(inside.sum())
+    return Fit(low_ns=int(low), high_ns=int(high), inside=count, launches=count, nodes=count, runner_up=0)
+
+
+def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
+    """The offset of a profile that does not state its start; None when there is nothing to fit.
+
+    Coarse: correlate launches with the starts of nodes, at 100 µs. Fine: around the best of those, the interval of
+    offsets that puts the most launches inside nodes.
+    """
+    nodes, launches = _same_threads(node_spans(profile), launches)
+    runs = _run_spans(profile)
+    if not nodes or not launches:
+        return None
+    bin_ns, candidates = _coarse(nodes, launches)
+    fits = [fit for at in candidates if (fit := _refine(nodes, launches, runs, at, 2 * bin_ns)) is not None]
+    if not fits:
+        return None
+    best = max(fits, key=lambda fit: (fit.nodes, fit.inside))
+    elsewhere = (fit.nodes for fit in fits if abs(fit.offset_ns - best.offset_ns) > 4 * bin_ns)
+    return replace(best, runner_up=max(elsewhere, default=0))
+
+
+def _same_threads(nodes: ThreadIntervals, launches: ThreadIntervals) -> tuple[ThreadIntervals, ThreadIntervals]:
+    """Restrict both to common threads; without one (CUPTI renames some threads), each becomes a single timeline."""
+    common = nodes.keys() & launches.keys()
+    if common:
+        return {thread: nodes[thread] for thread in common}, {thread: launches[thread] for thread in common}
+    return _as_one(nodes), _as_one(launches)
+
+
+def _as_one(threads: ThreadIntervals) -> ThreadIntervals:
+    if not threads:
+        return {}
+    start = np.concatenate([interval[0] for interval in threads.values()])
+    end = np.concatenate([interval[1] for interval in threads.values()])
+    order = np.argsort(start, kind="stable")
+    return {0: (start[order], end[order])}
+
+
+def _refine(
+    nodes: ThreadIntervals, launches: ThreadIntervals, runs: Intervals, offset_ns: int, reach_ns: int
+) -> Fit | None:
+    """Sweep over all offsets within `reach_ns` of `offset_ns`: each launch votes for those that put it in a node."""
+    votes = [_votes(nodes[thread], spans, offset_ns, reach_ns) for thread, spans in launches.items()]
+    if not votes:
+        return None
+    low = np.concatenate([vote[0] for vote in votes])
+    high = np.concatenate([vote[1] for vote in votes])
+    if not len(low):
+        return None
+    best_low, best_high, inside = _deepest(low, high)
+    middle = (best_low + best_high) // 2
+    return Fit(
+        low_ns=best_low,
+        high_ns=best_high,
+        inside=inside,
+        launches=sum(_count_inside(starts, runs, middle) for starts, _ in launches.values()),
+        nodes=sum(len(np.unique(node[(low <= middle) & (middle <= high)])) for low, high, node in votes),
+        runner_up=0,
+    )
+
+
+def _votes(nodes: Intervals, launches: Intervals, offset_ns: int, reach_ns: int) -> tuple[Int64s, Int64s, Int64s]:
+    """For each launch and each node it could lie in: the lowest and highest offset at which it does, and the node."""
+    node_start, node_end = nodes[0], nodes[1] + TRUNCATION_NS
+    launch_start, launch_end = launches
+    first = np.searchsorted(node_end, launch_end - offset_ns - reach_ns, side="left")
+    past = np.searchsorted(node_start, launch_start - offset_ns + reach_ns, side="right")
+    count = np.maximum(past - first, 0)
+    launch = np.repeat(np.arange(len(launch_start)), count)
+    node = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
+    low = np.maximum(launch_end[launch] - node_end[node], offset_ns - reach_ns)
+    high = np.minimum(launch_start[launch] - node_start[node], offset_ns + reach_ns)
+    keep = low <= high
+    return low[keep], high[keep], node[keep]
+
+
+def _deepest(low: Int64s, high: Int64s) -> tuple[int, int, int]:
+    """The widest stretch that the most of the closed intervals [low, high] share, and how many share it."""
+    at = np.concatenate((low, high + 1))
+    step = np.concatenate((np.ones(len(low), np.int64), -np.ones(len(high), np.int64)))
+    order = np.argsort(at, kind="stable")
+    at, depth = at[order], np.cumsum(step[order])
+    last_of_equal = np.concatenate((at[1:] != at[:-1], [True]))
+    at, depth = at[last_of_equal], depth[last_of_equal]
+    deepest = np.flatnonzero(depth == depth.max())
+    widest = deepest[np.argmax(at[deepest + 1] - at[deepest])]
+    return int(at[widest]), int(at[widest + 1]) - 1, int(depth[widest])
+
+
+def _coarse(nodes: ThreadIntervals, launches: ThreadIntervals) -> tuple[int, list[int]]:
+    """Bin width, and the offsets at which launches coincide best with the starts of nodes."""
+    node_start = np.concatenate([interval[0] for interval in nodes.values()])
+    launch_start = np.concatenate([interval[0] for interval in launches.values()])
+    node_from, launch_from = int(node_start.min()), int(launch_start.min())
+    length_ns = int(np.ptp(node_start)) + int(np.ptp(launch_start))
+    bin_ns = max(_BIN_NS, length_ns // _MAX_BINS)
+    size = 1 << (length_ns // bin_ns + 2).bit_length()
+    launch_density = np.bincount((launch_start - launch_from) // bin_ns, minlength=size).astype(np.float64)
+    node_density = np.bincount((node_start - node_from) // bin_ns, minlength=size).astype(np.float64)
+    score = np.fft.irfft(np.fft.rfft(launch_density) * np.conj(np.fft.rfft(node_density)), size)
+    shifts = np.argsort(score)[::-1][: 4 * _CANDIDATES]
+    shifts = np.where(shifts > np.ptp(launch_start) // bin_ns + 1, shifts - size, shifts)
+    apart: list[int] = []
+    for shift in shifts.tolist():
+        if all(abs(shift - kept) > 1 for kept in apart) and len(apart) < _CANDIDATES:
+            apart.append(shift)
+    return bin_ns, [launch_from - node_from + shift * bin_ns for shift in apart]
+
+
+def _run_spans(profile: OrtProfile) -> Intervals:
+    wanted = [kind == Kind.ORT_RUN for kind in profile.kinds]
+    return union(profile.start_ns[wanted], profile.end_ns[wanted])
+
+
+def _count_inside(points_ns: Int64s, spans: Intervals, offset_ns: int) -> int:
+    at = np.searchsorted(spans[0], points_ns - offset_ns, side="right") - 1
+    return int(((at >= 0) & (points_ns - offset_ns < spans[1][np.maximum(at, 0)])).sum()) if len(spans[0]) else 0
+
+
+def _columns(pairs: list[tuple[int, int]]) -> Intervals:
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _outermost(spans: Intervals) -> Intervals:
+    reach = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(spans[1])[:-1]))
+    keep = spans[0] >= reach
+    return spans[0][keep], spans[1][keep]

@@ -1,0 +1,169 @@
+"""Collecting spans and their tables from several sources, then sorting them into the Timeline's columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ortprobe.timeline import (
+    NONE,
+    DeviceOps,
+    HookCalls,
+    Int32s,
+    Lane,
+    Nodes,
+    NodeSpans,
+    Source,
+    SourceKind,
+    Spans,
+    Waits,
+)
+
+_SPAN_DTYPES: Mapping[str, type] = {
+    "start_ns": np.int64,
+    "end_ns": np.int64,
+    "kind": np.uint8,
+    "lane": np.int32,
+    "name": np.int32,
+    "correlation": np.int64,
+    "external": np.int64,
+    "source": np.int32,
+    "row": np.int32,
+}
+_TABLE_DTYPES: dict[type, dict[str, type]] = {
+    DeviceOps: {
+        "span": np.int32, "device": np.int32, "stream": np.int64, "size_bytes": np.int64, "blocks": np.int64,
+        "graph": np.int64,
+    },
+    Waits: {
+        "span": np.int32, "kind": np.uint8, "device": np.int32, "stream": np.int64, "waited_stream": np.int64,
+        "record_correlation": np.int64, "event": np.int64,
+    },
+    NodeSpans: {
+        "span": np.int32, "node": np.int32, "input_shapes": np.int32, "output_bytes": np.int64,
+        "arena_growth_bytes": np.int64,
+    },
+    HookCalls: {
+        "span": np.int32, "what": np.int32, "session": np.int32, "binding": np.int32, "stream": np.int64,
+        "waited_stream": np.int64, "buffer": np.int32, "read_address": np.int64, "read_bytes": np.int64,
+        "write_address": np.int64, "write_bytes": np.int64, "site": np.int32, "attached": np.uint8, "failed": np.bool_,
+    },
+}  # fmt: skip
+
+_Column = NDArray[Any]
+Columns = dict[str, list[_Column]]
+_Table = TypeVar("_Table")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """All columns of all sources, sorted and final; what is still missing is what links them."""
+
+    spans: Spans
+    names: tuple[str, ...]
+    lanes: tuple[Lane, ...]
+    device_ops: DeviceOps
+    waits: Waits
+    nodes: Nodes
+    node_spans: NodeSpans
+    hooks: HookCalls
+    sources: tuple[Source, ...]
+
+
+class TimelineBuilder:
+    """Takes columns in the order in which sources have them.
+
+    `add_spans` answers with the provisional number of its first span; tables refer to spans by those numbers, and
+    `collect` sorts and renumbers everything once.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, int] = {}
+        self._lanes: list[Lane] = []
+        self._lane_ids: dict[tuple[object, ...], int] = {}
+        self._spans: Columns = {name: [] for name in _SPAN_DTYPES}
+        self._tables: dict[type, Columns] = {
+            kind: {name: [] for name in dtypes} for kind, dtypes in _TABLE_DTYPES.items()
+        }
+        self._node_ids: dict[tuple[int, ...], int] = {}
+        self._sources: list[Source] = []
+        self._span_count = 0
+
+    def name(self, text: str) -> int:
+        """The number of a name."""
+        return self._names.setdefault(text, len(self._names))
+
+    def names(self, texts: Iterable[str]) -> Int32s:
+        """The numbers of many names."""
+        known = self._names
+        return np.fromiter((known.setdefault(text, len(known)) for text in texts), np.int32)
+
+    def lane(self, lane: Lane) -> int:
+        """The number of a lane; lanes with the same thread, or the same device and stream, are one."""
+        key = (lane.kind, lane.process, lane.thread, lane.device, lane.stream)
+        number = self._lane_ids.setdefault(key, len(self._lanes))
+        if number == len(self._lanes):
+            self._lanes.append(lane)
+        elif len(lane.label) > len(self._lanes[number].label):
+            self._lanes[number] = lane
+        return number
+
+    def source(self, kind: SourceKind, path: str, spans: int) -> int:
+        """Register a file; answers with its number."""
+        self._sources.append(Source(kind=kind, path=path, spans=spans))
+        return len(self._sources) - 1
+
+    def add_spans(self, **columns: ArrayLike) -> int:
+        """Add spans by the columns of `Spans`; scalars hold for all, `correlation` and `external` may be left out."""
+        count = len(np.asarray(columns["start_ns"]))
+        columns.setdefault("correlation", NONE)
+        columns.setdefault("external", NONE)
+        _append(self._spans, _SPAN_DTYPES, columns, count)
+        first, self._span_count = self._span_count, self._span_count + count
+        return first
+
+    def add_rows(self, table: type[DeviceOps | Waits | NodeSpans | HookCalls], **columns: ArrayLike) -> None:
+        """Add rows to one of the tables by its columns; `span` holds provisional span numbers."""
+        _append(self._tables[table], _TABLE_DTYPES[table], columns, len(np.asarray(columns["span"])))
+
+    def node(self, session: int, name: int, op_type: int, provider: int, node_index: int) -> int:
+        """The row of a node in `Nodes`: the same for each execution of the node in that session."""
+        return self._node_ids.setdefault((session, name, op_type, provider, node_index), len(self._node_ids))
+
+    def collect(self) -> Collected:
+        """Sort by start, longest first, and renumber."""
+        columns = _joined(self._spans, _SPAN_DTYPES)
+        order = np.lexsort((-columns["end_ns"], columns["start_ns"]))
+        position = np.empty(len(order), np.int32)
+        position[order] = np.arange(len(order), dtype=np.int32)
+        node_columns = np.array(list(self._node_ids), np.int32).reshape(-1, 5).T
+        return Collected(
+            spans=Spans(**{name: column[order] for name, column in columns.items()}),
+            names=tuple(self._names),
+            lanes=tuple(self._lanes),
+            device_ops=self._table(DeviceOps, position),
+            waits=self._table(Waits, position),
+            node_spans=self._table(NodeSpans, position),
+            hooks=self._table(HookCalls, position),
+            nodes=Nodes(**{field.name: column for field, column in zip(fields(Nodes), node_columns, strict=True)}),
+            sources=tuple(self._sources),
+        )
+
+    def _table(self, kind: type[_Table], position: Int32s) -> _Table:
+        columns = _joined(self._tables[kind], _TABLE_DTYPES[kind])
+        columns["span"] = position[columns["span"]]
+        order = np.argsort(columns["span"], kind="stable")
+        return kind(**{name: column[order] for name, column in columns.items()})
+
+
+def _append(store: Columns, dtypes: Mapping[str, type], columns: dict[str, ArrayLike], count: int) -> None:
+    for name, dtype in dtypes.items():
+        store[name].append(np.broadcast_to(np.asarray(columns[name], dtype), (count,)))
+
+
+def _joined(store: Columns, dtypes: Mapping[str, type]) -> dict[str, _Column]:
+    return {name: np.concatenate(store[name]) if store[name] else np.empty(0, dtype) for name, dtype in dtypes.items()}

@@ -1,0 +1,122 @@
+"""The hook log of a bundle as spans: the calls of the program that no trace has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ortprobe.bundle import NO_STREAM, AnyRecord, Bundle, Call, SessionCreated, Stream, Thread
+from ortprobe.ingest.builder import TimelineBuilder
+from ortprobe.timeline import NONE, HookCalls, Kind, Lane, LaneKind, SourceKind
+from ortprobe.timeline.intervals import Intervals
+
+RUN_CALLS = ("run", "run_with_iobinding", "run_with_ort_values", "run_async")
+CREATION = "InferenceSession"
+"""The name of the span in which a C session is made, whoever makes it."""
+
+
+def add_hook_log(builder: TimelineBuilder, bundle: Bundle, path: str) -> int:
+    """Add calls and session creations as spans of kind HOOK. Returns the number of the source."""
+    rows = [(row, record) for row, record in enumerate(bundle.records) if isinstance(record, Call | SessionCreated)]
+    source = builder.source(SourceKind.HOOK_LOG, path, len(rows))
+    process = bundle.manifest.process
+    labels = thread_names(bundle.records)
+    calls = [as_call(record) for _, record in rows]
+    lanes = {thread: builder.lane(_thread_lane(process, thread, labels)) for thread in {call.thread for call in calls}}
+    first = builder.add_spans(
+        start_ns=np.fromiter((call.start_ns for call in calls), np.int64),
+        end_ns=np.fromiter((max(call.end_ns, call.start_ns) for call in calls), np.int64),
+        kind=Kind.HOOK,
+        lane=np.fromiter((lanes[call.thread] for call in calls), np.int32),
+        name=builder.names(_label(call) for call in calls),
+        source=source,
+        row=np.fromiter((row for row, _ in rows), np.int32),
+    )
+    _add_calls(builder, calls, first, trace_streams(bundle.records))
+    return source
+
+
+def thread_names(records: Sequence[AnyRecord]) -> dict[int, str]:
+    """OS thread id → Python's name of the thread."""
+    return {record.native_id: record.name for record in records if isinstance(record, Thread) and record.name}
+
+
+def cupti_threads(records: Sequence[AnyRecord]) -> dict[int, int]:
+    """Thread id in a torch trace → OS thread id.
+
+    CUPTI knows the low 32 bits of the pthread id; Kineto writes its absolute value as a signed number, unless the
+    thread ran a torch op (kineto `sanitizeTid`, torch 2.6 and later).
+    """
+    found: dict[int, int] = {}
+    for record in records:
+        if isinstance(record, Thread):
+            low = record.ident_low32
+            found[low] = record.native_id
+            found[abs(low - (1 << 32) if low >= 1 << 31 else low)] = record.native_id
+    return found
+
+
+def trace_streams(records: Sequence[AnyRecord]) -> dict[int, int]:
+    """Stream handle → the stream id of the traces, for the handles that CUPTI could translate."""
+    return {
+        record.handle: record.trace_id
+        for record in records
+        if isinstance(record, Stream) and record.trace_id != NONE
+    }  # fmt: skip
+
+
+def as_call(record: Call | SessionCreated) -> Call:
+    """The creation of a C session, seen as one of the calls."""
+    if isinstance(record, Call):
+        return record
+    return Call(
+        what=CREATION,
+        start_ns=record.start_ns,
+        end_ns=record.end_ns,
+        thread=record.thread,
+        session=record.session,
+        site=record.site,
+        error=record.error,
+    )
+
+
+def hooked_runs(records: Sequence[AnyRecord], session: int) -> Intervals:
+    """Starts and ends of the calls that ran a session, on any thread."""
+    calls = [
+        (record.start_ns, record.end_ns)
+        for record in records
+        if isinstance(record, Call) and record.session == session and record.what in RUN_CALLS
+    ]
+    table = np.array(calls, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, streams: dict[int, int]) -> None:
+    streams = {**streams, NO_STREAM: NONE}
+    builder.add_rows(
+        HookCalls,
+        span=np.arange(first, first + len(calls)),
+        what=builder.names(call.what for call in calls),
+        session=[call.session for call in calls],
+        binding=[call.binding for call in calls],
+        stream=[streams.get(call.stream, NONE) for call in calls],
+        waited_stream=[streams.get(call.waited_stream, NONE) for call in calls],
+        buffer=[builder.name(call.buffer) if call.buffer else NONE for call in calls],
+        read_address=[call.read_address for call in calls],
+        read_bytes=[call.read_bytes for call in calls],
+        write_address=[call.write_address for call in calls],
+        write_bytes=[call.write_bytes for call in calls],
+        site=[builder.name(call.site) if call.site else NONE for call in calls],
+        attached=[call.attached for call in calls],
+        failed=[bool(call.error) for call in calls],
+    )
+
+
+def _label(call: Call) -> str:
+    return f"{call.what} {call.buffer}" if call.buffer else call.what
+
+
+def _thread_lane(process: int, thread: int, labels: dict[int, str]) -> Lane:
+    label = f"thread {thread} ({labels[thread]})" if thread in labels else f"thread {thread}"
+    return Lane(kind=LaneKind.THREAD, label=label, process=process, thread=thread)

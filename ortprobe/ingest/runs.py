@@ -1,0 +1,104 @@
+"""Runs: what the hooks saw and what ORT's profile calls `model_run`, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
+from ortprobe.ingest.builder import Collected
+from ortprobe.ingest.hook_log import RUN_CALLS
+from ortprobe.timeline import NONE, Int32s, Kind, Runs, SourceKind
+from ortprobe.timeline.intervals import innermost_containing
+
+
+def find_runs(collected: Collected, session_of_source: Mapping[int, int]) -> Runs:
+    """One row for each inference. A `model_run` inside a hooked call on the same thread is that call's; nested
+    `model_run`s (the first run with CUDA graphs) are one run."""
+    hooked = _hooked_runs(collected)
+    model_runs = _outermost(collected, collected.spans.of_kind(Kind.ORT_RUN))
+    inside = _containing(collected, hooked, model_runs)
+    first_inside: dict[int, int] = {}
+    for hook, run in zip(inside.tolist(), model_runs.tolist(), strict=True):
+        if hook != NONE:
+            first_inside.setdefault(hook, run)
+    alone = model_runs[inside == NONE]
+    hook_span = np.concatenate((hooked, np.full(len(alone), NONE, np.int32)))
+    run_span = np.concatenate((np.array([first_inside.get(hook, NONE) for hook in hooked.tolist()], np.int32), alone))
+    whole = np.where(hook_span != NONE, hook_span, run_span)
+    order = np.argsort(whole, kind="stable")
+    return _columns(collected, whole[order], hook_span[order], run_span[order], session_of_source)
+
+
+def _columns(
+    collected: Collected, whole: Int32s, hook_span: Int32s, run_span: Int32s, session_of_source: Mapping[int, int]
+) -> Runs:
+    spans, hooks = collected.spans, collected.hooks
+    execute = collected.spans.of_kind(Kind.ORT_EXECUTE)
+    execute_of: dict[int, int] = {}
+    for run, span in zip(
+        _containing(collected, run_span[run_span != NONE], execute).tolist(), execute.tolist(), strict=True
+    ):
+        execute_of.setdefault(run, span)
+    hook_row = {span: row for row, span in enumerate(hooks.span.tolist())}
+    session = np.full(len(whole), NONE, np.int32)
+    attached = np.zeros(len(whole), np.uint8)
+    gpu_traced = _torch_traced(collected, whole)
+    for index, (hook, run) in enumerate(zip(hook_span.tolist(), run_span.tolist(), strict=True)):
+        if hook != NONE:
+            session[index] = hooks.session[hook_row[hook]]
+            attached[index] = hooks.attached[hook_row[hook]]
+        else:
+            session[index] = session_of_source.get(int(spans.source[run]), NONE)
+            attached[index] = ATTACHED_ORT_PROFILE | (ATTACHED_TORCH_PROFILER if gpu_traced[index] else 0)
+    return Runs(
+        start_ns=spans.start_ns[whole],
+        end_ns=spans.end_ns[whole],
+        session=session,
+        lane=spans.lane[whole],
+        hook_span=hook_span,
+        run_span=run_span,
+        execute_span=np.array([execute_of.get(run, NONE) for run in run_span.tolist()], np.int32),
+        attached=attached,
+    )
+
+
+def _hooked_runs(collected: Collected) -> Int32s:
+    wanted = [number for number, name in enumerate(collected.names) if name in RUN_CALLS]
+    hooks = collected.hooks
+    return _outermost(collected, hooks.span[np.isin(hooks.what, wanted) & (hooks.session != NONE)])
+
+
+def _outermost(collected: Collected, chosen: Int32s) -> Int32s:
+    """Those of the chosen spans that lie in no other of them on the same lane."""
+    keep = np.ones(len(chosen), bool)
+    lanes = collected.spans.lane[chosen]
+    for lane in np.unique(lanes).tolist():
+        own = np.flatnonzero(lanes == lane)
+        end_ns = collected.spans.end_ns[chosen[own]]
+        reach_ns = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(end_ns)[:-1]))
+        keep[own] = collected.spans.start_ns[chosen[own]] >= reach_ns
+    return chosen[keep]
+
+
+def _containing(collected: Collected, outer: Int32s, inner: Int32s) -> Int32s:
+    """For each inner span the outer span around its start on the same lane, or NONE."""
+    spans = collected.spans
+    found = np.full(len(inner), NONE, np.int32)
+    for lane in np.unique(spans.lane[outer]).tolist():
+        own, of_lane = outer[spans.lane[outer] == lane], np.flatnonzero(spans.lane[inner] == lane)
+        at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[inner[of_lane]])
+        found[of_lane] = np.where(at == NONE, NONE, own[at])
+    return found
+
+
+def _torch_traced(collected: Collected, whole: Int32s) -> list[bool]:
+    """Whether each run lies inside a torch trace, by the first and last span of that trace."""
+    spans = collected.spans
+    windows = []
+    for number, source in enumerate(collected.sources):
+        of_source = np.flatnonzero(spans.source == number)
+        if source.kind == SourceKind.TORCH_TRACE and len(of_source):
+            windows.append((spans.start_ns[of_source[0]], spans.end_ns[of_source].max()))
+    return [any(low <= spans.start_ns[run] <= high for low, high in windows) for run in whole.tolist()]

@@ -1,0 +1,31 @@
+"""The recordings in `tests/data`, loaded as a user would load them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from ortprobe.ingest import load_files
+from ortprobe.timeline import Timeline
+
+DATA = Path(__file__).parent / "data"
+RESNET = DATA / "h100-resnet50"
+RACE = DATA / "h100-race"
+
+
+@cache
+def resnet() -> Timeline:
+    """Ten passes of ResNet-50 on an H100, re-initialised after five; bare files."""
+    return load_files(ort=[RESNET / "ort_a.json.gz", RESNET / "ort_b.json.gz"], torch=[RESNET / "kineto.json.gz"])
+
+
+@cache
+def racy() -> Timeline:
+    """No wait between torch's copy and ORT's run; bare files."""
+    return load_files(ort=[RACE / "racy_ort.json.gz"], torch=[RACE / "racy_kineto.json.gz"])
+
+
+@cache
+def healthy() -> Timeline:
+    """The same loop with `wait_stream` before and after each run; bare files."""
+    return load_files(ort=[RACE / "healthy_ort.json.gz"], torch=[RACE / "healthy_kineto.json.gz"])

@@ -1,0 +1,70 @@
+"""Interval arithmetic against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ortprobe.timeline import NONE
+from ortprobe.timeline.intervals import clip, gaps, innermost_containing, overlap_ns, total_ns, union
+
+SPAN = st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+SPANS = st.lists(SPAN, max_size=12)
+
+
+def columns(spans):
+    table = np.array(spans, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def ticks(spans):
+    return {tick for start, end in spans for tick in range(start, end)}
+
+
+def as_spans(intervals):
+    return list(zip(intervals[0].tolist(), intervals[1].tolist(), strict=True))
+
+
+@given(SPANS)
+def test_union_covers_the_same_time_in_disjoint_sorted_pieces(spans):
+    joined = as_spans(union(*columns(spans)))
+    assert ticks(joined) == ticks(spans)
+    assert all(before[1] < after[0] for before, after in zip(joined, joined[1:], strict=False))
+
+
+@given(SPANS, SPAN)
+def test_gaps_and_busy_partition_the_window(spans, window):
+    busy = union(*columns(spans))
+    free = as_spans(gaps(busy, *window))
+    assert ticks(free) == ticks([window]) - ticks(spans)
+    assert total_ns(gaps(busy, *window)) + total_ns(clip(busy, *window)) == window[1] - window[0]
+
+
+@given(SPANS, SPAN)
+def test_overlap_is_what_brute_force_counts(spans, window):
+    assert overlap_ns(union(*columns(spans)), *window) == len(ticks(spans) & ticks([window]))
+
+
+@st.composite
+def nested(draw, low=0, high=64, depth=3):
+    """Sorted spans of one thread: each lies inside its parent, siblings follow one another."""
+    spans = []
+    at = low
+    while at < high and draw(st.booleans()):
+        start = draw(st.integers(at, high))
+        end = draw(st.integers(start, high))
+        spans.append((start, end))
+        if depth and end > start:
+            spans += draw(nested(start, end, depth - 1))
+        at = end
+    return spans
+
+
+@given(nested(), st.lists(st.integers(-2, 66), max_size=10))
+def test_innermost_containing_finds_the_last_opened_span_around_each_point(spans, points):
+    spans = sorted(spans, key=lambda span: (span[0], -span[1]))
+    found = innermost_containing(*columns(spans), np.array(points, np.int64))
+    for point, index in zip(points, found.tolist(), strict=True):
+        around = [number for number, (start, end) in enumerate(spans) if start <= point < end]
+        assert index == (around[-1] if around else NONE)
