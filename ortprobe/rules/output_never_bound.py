@@ -113,8 +113,8 @@ def _overwritten(timeline: Timeline, lost: dict[int, None], unbound: dict[str, i
         code=RULE.code,
         severity=Severity.ERROR,
         title=f"{buffers} never written: several were bound under the name {_quoted(names)}{never}",
-        detail="A binding holds one buffer for each output name, the last one bound. The program went on to run with it, "
-        "so what it reads from the earlier buffers is not this run's result.",
+        detail="A binding holds one buffer for each output name, the last one bound. The program went on to run with "
+        "it, so what it reads from the earlier buffers is not this run's result.",
         count=len(lost),
         cost_ns=None,
         confidence=Confidence.CERTAIN,
