@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ortprobe.timeline import Problem
+from ortprobe.analysis.runs import TORCH_ALONE, RunTimes, median_ns
+from ortprobe.analysis.waits import WaitTimes
+from ortprobe.timeline import Problem, ProblemKind, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +15,8 @@ class Integrity:
 
     ok: bool
     problems: tuple[Problem, ...]
+    undermining: tuple[Problem, ...]
+    """Those of the problems because of which no verdict is possible."""
     sync_calls: int
     """Waits that the program made, as CUDA calls."""
     sync_resolved: int
@@ -30,3 +34,62 @@ class Overhead:
     """Traced over untraced; None when one of them was not measured."""
     hook_cost_ns: int | None
     """What the hooks add to one run call."""
+
+
+UNDERMINING = frozenset(
+    {
+        ProblemKind.CUT_OFF,
+        ProblemKind.EMPTY_SOURCE,
+        ProblemKind.PROFILE_TRUNCATED,
+        ProblemKind.UNREADABLE_EVENTS,
+        ProblemKind.CLOCK_DOUBT,
+        ProblemKind.CLOCK_STEPPED,
+    }
+)
+"""Problems that make figures wrong: events are missing that nobody can count, or two sources don't share a clock.
+
+The other kinds leave what is there true, and the rules that need what is missing say that they can't judge.
+"""
+LOST_WORK_SHARE = 0.01
+"""Launches without their work undermine a verdict above this share of all work. Kineto loses a few at the start of each
+profiling session (pytorch issue 192021), which moves no verdict."""
+
+
+def compute_integrity(timeline: Timeline, waits: WaitTimes) -> Integrity:
+    """What is wrong with the capture, the problems that undermine verdicts first."""
+    problems = (*timeline.problems, *_own_checks(timeline))
+    undermining = tuple(problem for problem in problems if _undermines(timeline, problem))
+    rest = tuple(problem for problem in problems if problem not in undermining)
+    return Integrity(
+        ok=not undermining,
+        problems=undermining + rest,
+        undermining=undermining,
+        sync_calls=len(waits.waits),
+        sync_resolved=len(waits.waits) - waits.unresolved,
+    )
+
+
+def compute_overhead(timeline: Timeline, runs: RunTimes) -> Overhead:
+    """Medians of steady runs by what was attached to them."""
+    steady = (runs.index_in_session > 0) & ~runs.failed
+    torch_ns = median_ns(runs.latency_ns[steady & (runs.attached == TORCH_ALONE)])
+    traced_ns, untraced_ns = runs.traced_median_ns, runs.untraced_median_ns
+    return Overhead(
+        traced_median_ns=traced_ns,
+        torch_only_median_ns=torch_ns,
+        untraced_median_ns=untraced_ns,
+        ratio=traced_ns / untraced_ns if traced_ns and untraced_ns else None,
+        hook_cost_ns=timeline.capture.hook_cost_ns,
+    )
+
+
+def _own_checks(timeline: Timeline) -> tuple[Problem, ...]:
+    if len(timeline.runs):
+        return ()
+    return (Problem(kind=ProblemKind.NOT_CAPTURED, detail="no inference of ONNX Runtime was recorded"),)
+
+
+def _undermines(timeline: Timeline, problem: Problem) -> bool:
+    if problem.kind is ProblemKind.LAUNCHES_WITHOUT_WORK:
+        return problem.count > LOST_WORK_SHARE * len(timeline.device_ops.span)
+    return problem.kind in UNDERMINING or (problem.kind is ProblemKind.NOT_CAPTURED and not len(timeline.runs))

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from ortprobe.analysis.coverage import gpu_traced
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeTime:
@@ -42,3 +47,83 @@ class NodeTimes:
     """Kernels of ORT that have their ONNX node."""
     unattributed_kernel_ns: int
     """Device time of ORT's kernels without a node."""
+
+
+def compute_nodes(timeline: Timeline) -> NodeTimes:
+    """Times of every node, and how many kernels found theirs."""
+    spans, links = timeline.spans, timeline.links
+    kernels = spans.of_kind(Kind.KERNEL)
+    of_ort = kernels[(links.run[kernels] != NONE) & (links.launch[kernels] != NONE)]
+    lost = of_ort[links.node[of_ort] == NONE]
+    device_runs = _device_runs(timeline)
+    nodes = _node_times(timeline, device_runs)
+    by_device = any(node.device_ns is not None for node in nodes)
+    nodes.sort(key=lambda node: (-(node.device_ns or 0), -node.host_ns) if by_device else (-node.host_ns, 0))
+    return NodeTimes(
+        nodes=tuple(nodes),
+        by_device=by_device,
+        kernels_total=len(kernels),
+        kernels_of_ort=len(of_ort),
+        kernels_with_node=len(of_ort) - len(lost),
+        unattributed_kernel_ns=int(spans.duration_ns[lost].sum()),
+    )
+
+
+def _node_times(timeline: Timeline, device_runs: Int64s) -> list[NodeTime]:
+    spans, nodes, links = timeline.spans, timeline.nodes, timeline.links
+    count = len(nodes)
+    ops = timeline.device_ops.span[links.node[timeline.device_ops.span] != NONE]
+    device_ns = _sum_by(links.node[ops], spans.duration_ns[ops], count)
+    is_kernel = spans.kind[ops] == Kind.KERNEL
+    kernels = np.bincount(links.node[ops[is_kernel]], minlength=count)
+    executed = timeline.node_spans
+    executions = np.bincount(executed.node, minlength=count)
+    host_ns = _sum_by(executed.node, spans.duration_ns[executed.span], count)
+    longest = _longest_by(executed.node, executed.span, spans.duration_ns[executed.span], count)
+    name = timeline.names
+    return [
+        NodeTime(
+            node=node,
+            session=int(nodes.session[node]),
+            name=name[nodes.name[node]],
+            op_type=name[nodes.op_type[node]],
+            provider=name[nodes.provider[node]],
+            executions=int(executions[node]),
+            host_ns=int(host_ns[node]),
+            device_ns=int(device_ns[node]) if device_runs[nodes.session[node]] else None,
+            device_runs=int(device_runs[nodes.session[node]]),
+            kernels=int(kernels[node]),
+            first_span=int(longest[node]),
+        )
+        for node in range(count)
+    ]
+
+
+def _device_runs(timeline: Timeline) -> Int64s:
+    """For each session, the runs whose device work was seen and has its nodes."""
+    runs, links = timeline.runs, timeline.links
+    ops = timeline.device_ops.span
+    of_run, of_node = links.run[ops], links.node[ops]
+    any_work = _marked(of_run, len(runs))
+    with_node = _marked(of_run[of_node != NONE], len(runs))
+    counted = gpu_traced(timeline) & (with_node | ~any_work) & (runs.session != NONE)
+    return np.bincount(runs.session[counted], minlength=len(timeline.sessions))
+
+
+def _marked(rows: Int32s, count: int) -> Bools:
+    marked = np.zeros(count, np.bool_)
+    marked[rows[rows != NONE]] = True
+    return marked
+
+
+def _sum_by(group: Int32s, values: Int64s, count: int) -> Int64s:
+    sums = np.zeros(count, np.int64)
+    np.add.at(sums, group, values)
+    return sums
+
+
+def _longest_by(group: Int32s, span: Int32s, duration_ns: Int64s, count: int) -> Int32s:
+    longest = np.full(count, NONE, np.int32)
+    order = np.argsort(duration_ns, kind="stable")
+    longest[group[order]] = span[order]
+    return longest

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ortprobe.timeline import Session
+import numpy as np
+
+from ortprobe.analysis.runs import RunTimes, median_ns
+from ortprobe.timeline import Session, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class SessionLife:
     first_run_excess_ns: int | None
     """First run less steady run; 0 at least."""
     re_init_cost_ns: int | None
-    """For a session that replaced another: creation and first-run excess together. None for any other session."""
+    """For a session that replaced another: creation and first-run excess together; creation alone where the excess is
+    not known. None for any other session."""
     options_reset: tuple[OptionChange, ...]
     end_ns: int
     """When the next C session of the same owner replaced it, else the end of its last run."""
@@ -49,3 +53,86 @@ class SessionLives:
     re_inits: int
     re_init_cost_ns: int | None
     """Summed over all re-initialisations whose cost is known; None without one."""
+
+
+CUDA_DEFAULTS = {
+    "arena_extend_strategy": "kNextPowerOfTwo",
+    "cudnn_conv1d_pad_to_nc1d": "0",
+    "cudnn_conv_algo_search": "EXHAUSTIVE",
+    "cudnn_conv_use_max_workspace": "1",
+    "do_copy_in_default_stream": "1",
+    "enable_cuda_graph": "0",
+    "fuse_conv_bias": "0",
+    "gpu_mem_limit": "18446744073709551615",
+    "has_user_compute_stream": "0",
+    "prefer_nhwc": "0",
+    "sdpa_kernel": "0",
+    "tunable_op_enable": "0",
+    "tunable_op_tuning_enable": "0",
+    "use_ep_level_unified_stream": "0",
+    "use_tf32": "1",
+}
+"""Defaults of the CUDA execution provider's options (ORT's documentation, "CUDA Execution Provider")."""
+
+STEADY_RUNS_NEEDED = 2
+_CUDA = "CUDAExecutionProvider"
+
+
+def compute_sessions(timeline: Timeline, runs: RunTimes) -> SessionLives:
+    """The life of every C session, in order of creation."""
+    lives = tuple(_life(timeline, runs, session) for session in timeline.sessions)
+    re_inits = [life for life in lives if life.session.replaces is not None and not life.session.error]
+    costs = [life.re_init_cost_ns for life in re_inits if life.re_init_cost_ns is not None]
+    return SessionLives(lives=lives, re_inits=len(re_inits), re_init_cost_ns=sum(costs) if costs else None)
+
+
+def _life(timeline: Timeline, runs: RunTimes, session: Session) -> SessionLife:
+    own = np.flatnonzero(timeline.runs.session == session.index)
+    creation_ns = session.end_ns - session.start_ns
+    first_ns, steady_ns = _first_and_steady(runs, own.tolist())
+    excess_ns = max(first_ns - steady_ns, 0) if first_ns is not None and steady_ns is not None else None
+    replaced = session.replaces is not None and not session.error
+    known_parts = session.load_ns is not None and session.initialize_ns is not None
+    other_ns = creation_ns - (session.load_ns or 0) - (session.initialize_ns or 0)
+    return SessionLife(
+        session=session,
+        creation_ns=creation_ns,
+        load_ns=session.load_ns,
+        initialize_ns=session.initialize_ns,
+        other_ns=max(other_ns, 0) if known_parts else None,
+        runs=len(own),
+        first_run_ns=first_ns,
+        steady_run_ns=steady_ns,
+        first_run_excess_ns=excess_ns,
+        re_init_cost_ns=creation_ns + (excess_ns or 0) if replaced else None,
+        options_reset=_options_reset(session),
+        end_ns=_end_of_life(timeline, session, own.tolist()),
+    )
+
+
+def _first_and_steady(runs: RunTimes, own: list[int]) -> tuple[int | None, int | None]:
+    """A first run that raised is no first run to compare with."""
+    if not own or runs.failed[own[0]]:
+        return None, None
+    first, later = own[0], np.array(own[1:], np.int64)
+    alike = later[(runs.attached[later] == runs.attached[first]) & ~runs.failed[later]]
+    steady_ns = median_ns(runs.latency_ns[alike]) if len(alike) >= STEADY_RUNS_NEEDED else None
+    return int(runs.latency_ns[first]), steady_ns
+
+
+def _options_reset(session: Session) -> tuple[OptionChange, ...]:
+    """What was asked for is not recorded, so this rests on values: one that was not the default, and now is."""
+    before = session.previous_provider_options.get(_CUDA, {})
+    after = session.provider_options.get(_CUDA, {})
+    return tuple(
+        OptionChange(provider=_CUDA, option=option, before=value, after=after[option])
+        for option, value in before.items()
+        if option in after and after[option] != value and after[option] == CUDA_DEFAULTS.get(option)
+    )
+
+
+def _end_of_life(timeline: Timeline, session: Session, own: list[int]) -> int:
+    successors = [other.start_ns for other in timeline.sessions if other.replaces == session.index and not other.error]
+    if successors:
+        return min(successors)
+    return int(timeline.runs.end_ns[own].max()) if own else session.end_ns

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+import numpy as np
+
+from ortprobe.analysis.device_work import StreamKey, StreamWork, work_by_stream
+from ortprobe.timeline import NONE, Kind, LaneKind, Timeline, WaitKind
 
 
 class Waiter(StrEnum):
@@ -30,10 +36,12 @@ class Wait:
     start_ns: int
     end_ns: int
     stall_ns: int | None
-    """Host: how much of the call overlapped with work it waited for. Stream: how long the stream was held back.
-    None when the trace does not resolve what was waited for."""
+    """Host: how much of the call overlapped with work it waited for. Stream: how long work that was already launched
+    was held back. None when the trace does not resolve what was waited for."""
     work: int
     """The last device work that was waited for (a span); NONE when there was none or it is unresolved."""
+    held: int
+    """The first device work behind a stream's wait (a span); NONE for host waits and when nothing follows."""
     run: int
     """Row in `Timeline.runs`; NONE outside runs."""
 
@@ -46,3 +54,234 @@ class WaitTimes:
     unresolved: int
     host_stall_ns: int
     stream_stall_ns: int
+
+
+WAITING_CALLS = {
+    "cudaDeviceSynchronize": WaitKind.DEVICE_SYNC,
+    "cuCtxSynchronize": WaitKind.DEVICE_SYNC,
+    "cudaStreamSynchronize": WaitKind.STREAM_SYNC,
+    "cuStreamSynchronize": WaitKind.STREAM_SYNC,
+    "cudaEventSynchronize": WaitKind.EVENT_SYNC,
+    "cuEventSynchronize": WaitKind.EVENT_SYNC,
+    "cudaStreamWaitEvent": WaitKind.STREAM_WAIT_EVENT,
+    "cuStreamWaitEvent": WaitKind.STREAM_WAIT_EVENT,
+}
+"""`cudaEventQuery` is not among them, though CUPTI 12.9 and later write an "Event Sync" record for it too."""
+
+
+def compute_waits(timeline: Timeline) -> WaitTimes:
+    """Every wait of the host and of a stream, with what it waited for where the trace says so.
+
+    A synchronisation record without a call (a library that uses the driver directly: Kineto writes only few driver
+    calls) counts as a wait, except for events, where it could be a query.
+    """
+    scene = _Scene.of(timeline)
+    waits = [*_recorded_waits(scene), *_waits_without_record(scene), *_blocking_copies(scene)]
+    waits.sort(key=lambda wait: (wait.start_ns, wait.span))
+    return WaitTimes(
+        waits=tuple(waits),
+        unresolved=sum(wait.stall_ns is None for wait in waits),
+        host_stall_ns=sum(wait.stall_ns or 0 for wait in waits if wait.waiter is Waiter.HOST),
+        stream_stall_ns=sum(wait.stall_ns or 0 for wait in waits if wait.waiter is Waiter.STREAM),
+    )
+
+
+def base_name(call: str) -> str:
+    """The name of a CUDA call without its variant: `cudaStreamSynchronize` for `cudaStreamSynchronize_ptsz`."""
+    return call.partition("_")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """What every wait is looked up in."""
+
+    timeline: Timeline
+    work: Mapping[StreamKey, StreamWork]
+    stream_lanes: Mapping[StreamKey, int]
+    wait_kinds: Mapping[int, WaitKind]
+    """Index in `Timeline.names` of each waiting call → what it does."""
+
+    @staticmethod
+    def of(timeline: Timeline) -> _Scene:
+        lanes = enumerate(timeline.lanes)
+        names = enumerate(timeline.names)
+        return _Scene(
+            timeline=timeline,
+            work=work_by_stream(timeline),
+            stream_lanes={(lane.device, lane.stream): row for row, lane in lanes if lane.kind is LaneKind.STREAM},
+            wait_kinds={row: WAITING_CALLS[base_name(name)] for row, name in names if base_name(name) in WAITING_CALLS},
+        )
+
+    def kind_of_call(self, call: int) -> WaitKind | None:
+        return self.wait_kinds.get(int(self.timeline.spans.name[call])) if call != NONE else None
+
+
+def _recorded_waits(scene: _Scene) -> Iterator[Wait]:
+    waits, launch = scene.timeline.waits, scene.timeline.links.launch
+    for row, span in enumerate(waits.span.tolist()):
+        kind = WaitKind(int(waits.kind[row]))
+        call = int(launch[span])
+        if kind is WaitKind.STREAM_WAIT_EVENT:
+            yield _stream_wait(scene, row, span, call)
+        elif kind is not WaitKind.EVENT_SYNC or scene.kind_of_call(call) is WaitKind.EVENT_SYNC:
+            yield _host_wait(scene, span, call, _waited_for(scene, row, kind))
+
+
+def _waits_without_record(scene: _Scene) -> Iterator[Wait]:
+    """Kineto drops a stream's wait when the stream has no work in the window, and has no records at all without sync
+    events; the calls are there all the same."""
+    timeline = scene.timeline
+    spans = timeline.spans
+    calls = spans.of_kind(Kind.CUDA_CALL)
+    waiting = calls[np.isin(spans.name[calls], list(scene.wait_kinds))]
+    for call in np.setdiff1d(waiting, timeline.links.launch[timeline.waits.span]).tolist():
+        kind = scene.kind_of_call(call)
+        if kind is WaitKind.STREAM_WAIT_EVENT:
+            yield _wait(scene, span=call, call=call, waiter=Waiter.STREAM, waiter_lane=NONE)
+        else:
+            yield _host_wait(
+                scene, call, call, _of_the_only_device(scene, call) if kind is WaitKind.DEVICE_SYNC else None
+            )
+
+
+def _blocking_copies(scene: _Scene) -> Iterator[Wait]:
+    """Copies to the host that return when the data is there: `cudaMemcpy`, and `cudaMemcpyAsync` to pageable memory
+    (CUDA Runtime API, "API synchronization behavior")."""
+    timeline = scene.timeline
+    copies = timeline.spans.of_kind(Kind.MEMCPY)
+    for copy in copies[timeline.links.launch[copies] != NONE].tolist():
+        call = int(timeline.links.launch[copy])
+        copied = timeline.name_of(copy)
+        if "DtoH" not in copied or ("Async" in timeline.name_of(call) and "Pageable" not in copied):
+            continue
+        lane = timeline.lane_of(copy)
+        work = scene.work[lane.device, lane.stream]
+        row = int(np.flatnonzero(work.span == copy)[0])
+        yield _host_wait(scene, call, call, [((lane.device, lane.stream), row + 1)])
+
+
+_Outstanding = list[tuple[StreamKey, int]]
+"""Streams waited for, each with how many pieces of its work."""
+
+
+def _waited_for(scene: _Scene, row: int, kind: WaitKind) -> _Outstanding | None:
+    """None when the trace does not say what the host waited for."""
+    waits = scene.timeline.waits
+    device, start_ns = int(waits.device[row]), int(scene.timeline.spans.start_ns[waits.span[row]])
+    if kind is WaitKind.DEVICE_SYNC:
+        return _launched(scene, [key for key in scene.work if key[0] == device], start_ns)
+    if kind is WaitKind.STREAM_SYNC:
+        return _launched(scene, [(device, int(waits.stream[row]))], start_ns)
+    return _recorded_work(scene, row)
+
+
+def _recorded_work(scene: _Scene, row: int) -> _Outstanding | None:
+    """The work in front of the event that is waited for."""
+    waits = scene.timeline.waits
+    stream, record = int(waits.waited_stream[row]), int(waits.record_correlation[row])
+    if NONE in (stream, record):
+        return None
+    key = (int(waits.device[row]), stream)
+    return [(key, scene.work[key].enqueued_before(record))] if key in scene.work else []
+
+
+def _launched(scene: _Scene, streams: list[StreamKey], before_ns: int) -> _Outstanding:
+    return [(key, scene.work[key].launched_before(before_ns)) for key in streams if key in scene.work]
+
+
+def _of_the_only_device(scene: _Scene, call: int) -> _Outstanding | None:
+    """A call does not say which device it is for; with work on one device alone there is no doubt."""
+    if len({device for device, _ in scene.work}) > 1:
+        return None
+    return _launched(scene, list(scene.work), int(scene.timeline.spans.start_ns[call]))
+
+
+def _host_wait(scene: _Scene, span: int, call: int, outstanding: _Outstanding | None) -> Wait:
+    spans = scene.timeline.spans
+    timed = call if call != NONE else span
+    start_ns, end_ns = int(spans.start_ns[timed]), int(spans.end_ns[timed])
+    lane = int(spans.lane[call]) if call != NONE else NONE
+    if outstanding is None:
+        return _wait(scene, span=span, call=call, waiter=Waiter.HOST, waiter_lane=lane)
+    last = {key: scene.work[key].done_before(count) for key, count in outstanding}
+    running = {key: done for key, done in last.items() if done[0] > start_ns}
+    until_ns, work = max(running.values(), default=(start_ns, NONE))
+    return _wait(
+        scene,
+        span=span,
+        call=call,
+        waiter=Waiter.HOST,
+        waiter_lane=lane,
+        waited_streams=tuple(stream for _, stream in running),
+        stall_ns=min(until_ns, end_ns) - start_ns,
+        work=work,
+    )
+
+
+def _stream_wait(scene: _Scene, row: int, span: int, call: int) -> Wait:
+    timeline = scene.timeline
+    key = (int(timeline.waits.device[row]), int(timeline.waits.stream[row]))
+    lane = scene.stream_lanes.get(key, NONE)
+    outstanding = _recorded_work(scene, row)
+    if outstanding is None:
+        return _wait(scene, span=span, call=call, waiter=Waiter.STREAM, waiter_lane=lane)
+    until_ns, work = scene.work[outstanding[0][0]].done_before(outstanding[0][1]) if outstanding else (0, NONE)
+    stall_ns, held = 0, NONE
+    if key in scene.work:
+        stall_ns, held = _held_back(scene.work[key], timeline, span, until_ns)
+    return _wait(
+        scene,
+        span=span,
+        call=call,
+        waiter=Waiter.STREAM,
+        waiter_lane=lane,
+        waited_streams=tuple(stream for (_, stream), _ in outstanding) if work != NONE else (),
+        stall_ns=stall_ns,
+        work=work,
+        held=held,
+    )
+
+
+def _held_back(waiting: StreamWork, timeline: Timeline, span: int, until_ns: int) -> tuple[int, int]:
+    """(stall, held work): from when the stream was free and its next work launched, to the end of the waited work."""
+    following = waiting.enqueued_before(int(timeline.spans.correlation[span]))
+    if following == len(waiting.span):
+        return 0, NONE
+    free_ns, _ = waiting.done_before(following)
+    begin_ns = max(free_ns, int(timeline.spans.start_ns[span]), int(waiting.launch_ns[following]))
+    stall_ns = min(until_ns, int(waiting.start_ns[following])) - begin_ns
+    return max(stall_ns, 0), int(waiting.span[following])
+
+
+def _wait(  # noqa: PLR0913
+    scene: _Scene,
+    *,
+    span: int,
+    call: int,
+    waiter: Waiter,
+    waiter_lane: int,
+    waited_streams: tuple[int, ...] = (),
+    stall_ns: int | None = None,
+    work: int = NONE,
+    held: int = NONE,
+) -> Wait:
+    timeline = scene.timeline
+    timed = call if call != NONE else span
+    row = np.searchsorted(timeline.waits.span, span)
+    recorded = row < len(timeline.waits.span) and timeline.waits.span[row] == span
+    work_lane = timeline.lane_of(work).device if work != NONE else NONE
+    return Wait(
+        span=span,
+        call=call,
+        name=timeline.name_of(timed),
+        waiter=waiter,
+        waiter_lane=waiter_lane,
+        device=int(timeline.waits.device[row]) if recorded else work_lane,
+        waited_streams=waited_streams,
+        start_ns=int(timeline.spans.start_ns[timed]),
+        end_ns=int(timeline.spans.end_ns[timed]),
+        stall_ns=stall_ns,
+        work=work,
+        held=held,
+        run=int(timeline.links.run[timed]),
+    )

@@ -1,0 +1,165 @@
+"""What each host thread was doing at every moment, told in causes of idleness."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+from ortprobe.analysis.causes import CAUSES, IdleCause
+from ortprobe.analysis.pieces import Segments
+from ortprobe.analysis.waits import WAITING_CALLS, base_name
+from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
+from ortprobe.timeline.intervals import innermost_containing
+
+
+class Layer(IntEnum):
+    """What shadows what when a thread is in several spans at once. Within a layer the innermost span counts.
+
+    Making a session shadows the CUDA calls it consists of. Launches come last: work that the thread launched is not
+    why the device idles, what it launched it from is.
+    """
+
+    PROFILER = 0
+    SESSION = 1
+    LOADING = 2
+    CALL = 3
+    ORT = 4
+    TORCH = 5
+    LAUNCH = 6
+
+
+LAUNCHES = (
+    "cudaLaunchKernel", "cudaLaunchKernelExC", "cudaLaunchCooperativeKernel", "cudaGraphLaunch", "cudaMemcpyAsync",
+    "cudaMemsetAsync", "cuLaunchKernel", "cuLaunchKernelEx", "cuLaunchCooperativeKernel", "cuGraphLaunch",
+)  # fmt: skip
+ALLOCATIONS = ("cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaHostRegister", "cudaHostUnregister", "cuMem")
+"""Starts of names: `cudaMallocAsync`, `cudaFreeHost`, `cuMemCreate` …"""
+LOADING_CALLS = ("cuModule", "cuLibrary", "cudaFuncGetAttributes", "cudaLibrary")
+LOADING_OVERHEAD = ("Module Loading", "Function Loading")
+"""CUPTI's overhead records `Lazy Function Loading` and `Runtime Triggered Module Loading`; all others are its own."""
+SESSION_HOOKS = ("set_providers", "InferenceSession")
+PROFILER_HOOKS = ("ortprobe.profiler_start", "ortprobe.profiler_stop")
+ORT_HOOKS = (
+    "run", "run_with_iobinding", "run_with_ort_values", "io_binding", "bind_cpu_input", "bind_input",
+    "bind_ortvalue_input", "bind_output", "bind_ortvalue_output", "runner.bind", "runner.run",
+)  # fmt: skip
+
+_Class = tuple[Layer, IdleCause]
+
+
+class HostActivity:
+    """Threads as gapless segments, made for each thread when it is first asked for."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self._layer, self._cause = _classified(timeline)
+        self._of_thread: dict[int, Segments] = {}
+
+    def of_thread(self, lane: int) -> Segments:
+        """What the thread of this lane was doing."""
+        if lane not in self._of_thread:
+            mine = self._timeline.spans.lane == lane
+            by_layer = [np.flatnonzero(mine & (self._layer == layer)) for layer in Layer]
+            for layer in (Layer.PROFILER, Layer.LOADING):
+                by_layer[layer] = np.union1d(by_layer[layer], self._overhead_of(lane, layer))
+            self._of_thread[lane] = self._segments(by_layer)
+        return self._of_thread[lane]
+
+    def loading_on(self, lane: int) -> Segments:
+        """The profiler's work and the loading of code on this thread, alone."""
+        overhead = [self._overhead_of(lane, layer) for layer in (Layer.PROFILER, Layer.LOADING)]
+        return self._segments(overhead)
+
+    def _overhead_of(self, lane: int, layer: Layer) -> Int64s:
+        """Overhead records during CUDA calls of this thread: CUPTI does not say whose they are."""
+        spans = self._timeline.spans
+        overhead = np.flatnonzero((spans.kind == Kind.OVERHEAD) & (self._layer == layer))
+        calls = np.flatnonzero((spans.kind == Kind.CUDA_CALL) & (spans.lane == lane))
+        middle_ns = (spans.start_ns[overhead] + spans.end_ns[overhead]) // 2
+        during = innermost_containing(spans.start_ns[calls], spans.end_ns[calls], middle_ns)
+        return np.asarray(overhead[during != NONE], np.int64)
+
+    def _segments(self, by_layer: list[Int64s]) -> Segments:
+        spans = self._timeline.spans
+        everything = np.concatenate(by_layer)
+        points_ns = np.unique(np.concatenate((spans.start_ns[everything], spans.end_ns[everything])))
+        because = np.full(len(points_ns), NONE, np.int32)
+        for members in reversed(by_layer):
+            if len(members):
+                row = innermost_containing(spans.start_ns[members], spans.end_ns[members], points_ns)
+                because = np.where(row == NONE, because, members[row]).astype(np.int32)
+        return Segments(points_ns=points_ns, cause=self._cause[because], because=because)
+
+
+def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
+    """(layer, cause) of every span; layer NONE for spans that say nothing about what their thread was doing."""
+    spans = timeline.spans
+    layer = np.full(len(spans), NONE, np.int32)
+    cause = np.zeros(len(spans), np.uint8)
+    kind_and_name = spans.kind.astype(np.int64) * len(timeline.names) + spans.name
+    distinct, member = np.unique(kind_and_name, return_inverse=True)
+    for group, (kind, name) in enumerate(zip(*np.divmod(distinct, max(len(timeline.names), 1)), strict=True)):
+        found = _class_of(Kind(int(kind)), timeline.names[int(name)])
+        if found is not None:
+            layer[member == group], cause[member == group] = found[0], CAUSES.index(found[1])
+    on_cpu = _runs_on_host(timeline)
+    cause[on_cpu] = CAUSES.index(IdleCause.CPU_NODE)
+    return layer, cause
+
+
+def _runs_on_host(timeline: Timeline) -> Int32s:
+    """Executions of nodes that keep the host busy: on the CPU, and the copies that ORT inserted between providers."""
+    nodes = timeline.nodes
+    on_host = np.array(
+        [
+            timeline.names[provider] == "CPUExecutionProvider" or timeline.names[op_type].startswith("Memcpy")
+            for provider, op_type in zip(nodes.provider.tolist(), nodes.op_type.tolist(), strict=True)
+        ],
+        np.bool_,
+    )
+    return timeline.node_spans.span[on_host[timeline.node_spans.node]]
+
+
+_CLASS_OF_KIND: dict[Kind, _Class] = {
+    Kind.ORT_LOAD: (Layer.SESSION, IdleCause.SESSION_INIT),
+    Kind.ORT_INITIALIZE: (Layer.SESSION, IdleCause.SESSION_INIT),
+    Kind.ORT_RUN: (Layer.ORT, IdleCause.ORT_HOST),
+    Kind.ORT_EXECUTE: (Layer.ORT, IdleCause.ORT_HOST),
+    Kind.ORT_NODE: (Layer.ORT, IdleCause.ORT_HOST),
+    Kind.TORCH_OP: (Layer.TORCH, IdleCause.TORCH_OP),
+}
+
+
+def _class_of(kind: Kind, name: str) -> _Class | None:
+    if kind is Kind.OVERHEAD:
+        loading = any(part in name for part in LOADING_OVERHEAD)
+        return (Layer.LOADING, IdleCause.MODULE_LOADING) if loading else (Layer.PROFILER, IdleCause.PROFILER)
+    if kind is Kind.HOOK:
+        return _class_of_hook(name)
+    if kind is Kind.CUDA_CALL:
+        return _class_of_call(name)
+    return _CLASS_OF_KIND.get(kind)
+
+
+def _class_of_hook(name: str) -> _Class:
+    if name in PROFILER_HOOKS:
+        return Layer.PROFILER, IdleCause.PROFILER
+    if name in SESSION_HOOKS:
+        return Layer.SESSION, IdleCause.SESSION_INIT
+    if name in ORT_HOOKS:
+        return Layer.ORT, IdleCause.ORT_HOST
+    return Layer.TORCH, IdleCause.TORCH_OP
+
+
+def _class_of_call(name: str) -> _Class:
+    base = base_name(name)
+    if base in LAUNCHES:
+        return Layer.LAUNCH, IdleCause.CUDA_CALL
+    if WAITING_CALLS.get(base, WaitKind.STREAM_WAIT_EVENT) is not WaitKind.STREAM_WAIT_EVENT or base == "cudaMemcpy":
+        return Layer.CALL, IdleCause.SYNC_WAIT
+    if base.startswith(ALLOCATIONS):
+        return Layer.CALL, IdleCause.ALLOCATION
+    if base.startswith(LOADING_CALLS):
+        return Layer.CALL, IdleCause.MODULE_LOADING
+    return Layer.CALL, IdleCause.CUDA_CALL

@@ -1,0 +1,48 @@
+"""All analyses of one Timeline, each computed when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from ortprobe.analysis.idle import Idle, compute_idle
+from ortprobe.analysis.integrity import Integrity, Overhead, compute_integrity, compute_overhead
+from ortprobe.analysis.nodes import NodeTimes, compute_nodes
+from ortprobe.analysis.runs import RunTimes, compute_runs
+from ortprobe.analysis.sessions import SessionLives, compute_sessions
+from ortprobe.analysis.waits import WaitTimes, compute_waits
+from ortprobe.timeline import Timeline
+
+
+class Analyses:
+    """Rules and reports ask for what they need; nobody orders them."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+
+    @cached_property
+    def runs(self) -> RunTimes:
+        return compute_runs(self.timeline)
+
+    @cached_property
+    def sessions(self) -> SessionLives:
+        return compute_sessions(self.timeline, self.runs)
+
+    @cached_property
+    def waits(self) -> WaitTimes:
+        return compute_waits(self.timeline)
+
+    @cached_property
+    def idle(self) -> Idle:
+        return compute_idle(self.timeline, self.waits)
+
+    @cached_property
+    def nodes(self) -> NodeTimes:
+        return compute_nodes(self.timeline)
+
+    @cached_property
+    def integrity(self) -> Integrity:
+        return compute_integrity(self.timeline, self.waits)
+
+    @cached_property
+    def overhead(self) -> Overhead:
+        return compute_overhead(self.timeline, self.runs)

@@ -1,0 +1,121 @@
+"""`findings.json`: what a capture says, for machines. `null` is what nobody measured; 0 was measured."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.report.verdict import verdict
+from ortprobe.rules import Finding, Judgement
+from ortprobe.timeline import Problem, Timeline
+
+SCHEMA_VERSION = 1
+
+Document = dict[str, object]
+
+
+def findings_json(judgement: Judgement) -> bytes:
+    """The document as indented UTF-8 JSON with a final newline."""
+    return msgspec.json.format(msgspec.json.encode(findings_document(judgement)), indent=2) + b"\n"
+
+
+def findings_document(judgement: Judgement) -> Document:
+    """The document as plain dicts, lists, strings and numbers."""
+    analyses = judgement.analyses
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "verdict": verdict(judgement),
+        "integrity": _integrity(analyses),
+        "overhead": _overhead(analyses),
+        "summary": _summary(analyses),
+        "findings": [_finding(analyses.timeline, finding) for finding in judgement.findings],
+    }
+
+
+def _integrity(analyses: Analyses) -> Document:
+    integrity = analyses.integrity
+    return {
+        "ok": integrity.ok,
+        "problems": [_problem(analyses.timeline, problem) for problem in integrity.problems],
+        "sync_calls": integrity.sync_calls,
+        "sync_resolved": integrity.sync_resolved,
+    }
+
+
+def _problem(timeline: Timeline, problem: Problem) -> Document:
+    return {
+        "kind": problem.kind.value,
+        "detail": problem.detail,
+        "source": timeline.sources[problem.source].path if problem.source is not None else None,
+        "count": problem.count,
+    }
+
+
+def _overhead(analyses: Analyses) -> Document:
+    overhead = analyses.overhead
+    return {
+        "traced_median_ns": overhead.traced_median_ns,
+        "torch_only_median_ns": overhead.torch_only_median_ns,
+        "untraced_median_ns": overhead.untraced_median_ns,
+        "ratio": overhead.ratio,
+        "hook_cost_ns": overhead.hook_cost_ns,
+    }
+
+
+def _summary(analyses: Analyses) -> Document:
+    runs = analyses.runs
+    return {
+        "runs": len(analyses.timeline.runs),
+        "sessions": sum(not session.error for session in analyses.timeline.sessions),
+        "re_inits": analyses.sessions.re_inits,
+        "latency_ns": {
+            "first": runs.first_ns,
+            "median": runs.median_ns,
+            "p99": runs.p99_ns,
+            "untraced_median": runs.untraced_median_ns,
+        },
+        "kernels": _kernels(analyses),
+        "devices": [
+            {
+                "window_ns": device.window_ns,
+                "busy_ns": device.busy_ns,
+                "idle_ns": device.idle_ns,
+                "idle_by_cause": {cause.value: time_ns for cause, time_ns in device.idle_by_cause.items()},
+            }
+            for device in analyses.idle.devices
+        ],
+    }
+
+
+def _kernels(analyses: Analyses) -> Document:
+    """Without device work nobody can tell a program without kernels from a trace without them."""
+    if not analyses.idle.devices:
+        return {"total": None, "of_ort": None, "with_node": None}
+    nodes = analyses.nodes
+    return {"total": nodes.kernels_total, "of_ort": nodes.kernels_of_ort, "with_node": nodes.kernels_with_node}
+
+
+def _finding(timeline: Timeline, finding: Finding) -> Document:
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "title": finding.title,
+        "detail": finding.detail,
+        "count": finding.count,
+        "cost_ns": finding.cost_ns,
+        "confidence": finding.confidence.value,
+        "where": [{"file": site.file, "line": site.line} for site in finding.where],
+        "evidence": [_evidence(timeline, span) for span in finding.evidence],
+        "fix": finding.fix,
+    }
+
+
+def _evidence(timeline: Timeline, span: int) -> Document:
+    spans = timeline.spans
+    return {
+        "source": timeline.sources[int(spans.source[span])].path,
+        "row": int(spans.row[span]),
+        "start_ns": int(spans.start_ns[span]),
+        "end_ns": int(spans.end_ns[span]),
+        "lane": timeline.lane_of(span).label,
+    }

@@ -1,0 +1,117 @@
+"""The report as Markdown, for a pull request or an issue."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.report.verdict import verdict
+from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
+from ortprobe.units import format_ns, format_ratio
+
+TOP_NODES = 10
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
+
+
+def render_markdown(judgement: Judgement) -> str:
+    """The whole report; names are escaped, so that they show as they are and mention, link or hide nothing."""
+    analyses = judgement.analyses
+    parts = [
+        "# ortprobe report",
+        f"**{escaped(verdict(judgement))}**",
+        *(_finding(finding) for finding in judgement.findings),
+        _runs(analyses),
+        _sessions(analyses),
+        *_devices(analyses),
+        _nodes(analyses),
+        _missing(judgement),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    visible = "".join(char if char.isprintable() else " " for char in text)
+    return _SPECIAL.sub(r"\\\1", visible)
+
+
+def _finding(finding: Finding) -> str:
+    where = "".join(f"\n* at {escaped(site.file)}:{site.line}" for site in finding.where)
+    return (
+        f"## {finding.code} {finding.severity.value}: {escaped(finding.title)}\n\n"
+        f"{escaped(finding.detail)}\n\n* cost: {format_ns(finding.cost_ns)} ({finding.confidence.value}){where}\n\n"
+        f"{_code_block(finding.fix)}"
+    )
+
+
+def _code_block(text: str) -> str:
+    """A fence longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _runs(analyses: Analyses) -> str:
+    runs, overhead = analyses.runs, analyses.overhead
+    if not len(runs.latency_ns):
+        return ""
+    rows = [
+        ("runs", str(len(runs.latency_ns))),
+        ("first", format_ns(runs.first_ns)),
+        ("median", format_ns(runs.median_ns)),
+        ("99th percentile", format_ns(runs.p99_ns)),
+        ("median, untraced", format_ns(overhead.untraced_median_ns)),
+        ("median, traced", format_ns(overhead.traced_median_ns)),
+    ]
+    return "## Runs\n\n" + _table(("", "value"), rows)
+
+
+def _sessions(analyses: Analyses) -> str:
+    rows = [
+        (
+            str(life.session.index),
+            life.session.creation.value,
+            format_ns(life.creation_ns),
+            str(life.runs),
+            format_ns(life.first_run_ns),
+            format_ns(life.steady_run_ns),
+        )
+        for life in analyses.sessions.lives
+    ]
+    columns = ("session", "made by", "creation", "runs", "first run", "steady run")
+    return "## Sessions\n\n" + _table(columns, rows) if rows else ""
+
+
+def _devices(analyses: Analyses) -> Iterable[str]:
+    for device in analyses.idle.devices:
+        rows = [
+            (cause.value, format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
+            for cause, time_ns in device.idle_by_cause.items()
+        ]
+        busy = f"busy {format_ns(device.busy_ns)} of {format_ns(device.window_ns)}"
+        yield f"## GPU {device.device}: {busy}\n\n" + _table(("idle because of", "time", "of idle"), rows)
+
+
+def _nodes(analyses: Analyses) -> str:
+    rows = [
+        (node.name, node.op_type, node.provider, format_ns(node.device_ns), format_ns(node.host_ns))
+        for node in analyses.nodes.nodes[:TOP_NODES]
+    ]
+    return "## Dearest nodes\n\n" + _table(("node", "operator", "provider", "device", "host"), rows) if rows else ""
+
+
+def _missing(judgement: Judgement) -> str:
+    lines = [f"{problem.kind.value}: {problem.detail}" for problem in judgement.analyses.integrity.problems]
+    for judged in judgement.judged:
+        if isinstance(judged.outcome, NotApplicable) and judged.outcome.evidence_missing:
+            lines.append(f"{judged.rule.code} {judged.rule.name}: {judged.outcome.why}")
+        if isinstance(judged.outcome, RuleFailed):
+            lines.append(f"{judged.rule.code} {judged.rule.name} broke: {judged.outcome.error}")
+    return "## Not captured, not judged\n\n" + "\n".join(f"* {escaped(line)}" for line in lines) if lines else ""
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns)]
+    body = [[escaped(cell) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *body])

@@ -1,0 +1,183 @@
+"""The report for a terminal: one screen that says what happened, what to change, and what nobody knows."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.idle import DeviceIdle
+from ortprobe.analysis.sessions import SessionLife
+from ortprobe.report.verdict import verdict
+from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
+from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+TOP_NODES = 10
+TOP_WAITS = 5
+
+
+def render_text(judgement: Judgement, console: Console) -> None:
+    """Print the report. All names come from traces and are printed as they are, never read as markup."""
+    analyses = judgement.analyses
+    console.print(Text(verdict(judgement), style="bold"))
+    sections: list[tuple[str, RenderableType | None]] = [
+        ("Findings", _findings(judgement)),
+        ("Sessions", _sessions(analyses)),
+        ("Runs", _runs(analyses)),
+        ("Device", _devices(analyses)),
+        ("Nodes", _nodes(analyses)),
+        ("Waits", _waits(analyses)),
+        ("Not captured, not judged", _missing(judgement)),
+    ]
+    for title, body in sections:
+        if body is not None:
+            console.print()
+            console.print(Text(title, style="bold underline"))
+            console.print(Padding(body, (0, 0, 0, 2)))
+
+
+def printable(name: str) -> str:
+    """A name from a trace without control characters, so that it can't move the cursor or colour the terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+
+
+def _findings(judgement: Judgement) -> RenderableType | None:
+    if not judgement.findings:
+        return None
+    return Group(*(_finding(finding) for finding in judgement.findings))
+
+
+def _finding(finding: Finding) -> RenderableType:
+    head = Text.assemble(
+        (f"{finding.code} {finding.severity.value}", STYLES[finding.severity]), "  ", (printable(finding.title), "bold")
+    )
+    cost = f"cost {format_ns(finding.cost_ns)}, {finding.confidence.value}"
+    where = ", ".join(f"{site.file}:{site.line}" for site in finding.where)
+    lines = [f"{cost}; at {where}" if where else cost, finding.detail, *finding.fix.splitlines()]
+    body = Text("\n".join(printable(line) for line in lines))
+    return Group(head, Padding(body, (0, 0, 0, 4)))
+
+
+def _sessions(analyses: Analyses) -> RenderableType | None:
+    if not analyses.sessions.lives:
+        return None
+    table = _table("session", "made by", *("creation", "runs", "first run", "steady run", "re-init cost"), right_from=2)
+    for life in analyses.sessions.lives:
+        table.add_row(
+            Text(str(life.session.index)),
+            Text(_origin(life)),
+            format_ns(life.creation_ns),
+            str(life.runs),
+            format_ns(life.first_run_ns),
+            format_ns(life.steady_run_ns),
+            format_ns(life.re_init_cost_ns) if life.session.replaces is not None else "–",
+        )
+    return table
+
+
+def _origin(life: SessionLife) -> str:
+    session = life.session
+    replaced = f", replaced {session.replaces}" if session.replaces is not None else ""
+    inferred = " (inferred)" if session.replaces_is_inferred else ""
+    failed = f", failed: {printable(session.error)}" if session.error else ""
+    return f"{session.creation.value}{replaced}{inferred}{failed}"
+
+
+def _runs(analyses: Analyses) -> RenderableType | None:
+    runs, overhead = analyses.runs, analyses.overhead
+    if not len(runs.latency_ns):
+        return None
+    failed = int(runs.failed.sum())
+    first, median, p99 = (format_ns(time_ns) for time_ns in (runs.first_ns, runs.median_ns, runs.p99_ns))
+    untraced, traced = format_ns(overhead.untraced_median_ns), format_ns(overhead.traced_median_ns)
+    ratio = f"× {overhead.ratio:.2f}" if overhead.ratio is not None else NOT_MEASURED
+    lines = [
+        f"{len(runs.latency_ns)} runs" + (f", {failed} of them raised" if failed else ""),
+        f"first {first}, median {median}, 99th percentile {p99}",
+        f"median untraced {untraced}, traced {traced}; tracing {ratio}",
+    ]
+    return Text("\n".join(lines))
+
+
+def _devices(analyses: Analyses) -> RenderableType | None:
+    devices = analyses.idle.devices
+    return Group(*(_device(device) for device in devices)) if devices else None
+
+
+def _device(device: DeviceIdle) -> RenderableType:
+    busy = format_ratio(device.busy_ns, device.window_ns)
+    times = f"busy {format_ns(device.busy_ns)} of {format_ns(device.window_ns)} ({busy})"
+    head = Text(f"GPU {device.device}: {times}; idle by cause")
+    table = _table("cause", "time", "of idle", right_from=1)
+    for cause, time_ns in device.idle_by_cause.items():
+        table.add_row(cause.value, format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
+    return Group(head, table)
+
+
+def _nodes(analyses: Analyses) -> RenderableType | None:
+    times = analyses.nodes
+    if not times.nodes:
+        return None
+    table = _table("node", "operator", "provider", "device", "host", "kernels", right_from=3)
+    for node in times.nodes[:TOP_NODES]:
+        table.add_row(
+            *(
+                Text(printable(text))
+                for text in (node.name, node.op_type, node.provider.removesuffix("ExecutionProvider"))
+            ),
+            format_ns(node.device_ns),
+            format_ns(node.host_ns),
+            str(node.kernels) if node.device_ns is not None else NOT_MEASURED,
+        )
+    kernels = f"{times.kernels_with_node} of {times.kernels_of_ort} kernels of ORT have their node"
+    note = Text(
+        f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes)}; {kernels}"
+        if times.by_device
+        else "by host time: no device time was captured"
+    )
+    return Group(table, note)
+
+
+def _waits(analyses: Analyses) -> RenderableType | None:
+    waits = analyses.waits
+    if not waits.waits:
+        return None
+    table = _table("call", "waits", "stalled", "resolved", right_from=1)
+    names = dict.fromkeys(wait.name for wait in waits.waits)
+    by_name = {name: [wait for wait in waits.waits if wait.name == name] for name in names}
+    dearest = sorted(by_name.items(), key=lambda each: -sum(wait.stall_ns or 0 for wait in each[1]))
+    for name, group in dearest[:TOP_WAITS]:
+        known = [wait.stall_ns for wait in group if wait.stall_ns is not None]
+        table.add_row(
+            Text(printable(name)),
+            str(len(group)),
+            format_ns(sum(known) if known else None),
+            f"{len(known)} of {len(group)}",
+        )
+    return table
+
+
+def _missing(judgement: Judgement) -> RenderableType | None:
+    problems = [f"{problem.kind.value}: {problem.detail}" for problem in judgement.analyses.integrity.problems]
+    unjudged = [
+        f"{judged.rule.code} {judged.rule.name}: {judged.outcome.why}"
+        for judged in judgement.judged
+        if isinstance(judged.outcome, NotApplicable) and judged.outcome.evidence_missing
+    ]
+    broken = [
+        f"{judged.rule.code} {judged.rule.name} broke: {judged.outcome.error}"
+        for judged in judgement.judged
+        if isinstance(judged.outcome, RuleFailed)
+    ]
+    lines = problems + unjudged + broken
+    return Text("\n".join(printable(line) for line in lines)) if lines else None
+
+
+def _table(*columns: str, right_from: int) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position >= right_from else "left", overflow="fold")
+    return table

@@ -1,0 +1,55 @@
+"""The verdict: one sentence that a person can act on, and that claims no more than the capture holds."""
+
+from __future__ import annotations
+
+from ortprobe.rules import Finding, Judgement, NotApplicable, Passed, RuleFailed, Severity
+from ortprobe.units import format_ns, format_ratio
+
+
+def verdict(judgement: Judgement) -> str:
+    """The gravest and dearest cause with its figures; else what was checked; else why there is no verdict."""
+    undermining = judgement.analyses.integrity.undermining
+    if undermining:
+        return f"no verdict: {undermining[0].detail}{_more(len(undermining) - 1, 'problem')}"
+    grave = [finding for finding in judgement.findings if finding.severity is not Severity.INFO]
+    if grave:
+        return f"{_without_stop(grave[0])} ({grave[0].code}){_more(len(grave) - 1, 'finding')}"
+    return _healthy(judgement)
+
+
+def _healthy(judgement: Judgement) -> str:
+    outcomes = [judged.outcome for judged in judgement.judged]
+    checked = sum(isinstance(outcome, (Passed, Finding)) for outcome in outcomes)
+    if not checked:
+        return "no verdict: the capture holds none of the evidence that the rules need"
+    blind = sum(isinstance(outcome, NotApplicable) and outcome.evidence_missing for outcome in outcomes)
+    broken = sum(isinstance(outcome, RuleFailed) for outcome in outcomes)
+    doubts = [
+        f"{blind} could not be checked for lack of evidence" if blind else "",
+        f"{broken} broke" if broken else "",
+    ]
+    rest = "".join(f"; {doubt}" for doubt in doubts if doubt)
+    return f"nothing wrong found by {checked} of {len(outcomes)} rules in {_measured(judgement)}{rest}"
+
+
+def _measured(judgement: Judgement) -> str:
+    analyses = judgement.analyses
+    runs = len(analyses.timeline.runs)
+    parts = [f"{runs} run" if runs == 1 else f"{runs} runs"]
+    if analyses.runs.median_ns is not None:
+        parts.append(f"median {format_ns(analyses.runs.median_ns)}")
+    parts += [
+        f"GPU {device.device} busy {format_ratio(device.busy_ns, device.window_ns)} of the time"
+        for device in analyses.idle.devices
+    ]
+    return ", ".join(parts)
+
+
+def _without_stop(finding: Finding) -> str:
+    return finding.title.rstrip(".")
+
+
+def _more(count: int, noun: str) -> str:
+    if count <= 0:
+        return ""
+    return f", and {count} more {noun}" if count == 1 else f", and {count} more {noun}s"

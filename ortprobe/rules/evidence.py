@@ -1,0 +1,52 @@
+"""Where in the capture, and where in the program, something shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ortprobe.rules.thresholds import EVIDENCE_SPANS
+from ortprobe.timeline import NONE, Int64s, Kind, Session, Site, Timeline, parse_site
+
+
+def hook_rows(timeline: Timeline, *names: str) -> Int64s:
+    """Rows in `Timeline.hooks` of the calls with one of these names, in time order."""
+    wanted = [index for index, name in enumerate(timeline.names) if name in names]
+    return np.flatnonzero(np.isin(timeline.hooks.what, wanted))
+
+
+def site_of_hook(timeline: Timeline, row: int) -> Site | None:
+    """The program's own line that made the call."""
+    name = int(timeline.hooks.site[row])
+    return parse_site(timeline.names[name]) if name != NONE else None
+
+
+def site_of_run(timeline: Timeline, run: int) -> Site | None:
+    """The program's own line that made the run; None when no hook saw it."""
+    rows = np.flatnonzero(timeline.hooks.span == timeline.runs.hook_span[run])
+    return site_of_hook(timeline, int(rows[0])) if len(rows) else None
+
+
+def distinct_sites(sites: Iterable[Site | None]) -> tuple[Site, ...]:
+    """Known sites, each once, in the order in which they first occur."""
+    return tuple(dict.fromkeys(site for site in sites if site is not None))
+
+
+def creation_spans(timeline: Timeline, session: Session) -> list[int]:
+    """The spans of a session's making: the hooked call, loading and initialising."""
+    spans = timeline.spans
+    making = spans.of_kind(Kind.HOOK, Kind.ORT_LOAD, Kind.ORT_INITIALIZE)
+    inside = (spans.start_ns[making] >= session.start_ns) & (spans.end_ns[making] <= session.end_ns)
+    return [int(span) for span in making[inside]]
+
+
+def run_span(timeline: Timeline, run: int) -> int:
+    """A span to show for a run: the call, or ORT's own record of it."""
+    hooked = int(timeline.runs.hook_span[run])
+    return hooked if hooked != NONE else int(timeline.runs.run_span[run])
+
+
+def cited(spans: Sequence[int]) -> tuple[int, ...]:
+    """Spans to cite, each once, without holes, not too many."""
+    return tuple(dict.fromkeys(span for span in spans if span != NONE))[:EVIDENCE_SPANS]
