@@ -133,6 +133,8 @@ class Capture:
 
         hook_creation(self._patches, recorder, collection.InferenceSession)
         hook_calls(self._patches, recorder, collection)
+        if self._profiler is not None:
+            self._profiler.make_way(self._patches)
         if torch is not None:
             try:
                 TorchHooks(recorder, torch).install(self._patches)
