@@ -37,6 +37,7 @@ class ProfilerWindows:
         self._log = log
         self._folder = folder
         self._torch = torch
+        self._has_gpu = torch.cuda.device_count() > 0  # asks NVML, and so makes no CUDA context
         self._thread = threading.get_ident()
         self._profiler: profile | None = None
         self._start_ns = 0
@@ -122,7 +123,7 @@ class ProfilerWindows:
     def _start(self) -> profile:
         profiling = self._torch.profiler
         activities = [profiling.ProfilerActivity.CPU]
-        if self._torch.cuda.is_available():
+        if self._has_gpu:
             activities.append(profiling.ProfilerActivity.CUDA)
         profiler = profiling.profile(activities=activities, experimental_config=self._experimental_config())
         profiler.start()
@@ -143,7 +144,7 @@ class ProfilerWindows:
         From CUPTI 12.9 on the kind CUDA_EVENT has to be enabled by itself, which Kineto does not do (kineto #1552):
         without it every `wait_on_*` field of the trace is −1.
         """
-        if not self._torch.cuda.is_available():
+        if not self._has_gpu:
             return
         cupti = loaded_library("libcupti.so")
         if cupti is None:

@@ -17,7 +17,7 @@ import msgspec
 from ortprobe import __version__
 from ortprobe.bundle import BundleWriter, Ending, Manifest, Settings, Target
 from ortprobe.capture.clock import clock_anchor
-from ortprobe.capture.environment import describe_environment
+from ortprobe.capture.environment import describe_devices, describe_environment
 from ortprobe.capture.hook_log import HookLog, one_line
 from ortprobe.capture.ort_calls import hook_calls, hook_costs_ns
 from ortprobe.capture.ort_creation import hook_creation
@@ -85,7 +85,11 @@ class Capture:
         self._writer = BundleWriter(self.folder, manifest, force=self._force)
         self._recorder = recorder = self._make_recorder(self._writer, torch)
         set_current_recorder(recorder)
-        self._install(recorder, torch)
+        try:
+            self._install(recorder, torch)
+        except BaseException:
+            self.finish(exit_code=1, exception="the hooks could not be installed")
+            raise
         recorder.schedule.before_creation()
 
     def finish(self, exit_code: int = 0, exception: str = "") -> None:
@@ -105,8 +109,10 @@ class Capture:
         cost_ns = self._measure_hook_cost(recorder, writer.manifest)
         recorder.log.enabled = False
         set_current_recorder(None)
+        replace = msgspec.structs.replace
+        environment = replace(writer.manifest.environment, devices=describe_devices(recorder.torch))
         ending = Ending(clock=clock, exit_code=exit_code, exception=exception)
-        writer.close(msgspec.structs.replace(writer.manifest, ending=ending, hook_cost_ns=cost_ns))
+        writer.close(replace(writer.manifest, environment=environment, ending=ending, hook_cost_ns=cost_ns))
 
     def __enter__(self) -> Capture:
         self.start()

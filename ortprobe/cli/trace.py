@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ortprobe.capture.program import Outcome, Program
 
 _UNTRACED_RUNS = 50
-_MODEL_SUFFIXES = (".onnx", ".ort")
+_MODEL_SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +176,7 @@ def load_target(request: Request) -> Program:
     if not words:
         raise UsageError("nothing to trace: give a script, a model.onnx, -m MODULE or --example NAME")
     path = Path(words[0])
-    if path.suffix in _MODEL_SUFFIXES and not path.is_dir():
+    if path.suffix == _MODEL_SUFFIX and not path.is_dir():
         return _load_model(path, words[1:], request)
     return load_script(path, words[1:])
 

@@ -59,6 +59,10 @@ def test_set_providers_makes_another_c_session_of_the_same_owner(tmp_path: Path,
     assert call.start_ns <= third.start_ns < third.end_ns <= call.end_ns
 
 
+@pytest.mark.skipif(
+    tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 30),
+    reason="earlier releases use the freed session: an error, a crash or a hang",
+)
 def test_stale_binding_is_told_from_the_session_it_is_used_on(tmp_path: Path, model: Path) -> None:
     with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
         session = onnxruntime.InferenceSession(str(model), providers=CPU)
@@ -106,6 +110,21 @@ def test_programs_own_profiling_is_left_alone(tmp_path: Path, model: Path, monke
     assert [run.attached for run in calls(bundle, "run")] == [ATTACHED_ORT_PROFILE, 0]
     assert created(bundle)[0].profile_prefix == ""
     assert [record.file for record in bundle.records if isinstance(record, ProfileEnded)] == ["ort-0.json"]
+
+
+def test_options_named_in_a_call_are_kept(tmp_path: Path, model: Path) -> None:
+    with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
+        session = onnxruntime.InferenceSession(
+            str(model), providers=["CPUExecutionProvider"], provider_options=[{"one": 1}]
+        )
+        session.set_providers([("CPUExecutionProvider", {"two": 2})])
+        with pytest.raises(Exception, match="nothing"):
+            session.set_providers(["nothing"])
+    first, second, failed = created(read_bundle(capture.folder))
+    assert first.requested_options == {"CPUExecutionProvider": {"one": "1"}}
+    assert second.requested_options == {"CPUExecutionProvider": {"two": "2"}}
+    assert second.requested_providers == ("CPUExecutionProvider",)
+    assert failed.requested_providers == ("nothing",)
 
 
 def test_profile_of_a_deleted_session_is_kept(tmp_path: Path, model: Path) -> None:
