@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from types import ModuleType, TracebackType
@@ -128,7 +127,7 @@ class Capture:
         folder = self.folder.resolve()
         sessions = SessionBook(log, folder)
         if torch is None:
-            log.lost("torch", "torch is not installed: no device timeline, no copies")
+            log.lost("torch", "torch can't be imported: no device timeline, no copies")
         elif self._wants_profiler:
             self._profiler = ProfilerWindows(log, folder, torch)
         schedule = Schedule(self._settings, sessions, self._profiler)
@@ -177,7 +176,9 @@ def import_libraries() -> tuple[ModuleType | None, ModuleType]:
 
     torch goes first: it loads the CUDA libraries that onnxruntime-gpu then finds in the process.
     """
-    torch = import_module("torch") if find_spec("torch") is not None else None
+    torch: ModuleType | None = None
+    with suppress(Exception):  # not installed, or not able to load: the program will see for itself
+        torch = import_module("torch")
     try:
         import onnxruntime
     except ImportError as error:
