@@ -111,11 +111,20 @@ def test_words_behind_the_target_are_the_targets(tmp_path: Path) -> None:
     assert done.stdout == "['--name', 'x', '-o', '--', 'y']\n"
 
 
+def test_options_behind_a_module_are_the_modules(tmp_path: Path) -> None:
+    (tmp_path / "mod.py").write_text("import sys; print(sys.argv[1:])")
+    done = ortprobe(
+        "trace", "--no-report", "--name", "x", "--nvtx-only", "-m", "mod", "--force", "-m", "z", cwd=tmp_path
+    )
+    assert done.stdout == "['--force', '-m', 'z']\n", done.stderr
+    assert (tmp_path / "reports" / "x.ortprobe").is_dir()
+
+
 def test_help_is_quick(tmp_path: Path) -> None:
     start = time.perf_counter()
     done = ortprobe("--help", cwd=tmp_path)
     assert done.returncode == 0
-    assert time.perf_counter() - start < 2.0
+    assert time.perf_counter() - start < 3.0  # 0.06 s of its own; the rest is for a busy machine
     loaded = "import sys, ortprobe.cli, ortprobe; print(sorted({'torch', 'numpy', 'onnxruntime'} & set(sys.modules)))"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     light = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, env=env, check=True)
