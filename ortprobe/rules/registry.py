@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from ortprobe.rules import (
+    broken_session,
     cold_first_run,
+    hidden_fallback,
+    idle_between_runs,
+    options_lost,
     output_never_bound,
     session_recreated,
     silent_cpu,
@@ -14,7 +18,11 @@ from ortprobe.rules.rule import Rule
 RULES: tuple[Rule, ...] = (
     session_recreated.RULE,
     stale_binding.RULE,
+    options_lost.RULE,
+    hidden_fallback.RULE,
+    broken_session.RULE,
     silent_cpu.RULE,
     output_never_bound.RULE,
     cold_first_run.RULE,
+    idle_between_runs.RULE,
 )
