@@ -119,8 +119,8 @@ def compute_idle(timeline: Timeline, waits: WaitTimes) -> Idle:
     """Cut every gap of every device into pieces with a cause.
 
     A gap is cut along the launch of the work that ended it: before the call, by what its thread was doing; from the
-    call's start on, launch latency (less the loading of code that CUPTI saw in it); launched before the gap began, by
-    what the device waited for.
+    call's start on, launch latency (less the loading of code that CUPTI saw in it). Where the call had returned before
+    the gap began, by what the device waited for.
     """
     windows = recorded_windows(timeline)
     activity = HostActivity(timeline)
@@ -174,8 +174,9 @@ def _cut(timeline: Timeline, gap: Pieces, ended_by: Int32s, activity: HostActivi
     launch = np.where(ended_by == NONE, NONE, timeline.links.launch[ended_by]).astype(np.int32)
     launch_ns = np.where(launch == NONE, gap.end_ns, spans.start_ns[launch])
     lane = np.where(launch == NONE, NONE, spans.lane[launch])
-    late = (launch != NONE) & (launch_ns > gap.start_ns)
-    call_ns = np.minimum(launch_ns, gap.end_ns)
+    # A call that has not returned when the gap begins has not enqueued its work for certain.
+    late = (launch != NONE) & (spans.end_ns[launch] > gap.start_ns)
+    call_ns = np.clip(launch_ns, gap.start_ns, gap.end_ns)
     parts = [
         gap.where(ended_by == NONE, IdleCause.NO_MORE_WORK),
         gap.where((ended_by != NONE) & (launch == NONE), IdleCause.UNATTRIBUTED, because=ended_by),
