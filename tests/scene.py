@@ -79,6 +79,8 @@ class Scene:
     events: list[Event] = field(default_factory=list)
     profiles: list[Profile] = field(default_factory=list)
     records: list[AnyRecord] = field(default_factory=list)
+    window_us: tuple[float, float] = (0, 0)
+    """When the capture says that torch's profiler was attached; a trace within a second of it is believed."""
 
     def profile(self, start_us: int = 0) -> Profile:
         self.profiles.append(Profile(start_us=start_us))
@@ -199,7 +201,13 @@ class Scene:
         for number in range(len(self.profiles)):
             writer.append(ProfileEnded(session=number, file=self.write_profile(folder, number).name, end_ns=EPOCH_NS))
         if self.events:
-            writer.append(Window(start_ns=EPOCH_NS, end_ns=EPOCH_NS, file=self.write_trace(folder).name))
+            writer.append(
+                Window(
+                    start_ns=at_ns(self.window_us[0]),
+                    end_ns=at_ns(self.window_us[1]),
+                    file=self.write_trace(folder).name,
+                )
+            )
         writer.close(manifest)
         return folder
 

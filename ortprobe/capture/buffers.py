@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import onnxruntime
     import torch
 
-    Array = npt.NDArray[np.generic] | torch.Tensor
+    Array: TypeAlias = npt.NDArray[np.generic] | torch.Tensor
 
 CUDA = "CUDAExecutionProvider"
 
@@ -108,7 +108,7 @@ class DeviceBuffers:
     def bind(self, binding: onnxruntime.IOBinding, feeds: Mapping[str, Array], outputs: Sequence[str]) -> None:
         self._binding = binding
         for name, feed in feeds.items():
-            tensor = self._make(name, tuple(feed.shape), self._types[name].torch)
+            tensor = self._make(tuple(feed.shape), self._types[name].torch)
             self._inputs[name] = tensor
             binding.bind_input(name, "cuda", self._device_id, *self._described(tensor, self._types[name].onnx))
         self.copy(feeds)
@@ -144,17 +144,17 @@ class DeviceBuffers:
     def _bind_output(self, binding: onnxruntime.IOBinding, name: str, sizes: Mapping[str, int]) -> None:
         """A tensor of ours where the shape follows from the inputs; else a buffer that onnxruntime makes."""
         node = self._output_nodes[name]
-        shape = tuple(sizes.get(size, size) if isinstance(size, str) else size for size in node.shape)
+        shape = tuple(sizes.get(size, -1) if isinstance(size, str) else int(size or -1) for size in node.shape)
         found = element_type(node.type, name)
-        if not all(isinstance(size, int) and size >= 0 for size in shape):
+        if -1 in shape:
             self._outputs[name] = None
             binding.bind_output(name, "cuda", self._device_id)
             return
-        tensor = self._make(name, shape, found.torch)
+        tensor = self._make(shape, found.torch)
         self._outputs[name] = tensor
         binding.bind_output(name, "cuda", self._device_id, *self._described(tensor, found.onnx))
 
-    def _make(self, name: str, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
+    def _make(self, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
         with self._torch.cuda.stream(self._stream):
             return self._torch.empty(shape, dtype=getattr(self._torch, dtype), device=self._device)
 
@@ -164,10 +164,10 @@ class DeviceBuffers:
         return (onnx_type if name == "bfloat16" else np.dtype(name)), tuple(tensor.shape), tensor.data_ptr()
 
     def _torch_view(self, value: onnxruntime.OrtValue) -> torch.Tensor:
-        """A tensor over the memory of an OrtValue (DLPack, onnxruntime 1.27 and later), else a copy through the host."""
+        """A tensor over the memory of an OrtValue (DLPack, onnxruntime 1.27), else a copy through the host."""
         if hasattr(value, "__dlpack__"):
-            return self._torch.utils.dlpack.from_dlpack(value)  # type: ignore[no-any-return]
-        return self._torch.from_numpy(np.array(value.numpy())).to(self._device)  # type: ignore[no-any-return]
+            return self._torch.utils.dlpack.from_dlpack(value)
+        return self._torch.from_numpy(np.array(value.numpy())).to(self._device)
 
     @contextmanager
     def _in_stream(self) -> Iterator[None]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 _ORTPROBE = str(Path(__file__).parent.parent) + "/"
 _EXAMPLES = _ORTPROBE + "examples/"
+_OUTERMOST = str(Path(__file__).parent / "program.py")
+"""What runs the traced program; frames further out are ortprobe's command line and what it is made of."""
 _LIBRARIES = ("/onnxruntime/", "/torch/", "/nvtx/")
 
 
@@ -19,6 +21,8 @@ def call_site(depth: int = 1) -> str:
     frame = sys._getframe(depth)
     while frame is not None:
         filename = frame.f_code.co_filename
+        if filename == _OUTERMOST:
+            return ""
         if is_program_file(filename):
             return f"{filename}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]

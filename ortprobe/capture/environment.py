@@ -44,8 +44,10 @@ def _cuda_driver(torch: ModuleType | None) -> str:
 
 def _devices(torch: ModuleType | None) -> tuple[Device, ...]:
     devices: list[Device] = []
+    if torch is None:
+        return ()
     with suppress(Exception):
-        for index in range(torch.cuda.device_count() if torch else 0):
+        for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
             devices.append(
                 Device(

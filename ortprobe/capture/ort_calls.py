@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from dataclasses import dataclass
+from functools import partial, wraps
 from math import prod
 from time import perf_counter_ns, time_ns
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ortprobe.bundle import NO_STREAM, NONE
 from ortprobe.capture.callsite import call_site
@@ -17,8 +18,20 @@ from ortprobe.capture.patches import Patches
 from ortprobe.capture.recorder import Recorder
 from ortprobe.capture.sessions import SessionState
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, IOBinding, OrtValue
+    from torch._C._profiler import _RecordFunctionFast
+
 Fields = dict[str, Any]
 Describe = Callable[[Recorder, Any, tuple[Any, ...], Fields, Any], Fields]
+"""Fields of a `Call` from the object, its arguments by position and by name, and what the call returned."""
+
+
+class Wrap(Protocol):
+    """Makes the hooked function that takes the place of an original."""
+
+    def __call__(self, original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]: ...
+
 
 RUNS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
 BINDING_STEPS = (
@@ -37,7 +50,7 @@ def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> 
     `Session` is where ORT defines `run` and its like; subclasses that override it still come through here.
     """
     binding, value = collection.IOBinding, collection.OrtValue
-    owners = {
+    owners: dict[type, dict[str, Wrap]] = {
         collection.Session: {"end_profiling": _wrap_end_profiling, **dict.fromkeys(RUNS, _wrap_run)},
         binding: {
             "__init__": _describing("io_binding", _new_binding),
@@ -55,7 +68,7 @@ def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> 
     }
     for owner, wrappers in owners.items():
         for name, wrap in wrappers.items():
-            if not patches.replace(owner, name, lambda original, wrap=wrap: wrap(original, recorder)):
+            if not patches.replace(owner, name, partial(wrap, recorder=recorder)):
                 recorder.log.lost(f"hook:{name}", f"this onnxruntime has no {owner.__name__}.{name}")
 
 
@@ -79,76 +92,79 @@ def hook_costs_ns(recorder: Recorder, calls: int = 400) -> list[int]:
     return costs
 
 
-def _wrap_run(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
-    """Count, time and mark one run. Runs nested in another (a subclass's `run` calling ours) belong to the outer one."""
+@dataclass(slots=True)
+class Run:
+    """One run: the C session, what is attached, and the name torch's profiler is to give it."""
+
+    state: SessionState | None
+    attached: int = 0
+    marker: _RecordFunctionFast | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    error: str = ""
+
+
+def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[..., object]:
+    """Count, time and mark one run. A run nested in another (a subclass's `run` that calls ours) is part of it."""
     what = original.__name__
     push, pop = open_range(what), range_closer()
     local, log = recorder.in_thread, recorder.log
 
     @wraps(original)
-    def hooked_run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not log.enabled or getattr(local, "running", 0):
+    def hooked_run(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
+        if not log.enabled or getattr(local, "running", False):
             return original(self, *args, **kwargs)
-        state, attached, marker = _before_run(recorder, self)
-        local.running = 1
-        error = ""
+        run = _before_run(recorder, self)
+        local.running = True
         push()
-        start_ns = time_ns()
+        run.start_ns = time_ns()
         try:
-            if marker is None:
+            if run.marker is None:
                 return original(self, *args, **kwargs)
-            with marker:
+            with run.marker:
                 return original(self, *args, **kwargs)
         except BaseException as raised:
-            error = one_line(raised)
+            run.error = one_line(raised)
             raise
         finally:
-            end_ns = time_ns()
+            run.end_ns = time_ns()
             pop()
-            local.running = 0
-            binding = args[0] if what == "run_with_iobinding" and args else kwargs.get("iobinding")
-            _after_run(recorder, self, state, attached, (what, start_ns, end_ns, error), binding)
+            local.running = False
+            given = args[0] if args else kwargs.get("iobinding")
+            _after_run(recorder, self, what, run, given if what == "run_with_iobinding" else None)
 
     return hooked_run
 
 
-def _before_run(recorder: Recorder, session: Any) -> tuple[SessionState | None, int, Any]:
-    state, attached, marker = recorder.sessions.state(session), 0, None
+def _before_run(recorder: Recorder, session: InferenceSession) -> Run:
+    run = Run(recorder.sessions.state(session))
     try:
         number = next(recorder.run_numbers)
-        if state is not None:
-            attached = recorder.schedule.before_run(state)
+        if run.state is not None:
+            run.attached = recorder.schedule.before_run(run.state)
         if recorder.torch is not None and recorder.schedule.profiler_attached():
-            marker = recorder.torch._C._profiler._RecordFunctionFast(f"ortprobe.run#{number}")
+            run.marker = recorder.torch._C._profiler._RecordFunctionFast(f"ortprobe.run#{number}")
     except Exception as error:
         recorder.log.lost("run_marker", error)
-    return state, attached, marker
+    return run
 
 
-def _after_run(
-    recorder: Recorder,
-    session: Any,
-    state: SessionState | None,
-    attached: int,
-    call: tuple[str, int, int, str],
-    binding: Any,
-) -> None:
-    what, start_ns, end_ns, error = call
+def _after_run(recorder: Recorder, session: InferenceSession, what: str, run: Run, binding: IOBinding | None) -> None:
     try:
         serial = NONE
-        if state is not None:
-            serial = state.serial
-            attached = recorder.schedule.after_run(session, state, attached)
+        if run.state is not None:
+            serial = run.state.serial
+            run.attached = recorder.schedule.after_run(session, run.state, run.attached)
         recorder.log.call(
             what,
-            start_ns,
-            end_ns,
+            run.start_ns,
+            run.end_ns,
             site=call_site(2),
-            error=error,
+            error=run.error,
             session=serial,
             binding=NONE if binding is None else recorder.sessions.binding(binding),
             stream=recorder.current_stream(),
-            attached=attached,
+            attached=run.attached,
         )
     except Exception as failure:
         recorder.log.lost("call:" + what, failure)
@@ -158,7 +174,7 @@ def _wrap_end_profiling(original: Callable[..., str], recorder: Recorder) -> Cal
     """A profile that we asked for does not exist as far as the program is concerned: ORT answers "" without one."""
 
     @wraps(original)
-    def end_profiling(self: Any, *args: Any, **kwargs: Any) -> str:
+    def end_profiling(self: InferenceSession, *args: Any, **kwargs: Any) -> str:
         state = recorder.sessions.state(self) if recorder.log.enabled else None
         if state is not None and state.profile_prefix:
             return ""
@@ -173,21 +189,20 @@ def _wrap_end_profiling(original: Callable[..., str], recorder: Recorder) -> Cal
     return end_profiling
 
 
-def _describing(what: str, describe: Describe) -> Callable[[Callable[..., Any], Recorder], Callable[..., Any]]:
+def _describing(what: str, describe: Describe) -> Wrap:
     """A wrapper maker that writes one `Call` named `what` with the fields that `describe` finds."""
 
     def wrap(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
         log = recorder.log
 
         @wraps(original)
-        def hooked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def hooked(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
             if not log.enabled:
                 return original(self, *args, **kwargs)
             result, error = None, ""
             start_ns = time_ns()
             try:
                 result = original(self, *args, **kwargs)
-                return result
             except BaseException as raised:
                 error = one_line(raised)
                 raise
@@ -198,32 +213,39 @@ def _describing(what: str, describe: Describe) -> Callable[[Callable[..., Any], 
                     log.call(what, start_ns, end_ns, site=call_site(), error=error, **fields)
                 except Exception as failure:
                     log.lost("call:" + what, failure)
+            return result
 
         return hooked
 
     return wrap
 
 
-def _of_binding(recorder: Recorder, binding: Any, _args: Any, _kwargs: Any, _result: Any) -> Fields:
+def _of_binding(recorder: Recorder, binding: IOBinding, _args: object, _kwargs: object, _result: object) -> Fields:
     return {"binding": recorder.sessions.binding(binding), "stream": recorder.current_stream()}
 
 
-def _new_binding(recorder: Recorder, binding: Any, args: tuple[Any, ...], kwargs: Fields, _result: Any) -> Fields:
+def _new_binding(
+    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+) -> Fields:
     session = args[0] if args else kwargs.get("session")
     return {"binding": recorder.sessions.binding(binding), "session": recorder.sessions.serial(session)}
 
 
-def _bound_input(recorder: Recorder, binding: Any, args: tuple[Any, ...], kwargs: Fields, _result: Any) -> Fields:
+def _bound_input(
+    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+) -> Fields:
     given = _named(args, kwargs, ("name", "device_type", "device_id", "element_type", "shape", "buffer_ptr"))
     return _bound(recorder, binding, given, "read")
 
 
-def _bound_output(recorder: Recorder, binding: Any, args: tuple[Any, ...], kwargs: Fields, _result: Any) -> Fields:
+def _bound_output(
+    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+) -> Fields:
     given = _named(args, kwargs, ("name", "device_type", "device_id", "element_type", "shape", "buffer_ptr"))
     return _bound(recorder, binding, {"device_type": "cpu", **given}, "write")
 
 
-def _bound(recorder: Recorder, binding: Any, given: Fields, direction: str) -> Fields:
+def _bound(recorder: Recorder, binding: IOBinding, given: Fields, direction: str) -> Fields:
     fields: Fields = {
         "binding": recorder.sessions.binding(binding),
         "buffer": str(given.get("name", "")),
@@ -236,7 +258,9 @@ def _bound(recorder: Recorder, binding: Any, given: Fields, direction: str) -> F
     return fields
 
 
-def _bound_cpu_input(recorder: Recorder, binding: Any, args: tuple[Any, ...], kwargs: Fields, _result: Any) -> Fields:
+def _bound_cpu_input(
+    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+) -> Fields:
     given = _named(args, kwargs, ("name", "arr_on_cpu"))
     array = given["arr_on_cpu"]
     return {
@@ -249,7 +273,9 @@ def _bound_cpu_input(recorder: Recorder, binding: Any, args: tuple[Any, ...], kw
 
 
 def _bound_value(direction: str) -> Describe:
-    def describe(recorder: Recorder, binding: Any, args: tuple[Any, ...], kwargs: Fields, _result: Any) -> Fields:
+    def describe(
+        recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+    ) -> Fields:
         given = _named(args, kwargs, ("name", "ortvalue"))
         address, size_bytes, device = _value_range(given["ortvalue"])
         return {
@@ -263,7 +289,7 @@ def _bound_value(direction: str) -> Describe:
     return describe
 
 
-def _updated_value(recorder: Recorder, value: Any, _args: Any, _kwargs: Any, _result: Any) -> Fields:
+def _updated_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, _result: object) -> Fields:
     address, size_bytes, device = _value_range(value)
     return {
         "device": device,
@@ -273,14 +299,14 @@ def _updated_value(recorder: Recorder, value: Any, _args: Any, _kwargs: Any, _re
     }
 
 
-def _made_value(_recorder: Recorder, _class: Any, _args: Any, _kwargs: Any, result: Any) -> Fields:
+def _made_value(_recorder: Recorder, _class: type, _args: object, _kwargs: object, result: OrtValue | None) -> Fields:
     if result is None:
         return {}
     address, size_bytes, device = _value_range(result)
     return {"device": device, "write_address": address, "write_bytes": size_bytes}
 
 
-def _value_range(value: Any) -> tuple[int, int, str]:
+def _value_range(value: OrtValue) -> tuple[int, int, str]:
     """Address, size in bytes and device name of an OrtValue that holds a tensor."""
     if hasattr(value, "tensor_size_in_bytes"):
         size_bytes = value.tensor_size_in_bytes()
@@ -289,7 +315,7 @@ def _value_range(value: Any) -> tuple[int, int, str]:
     return value.data_ptr(), size_bytes, str(value.device_name()).lower()
 
 
-def _element_bytes(element_type: Any) -> int:
+def _element_bytes(element_type: int | type | str) -> int:
     import numpy as np
 
     if isinstance(element_type, int):

@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from time import time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ortprobe.bundle import NONE, SessionCreated
 from ortprobe.capture.callsite import call_site
@@ -24,7 +24,11 @@ from ortprobe.capture.patches import Patches
 from ortprobe.capture.recorder import Recorder
 from ortprobe.capture.sessions import SessionState
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
 Options = dict[str, dict[str, str]]
+Providers = Sequence[str | tuple[str, dict[str, object]]] | str | None
 
 
 @dataclass(slots=True)
@@ -47,13 +51,13 @@ def hook_creation(patches: Patches, recorder: Recorder, session_class: type) -> 
         "_create_inference_session": _wrap_create,
     }
     for name, wrap in wrappers.items():
-        if not patches.replace(session_class, name, lambda original, wrap=wrap: wrap(original, recorder)):
+        if not patches.replace(session_class, name, partial(wrap, recorder=recorder)):
             recorder.log.lost(f"hook:{name}", f"this onnxruntime has no {session_class.__name__}.{name}")
 
 
 def _wrap_constructor(original: Callable[..., None], recorder: Recorder) -> Callable[..., None]:
     @wraps(original)
-    def constructor(self: Any, *args: Any, **kwargs: Any) -> None:
+    def constructor(self: InferenceSession, *args: Any, **kwargs: Any) -> None:
         if not recorder.log.enabled:
             return original(self, *args, **kwargs)
         with _guarded(recorder, "profiler_window"):
@@ -66,7 +70,7 @@ def _wrap_constructor(original: Callable[..., None], recorder: Recorder) -> Call
 
 def _wrap_set_providers(original: Callable[..., None], recorder: Recorder) -> Callable[..., None]:
     @wraps(original)
-    def set_providers(self: Any, *args: Any, **kwargs: Any) -> None:
+    def set_providers(self: InferenceSession, *args: Any, **kwargs: Any) -> None:
         if not recorder.log.enabled:
             return original(self, *args, **kwargs)
         is_fallback = bool(getattr(recorder.in_thread, "running", 0))
@@ -97,7 +101,9 @@ def _wrap_set_providers(original: Callable[..., None], recorder: Recorder) -> Ca
 
 def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[..., None]:
     @wraps(original)
-    def create(self: Any, providers: Any, provider_options: Any, *args: Any, **kwargs: Any) -> None:
+    def create(
+        self: InferenceSession, providers: Providers, provider_options: object, *args: Any, **kwargs: Any
+    ) -> None:
         if not recorder.log.enabled:
             return original(self, providers, provider_options, *args, **kwargs)
         cause = getattr(recorder.in_thread, "cause", None) or Cause("constructor", time_ns(), call_site())
@@ -121,7 +127,7 @@ def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[
     return create
 
 
-def _settle(recorder: Recorder, session: Any, state: SessionState, error: str) -> None:
+def _settle(recorder: Recorder, session: InferenceSession, state: SessionState, error: str) -> None:
     if error:
         recorder.sessions.abandon(state)
         return
@@ -133,8 +139,14 @@ def _settle(recorder: Recorder, session: Any, state: SessionState, error: str) -
             recorder.streams.seen(handle, int(options.get("device_id") or 0))
 
 
-def _record(
-    recorder: Recorder, session: Any, state: SessionState, cause: Cause, providers: Any, end_ns: int, error: str
+def _record(  # noqa: PLR0913, PLR0917 - what a creation is made of
+    recorder: Recorder,
+    session: InferenceSession,
+    state: SessionState,
+    cause: Cause,
+    providers: Providers,
+    end_ns: int,
+    error: str,
 ) -> SessionCreated:
     path, content = session._model_path, session._model_bytes
     alive = not error
@@ -161,13 +173,13 @@ def _record(
     )
 
 
-def _provider_names(providers: Sequence[Any] | str | None) -> tuple[str, ...]:
+def _provider_names(providers: Providers) -> tuple[str, ...]:
     if isinstance(providers, str):
         return (providers,)
     return tuple(str(entry[0] if isinstance(entry, tuple | list) else entry) for entry in providers or ())
 
 
-def _provider_options(session: Any) -> Options:
+def _provider_options(session: InferenceSession) -> Options:
     options = session.get_provider_options() or {}
     return {name: {key: str(value) for key, value in values.items()} for name, values in options.items()}
 
@@ -184,7 +196,7 @@ def _because(recorder: Recorder, cause: Cause) -> Iterator[None]:
 
 
 @contextmanager
-def _profiled(recorder: Recorder, session: Any, state: SessionState) -> Iterator[None]:
+def _profiled(recorder: Recorder, session: InferenceSession, state: SessionState) -> Iterator[None]:
     """ORT's profiler on for the creation inside; without it when it can't be arranged."""
     if not recorder.schedule.profiles_sessions:
         yield

@@ -7,11 +7,15 @@ import threading
 from pathlib import Path
 from time import time_ns
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ortprobe.bundle import Window
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.streams import loaded_library
+
+if TYPE_CHECKING:
+    from torch._C._profiler import _ExperimentalConfig
+    from torch.profiler import profile
 
 _KINETO_CONFIG = "ACTIVITIES_MAX_GPU_BUFFER_SIZE_MB=1024\n"
 _CUPTI_ACTIVITY_KIND_CUDA_EVENT = 36  # cupti_activity.h
@@ -31,9 +35,9 @@ class ProfilerWindows:
         self._folder = folder
         self._torch = torch
         self._thread = threading.get_ident()
-        self._profiler: Any = None
+        self._profiler: profile | None = None
         self._start_ns = 0
-        self._stopped: list[tuple[Any, str]] = []
+        self._stopped: list[tuple[profile, str]] = []
         self._failed = False
         self._configured = _raise_buffer_limit(folder)
 
@@ -60,12 +64,13 @@ class ProfilerWindows:
 
     def close(self) -> None:
         """Detach the profiler, when it is attached and this is the thread that attached it."""
-        if not self.is_open or threading.get_ident() != self._thread:
+        profiler = self._profiler
+        if profiler is None or not self.is_open or threading.get_ident() != self._thread:
             return
         self.is_open = False
         begin_ns = time_ns()
         name = f"torch-{len(self._stopped)}.json.gz"
-        profiler, self._profiler = self._profiler, None
+        self._profiler = None
         try:
             self._record_event_identity(enable=False)
             profiler.stop()
@@ -88,7 +93,7 @@ class ProfilerWindows:
         if self._configured:
             os.environ.pop("KINETO_CONFIG", None)
 
-    def _start(self) -> Any:
+    def _start(self) -> profile:
         profiling = self._torch.profiler
         activities = [profiling.ProfilerActivity.CPU]
         if self._torch.cuda.is_available():
@@ -98,9 +103,9 @@ class ProfilerWindows:
         self._record_event_identity(enable=True)
         return profiler
 
-    def _experimental_config(self) -> Any:
+    def _experimental_config(self) -> _ExperimentalConfig:
         """`trace_only` (torch 2.13) spares the program a Python object for each event when a window closes."""
-        config = self._torch._C._profiler._ExperimentalConfig
+        config: type[_ExperimentalConfig] = self._torch._C._profiler._ExperimentalConfig
         try:
             return config(enable_cuda_sync_events=True, trace_only=True)
         except TypeError:

@@ -154,7 +154,7 @@ def _arguments(argv: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends the program as an exit would, so that the capture is completed; a handler of its own replaces ours."""
+    """SIGTERM ends the program as an exit would, which completes the capture; a handler of its own replaces ours."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return

@@ -29,7 +29,7 @@ class Recorder:
     in_thread: threading.local = field(default_factory=threading.local)
 
     def current_stream(self, device: int | None = None) -> int:
-        """Torch's current stream of this thread, noted in the stream book; NO_STREAM while torch has no CUDA context."""
+        """Torch's current stream of this thread, noted in the book; NO_STREAM while torch has no CUDA context."""
         torch = self.torch
         if torch is None or not torch.cuda.is_initialized():
             return NO_STREAM
@@ -48,7 +48,7 @@ def current_recorder() -> Recorder | None:
 
 
 def set_current_recorder(recorder: Recorder | None) -> None:
-    global _current
+    global _current  # noqa: PLW0603 - one capture a process
     _current = recorder
 
 

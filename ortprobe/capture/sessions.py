@@ -11,10 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import time_ns
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ortprobe.bundle import NONE, ProfileEnded
 from ortprobe.capture.hook_log import HookLog
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, IOBinding, SessionOptions
 
 PROFILE_PREFIX = "ort-"
 
@@ -45,9 +48,9 @@ class SessionBook:
     def __init__(self, log: HookLog, folder: Path) -> None:
         self._log = log
         self._folder = folder
-        self._states: weakref.WeakKeyDictionary[Any, SessionState] = weakref.WeakKeyDictionary()
-        self._owners: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-        self._bindings: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._states: weakref.WeakKeyDictionary[InferenceSession, SessionState] = weakref.WeakKeyDictionary()
+        self._owners: weakref.WeakKeyDictionary[InferenceSession, int] = weakref.WeakKeyDictionary()
+        self._bindings: weakref.WeakKeyDictionary[IOBinding, int] = weakref.WeakKeyDictionary()
         self._serials = itertools.count()
         self._owner_serials = itertools.count()
         self._binding_serials = itertools.count()
@@ -55,15 +58,15 @@ class SessionBook:
         self._option_locks: dict[int, threading.RLock] = {}
         self.any_created = False
 
-    def state(self, session: Any) -> SessionState | None:
+    def state(self, session: InferenceSession) -> SessionState | None:
         """The C session that this Python session holds now; None when its creation was not seen, or failed."""
         return self._states.get(session)
 
-    def serial(self, session: Any) -> int:
+    def serial(self, session: InferenceSession) -> int:
         state = self._states.get(session)
         return NONE if state is None else state.serial
 
-    def binding(self, binding: Any) -> int:
+    def binding(self, binding: IOBinding) -> int:
         """The serial number of an IOBinding."""
         serial = self._bindings.get(binding)
         if serial is None:
@@ -74,19 +77,19 @@ class SessionBook:
         """The C sessions that a living Python session holds."""
         return list(self._states.values())
 
-    def begin(self, session: Any) -> SessionState:
+    def begin(self, session: InferenceSession) -> SessionState:
         """Number the C session that is about to be created in `session`."""
         owner = self._owners.get(session)
         if owner is None:
             owner = self._owners[session] = next(self._owner_serials)
         return SessionState(serial=next(self._serials), owner=owner)
 
-    def keep(self, session: Any, state: SessionState) -> None:
+    def keep(self, session: InferenceSession, state: SessionState) -> None:
         """The C session came to life."""
         self._states[session] = state
         self.any_created = True
 
-    def drop(self, session: Any) -> SessionState | None:
+    def drop(self, session: InferenceSession) -> SessionState | None:
         """The C session in `session` is being replaced: complete its profile and forget it."""
         state = self._states.get(session)
         if state is not None:
@@ -95,7 +98,7 @@ class SessionBook:
         return state
 
     @contextmanager
-    def profiling(self, session: Any, state: SessionState) -> Iterator[None]:
+    def profiling(self, session: InferenceSession, state: SessionState) -> Iterator[None]:
         """Have ORT profile the C session created inside, unless the program profiles it itself.
 
         ORT reads two attributes of the SessionOptions while the C session is constructed; both are put back, so the
@@ -125,7 +128,7 @@ class SessionBook:
                 if session._sess_options is options:
                     session._sess_options = given
 
-    def end_profile(self, session: Any, state: SessionState) -> None:
+    def end_profile(self, session: InferenceSession, state: SessionState) -> None:
         """Complete ORT's profile of a living C session, when it is ours and not complete yet."""
         with state.lock:
             if not (state.profiled and state.profile_prefix):
@@ -183,7 +186,7 @@ class SessionBook:
         self._log.append(ProfileEnded(session=serial, file=name, end_ns=time_ns()))
 
 
-def _default_options() -> Any:
+def _default_options() -> SessionOptions:
     from onnxruntime.capi import onnxruntime_pybind11_state
 
     return onnxruntime_pybind11_state.get_default_session_options()

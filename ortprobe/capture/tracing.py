@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from types import ModuleType, TracebackType
@@ -168,9 +169,7 @@ def import_libraries() -> tuple[ModuleType | None, ModuleType]:
 
     torch goes first: it loads the CUDA libraries that onnxruntime-gpu then finds in the process.
     """
-    torch: ModuleType | None = None
-    if importlib.util.find_spec("torch") is not None:
-        import torch
+    torch = import_module("torch") if find_spec("torch") is not None else None
     try:
         import onnxruntime
     except ImportError as error:

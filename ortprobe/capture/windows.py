@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER, Settings
 from ortprobe.capture.profiler_window import ProfilerWindows
 from ortprobe.capture.sessions import SessionBook, SessionState
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 _IDLE_SESSION_PATIENCE = 4
 """A session that is not run keeps torch's profiler attached for this many quotas of the others' runs."""
@@ -48,7 +51,7 @@ class Schedule:
         self._runs_in_window += 1
         return self._attached(state)
 
-    def after_run(self, session: Any, state: SessionState, attached_before: int) -> int:
+    def after_run(self, session: InferenceSession, state: SessionState, attached_before: int) -> int:
         """Detach what is no longer due; returns the bits of what was attached from the run's start to its end."""
         attached = attached_before & self._attached(state)
         with state.lock:

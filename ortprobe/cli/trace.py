@@ -152,7 +152,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def trace_target(request: Request) -> int:
-    """Record the target, analyse and report; the exit code of the target, or 2 when it was fine and analysing failed."""
+    """Record the target, analyse and report; the target's exit code, or 2 when only analysing failed."""
     program = load_target(request)
     outputs = Outputs.of(request.out, request.name or program.name)
     outputs.check(report=not request.no_report, force=request.force)
@@ -229,10 +229,10 @@ def _load_model(path: Path, args: Sequence[str], request: Request) -> Program:
 
 
 def _report(outputs: Outputs, request: Request, outcome: Outcome) -> int:
-    from ortprobe.cli.report import write_reports
-
     click.echo("ortprobe: analysing", err=True)
     try:
+        from ortprobe.cli.report import write_reports
+
         write_reports(outputs.bundle, outputs.html, outputs.findings, force=request.force)
     except Exception as error:
         reason = error if isinstance(error, OrtprobeError) else f"{type(error).__name__}: {error}"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ortprobe.ingest.builder import Collected
-from ortprobe.timeline import DEVICE_WORK, NONE, Kind, Links, Problem, ProblemKind, SourceKind, WaitKind
+from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Kind, Links, Problem, ProblemKind, SourceKind, WaitKind
+
+_CLOCK_SLACK_NS = 10_000
+"""CUPTI interpolates device time; a few µs before the launch are its error, more is not."""
 
 _KERNEL_LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx")
 
@@ -26,11 +31,13 @@ def find_holes(collected: Collected, links: Links) -> list[Problem]:
 
 def _broken_links(collected: Collected, links: Links) -> list[Problem]:
     spans = collected.spans
-    wanted = [number for number, name in enumerate(collected.names) if name in _KERNEL_LAUNCHES]
-    launches = np.flatnonzero(np.isin(spans.name, wanted) & (spans.kind == Kind.CUDA_CALL))
     work = spans.of_kind(*DEVICE_WORK)
+    launches = _named(collected, _KERNEL_LAUNCHES)
+    launches = launches[~_captured(collected, launches)]
     fruitless = int((~np.isin(launches, links.launch[work])).sum())
-    orphans = int((links.launch[work] == NONE).sum())
+    launched = work[links.launch[work] != NONE]
+    orphans = len(work) - len(launched)
+    early = int((spans.start_ns[launched] < spans.start_ns[links.launch[launched]] - _CLOCK_SLACK_NS).sum())
     found = []
     if fruitless:
         detail = f"{fruitless:,} of {len(launches):,} kernel launches have no kernel in the trace"
@@ -38,18 +45,45 @@ def _broken_links(collected: Collected, links: Links) -> list[Problem]:
     if orphans:
         detail = f"{orphans:,} of {len(work):,} pieces of device work have no launching call in the trace"
         found.append(Problem(kind=ProblemKind.WORK_WITHOUT_LAUNCH, detail=detail, count=orphans))
+    if early:
+        detail = (
+            f"{early:,} of {len(work):,} pieces of device work begin before they were launched: their times are wrong"
+        )
+        found.append(Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail, count=early))
     return found
 
 
+def _captured(collected: Collected, launches: Int32s) -> Bools:
+    """Launches between `cudaStreamBeginCapture` and `cudaStreamEndCapture` on one thread, which run nothing.
+
+    cuDNN 9 does this for each convolution while it builds its plan (seen with ORT 1.31.1 on an H100).
+    """
+    spans = collected.spans
+    inside = np.zeros(len(launches), np.bool_)
+    begins, ends = _named(collected, ("cudaStreamBeginCapture",)), _named(collected, ("cudaStreamEndCapture",))
+    for lane in np.unique(spans.lane[begins]).tolist():
+        begin_ns, end_ns = (spans.start_ns[calls[spans.lane[calls] == lane]] for calls in (begins, ends))
+        own = np.flatnonzero(spans.lane[launches] == lane)
+        at_ns = spans.start_ns[launches[own]]
+        inside[own] = np.searchsorted(begin_ns, at_ns) > np.searchsorted(end_ns, at_ns)
+    return inside
+
+
+def _named(collected: Collected, names: Sequence[str]) -> Int32s:
+    """CUDA calls of these names, in time order."""
+    wanted = [number for number, name in enumerate(collected.names) if name in names]
+    calls = collected.spans.of_kind(Kind.CUDA_CALL)
+    return calls[np.isin(collected.spans.name[calls], wanted)]
+
+
 def _waits(collected: Collected) -> list[Problem]:
-    waits, spans = collected.waits, collected.spans
+    waits = collected.waits
     if not len(waits.span):
         detail = "the torch trace holds no synchronisation records (enable_cuda_sync_events was off)"
         return [Problem(kind=ProblemKind.NO_SYNC_RECORDS, detail=detail)]
     on_event = waits.kind == WaitKind.STREAM_WAIT_EVENT
     unresolved = int((on_event & (waits.waited_stream == NONE)).sum())
-    wanted = [number for number, name in enumerate(collected.names) if name == "cudaStreamWaitEvent"]
-    calls = int(np.isin(spans.name, wanted).sum())
+    calls = len(_named(collected, ("cudaStreamWaitEvent",)))
     dropped = calls - int(on_event.sum())
     found = []
     if unresolved:

@@ -18,6 +18,7 @@ from ortprobe.ingest.sessions import sessions_of_log, sessions_of_profiles
 from ortprobe.timeline import Capture, Problem, ProblemKind, Timeline
 from ortprobe.timeline.intervals import union
 
+_WINDOW_SLACK_NS = 1_000_000_000
 _CLOCK_STEP_NS = 10_000
 """The wall clock moved against the monotonic one by more than reading both can explain."""
 
@@ -101,10 +102,20 @@ def _bundled_traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace
             trace = read_kineto(path)
         except UnreadableInput as error:
             problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
-        else:
+            continue
+        problems += _incomplete(trace)
+        if _lies_in(trace, record):
             traces.append(trace)
-            problems += _incomplete(trace)
+        else:
+            detail = f"{record.file}: its times lie outside of the time in which it was recorded, so it is left out"
+            problems.append(Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail))
     return traces
+
+
+def _lies_in(trace: KinetoTrace, window: Window) -> bool:
+    """Kineto converts times when it exports: after another profiler was started, to nonsense (torch 2.11, CUDA 13)."""
+    start_ns, end_ns = window.start_ns - _WINDOW_SLACK_NS, window.end_ns + _WINDOW_SLACK_NS
+    return bool(((trace.start_ns >= start_ns) & (trace.end_ns <= end_ns)).all())
 
 
 def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[OrtProfile, SessionCreated]]:

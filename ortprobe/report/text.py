@@ -11,6 +11,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.analysis.sessions import SessionLife
 from ortprobe.report.verdict import verdict
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
@@ -64,7 +65,7 @@ def _finding(finding: Finding) -> RenderableType:
 def _sessions(analyses: Analyses) -> RenderableType | None:
     if not analyses.sessions.lives:
         return None
-    table = _table("session", "made by", *("creation", "runs", "first run", "steady run", "re-init cost"), right_from=2)
+    table = _table("session", "origin", *("creation", "runs", "first run", "steady run", "re-init cost"), right_from=2)
     for life in analyses.sessions.lives:
         table.add_row(
             Text(str(life.session.index)),
@@ -83,7 +84,7 @@ def _origin(life: SessionLife) -> str:
     replaced = f", replaced {session.replaces}" if session.replaces is not None else ""
     inferred = " (inferred)" if session.replaces_is_inferred else ""
     failed = f", failed: {printable(session.error)}" if session.error else ""
-    return f"{session.creation.value}{replaced}{inferred}{failed}"
+    return f"{CREATION_LABELS[session.creation]}{replaced}{inferred}{failed}"
 
 
 def _runs(analyses: Analyses) -> RenderableType | None:
@@ -113,7 +114,7 @@ def _device(device: DeviceIdle) -> RenderableType:
     head = Text(f"GPU {device.device}: {times}; idle by cause")
     table = _table("cause", "time", "of idle", right_from=1)
     for cause, time_ns in device.idle_by_cause.items():
-        table.add_row(cause.value, format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
+        table.add_row(CAUSE_LABELS[cause], format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
     return Group(head, table)
 
 

@@ -1,4 +1,4 @@
-"""All rules, in the order of the catalogue: sessions, bindings, first runs, idling."""
+"""All rules, in the order of the catalogue: sessions, order, bindings, first runs, idling."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from ortprobe.rules import (
     cold_first_run,
     hidden_fallback,
     idle_between_runs,
+    missing_wait_before_run,
     options_lost,
     output_never_bound,
     session_recreated,
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     hidden_fallback.RULE,
     broken_session.RULE,
     silent_cpu.RULE,
+    missing_wait_before_run.RULE,
     output_never_bound.RULE,
     cold_first_run.RULE,
     idle_between_runs.RULE,

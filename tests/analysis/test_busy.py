@@ -18,7 +18,9 @@ def columns(rows: list[tuple[int, ...]]) -> list[np.ndarray]:
 def test_busy_time_of_each_group_is_its_number_of_covered_ticks(rows):
     group, start, length = columns(rows)
     busy = busy_by_group(group.astype(np.int32), start, start + length, 4)
-    ticks = [{tick for own, low, count in rows if own == wanted for tick in range(low, low + count)} for wanted in range(4)]
+    ticks = [
+        {tick for own, low, count in rows if own == wanted for tick in range(low, low + count)} for wanted in range(4)
+    ]
     assert busy.tolist() == [len(each) for each in ticks]
 
 

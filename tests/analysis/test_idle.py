@@ -97,7 +97,9 @@ def test_code_that_loads_inside_a_launch_is_not_launch_latency(tmp_path):
 def test_a_node_on_the_cpu_is_told_from_a_node_on_the_gpu(tmp_path):
     scene = Scene().launch("a", 12, 20, 10, 1).launch("b", 62, 70, 10, 2)
     profile = scene.profile().run(5, 80)
-    profile.node("gpu", 10, 20).node("cpu", 30, 25, provider="CPUExecutionProvider", index=1).node("gpu2", 56, 20, index=2)
+    profile.node("gpu", 10, 20).node("cpu", 30, 25, provider="CPUExecutionProvider", index=1).node(
+        "gpu2", 56, 20, index=2
+    )
     by_cause = idle_of(scene.load(tmp_path)).idle_by_cause
     assert by_cause[IdleCause.CPU_NODE] == 25_000
     assert by_cause[IdleCause.ORT_HOST] == 7_000
@@ -147,10 +149,14 @@ def test_time_that_no_profiler_watched_is_not_idle(tmp_path):
 
 
 LATE_WORK = st.lists(
-    st.tuples(st.integers(0, 30), st.integers(1, 30), st.integers(0, 40), st.sampled_from([7, 13])), min_size=1, max_size=25
+    st.tuples(st.integers(0, 30), st.integers(1, 30), st.integers(0, 40), st.sampled_from([7, 13])),
+    min_size=1,
+    max_size=25,
 )
 CALLS = st.lists(
-    st.tuples(st.integers(0, 900), st.integers(1, 60), st.sampled_from(["cudaMalloc", "cudaStreamSynchronize", "cudaFree"])),
+    st.tuples(
+        st.integers(0, 900), st.integers(1, 60), st.sampled_from(["cudaMalloc", "cudaStreamSynchronize", "cudaFree"])
+    ),
     max_size=10,
 )
 

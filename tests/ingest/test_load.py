@@ -166,6 +166,29 @@ def test_a_bundle_of_a_killed_program_loads_with_what_is_there(tmp_path):
     assert {ProblemKind.KILLED, ProblemKind.UNREADABLE_EVENTS} <= kinds
 
 
+def test_a_torch_trace_with_times_outside_of_its_window_is_left_out(tmp_path):
+    scene = Scene(window_us=(60e6, 61e6)).session(0, 0, 80).hook("run", 95, 60, session=0, attached=2)
+    scene.launch("conv", 100, 110, 5, 1)
+    timeline = scene.load(tmp_path)
+    assert not len(timeline.spans.of_kind(Kind.KERNEL))
+    assert any("outside of the time" in problem.detail for problem in timeline.problems)
+
+
+def test_launches_into_a_graph_capture_are_no_lost_kernels(tmp_path):
+    scene = Scene().call("cudaStreamBeginCapture", 10, 2, 1).call("cudaLaunchKernel", 20, 2, 2)
+    scene.call("cudaStreamEndCapture", 30, 2, 3).launch("conv", 40, 50, 5, 4)
+    kinds = {problem.kind for problem in scene.load(tmp_path / "captured").problems}
+    assert ProblemKind.LAUNCHES_WITHOUT_WORK not in kinds
+    scene.call("cudaLaunchKernel", 60, 2, 5)
+    kinds = {problem.kind for problem in scene.load(tmp_path / "lost").problems}
+    assert ProblemKind.LAUNCHES_WITHOUT_WORK in kinds
+
+
+def test_work_before_its_launch_is_a_doubt_about_the_clock(tmp_path):
+    scene = Scene().launch("conv", 100, 110, 5, 1).launch("conv", 200, 150, 5, 2)
+    assert ProblemKind.CLOCK_DOUBT in {problem.kind for problem in scene.load(tmp_path).problems}
+
+
 BAD_FILES = {
     "missing": None,
     "empty": b"",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ def as_spans(intervals):
 def test_union_covers_the_same_time_in_disjoint_sorted_pieces(spans):
     joined = as_spans(union(*columns(spans)))
     assert ticks(joined) == ticks(spans)
-    assert all(before[1] < after[0] for before, after in zip(joined, joined[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(joined))
 
 
 @given(SPANS, SPAN)

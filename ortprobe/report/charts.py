@@ -1,0 +1,244 @@
+"""Figures over aggregates, built with plotly and drawn by the page. Colours are the page's, which knows its theme."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from plotly import graph_objects as go
+
+from ortprobe.analysis.idle import DeviceIdle, IdleCause
+from ortprobe.analysis.nodes import NodeTime
+from ortprobe.analysis.sessions import SessionLife
+from ortprobe.report.wording import CAUSE_LABELS
+from ortprobe.rules.engine import Judgement
+from ortprobe.timeline import NONE
+from ortprobe.units import format_ns
+
+TRACE_TYPES = frozenset({"bar", "scatter"})
+"""All that these figures use, which is what the page's plotly bundle must draw."""
+
+_TOP = 20
+_NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure with its words; `figure` is None when there is nothing to draw, and `summary` says why."""
+
+    key: str
+    title: str
+    summary: str
+    """What to read off it, for people who can't see it too."""
+    figure: Mapping[str, object] | None
+
+
+def build_charts(judgement: Judgement) -> tuple[Chart, ...]:
+    """The page's charts in order."""
+    return (
+        _latency(judgement),
+        _idle(judgement.analyses.idle.devices),
+        _op_types(judgement.analyses.nodes.nodes, by_device=judgement.analyses.nodes.by_device),
+        _nodes(judgement.analyses.nodes.nodes, by_device=judgement.analyses.nodes.by_device),
+        _sessions(judgement.analyses.sessions.lives),
+    )
+
+
+def _latency(judgement: Judgement) -> Chart:
+    title = "Latency of each run"
+    times, timeline = judgement.analyses.runs, judgement.analyses.timeline
+    known = np.flatnonzero(times.latency_ns != NONE)
+    if not len(known):
+        return Chart("latency", title, "No run was captured.", None)
+    replaced = {s.index for s in timeline.sessions if s.replaces is not None}
+    first = times.index_in_session == 0
+    re_init = first & np.isin(timeline.runs.session, list(replaced))
+    traced = times.attached != 0
+    groups = (
+        ("traced", traced & ~first, "circle", 0),
+        ("not traced", ~traced & ~first, "circle-open", 2),
+        ("first run of a session", first & ~re_init, "diamond", 3),
+        ("first run after a re-init", re_init, "star", 1),
+    )
+    figure = go.Figure()
+    for name, chosen, symbol, color in groups:
+        rows = known[chosen[known]]
+        if len(rows):
+            figure.add_scatter(
+                x=(rows + 1).tolist(),
+                y=(times.latency_ns[rows] / _NS_PER_MS).tolist(),
+                mode="markers",
+                name=name,
+                marker={"symbol": symbol, "size": 7 if symbol.startswith("circle") else 12},
+                customdata=[f"r{row}" for row in rows.tolist()],
+                text=[format_ns(int(times.latency_ns[row])) for row in rows.tolist()],
+                hovertemplate="run %{x}: %{text}<extra></extra>",
+                meta={"color": color},
+            )
+    figure.update_xaxes(title="run", rangemode="tozero", tickformat="d")
+    figure.update_yaxes(title="ms, logarithmic", type="log", dtick=1, minor={"showgrid": False})
+    summary = f"First run {format_ns(times.first_ns)}, median of the later ones {format_ns(times.median_ns)}"
+    if times.p99_ns is not None and len(known) >= 100:  # noqa: PLR2004 - a 99th percentile of fewer is their maximum
+        summary += f", 99th percentile {format_ns(times.p99_ns)}"
+    return Chart("latency", title, summary + ".", _styled(figure, 300, legend=True))
+
+
+def _idle(devices: Sequence[DeviceIdle]) -> Chart:
+    title = "Why the GPU had nothing to do"
+    if not devices:
+        return Chart("idle", title, "No GPU trace in this capture, so nothing is known about idle time.", None)
+    causes = [cause for cause in IdleCause if any(device.idle_by_cause.get(cause) for device in devices)]
+    causes.sort(key=lambda cause: sum(device.idle_by_cause.get(cause, 0) for device in devices))
+    figure = go.Figure()
+    for number, device in enumerate(devices):
+        values = [device.idle_by_cause.get(cause, 0) for cause in causes]
+        figure.add_bar(
+            x=[value / _NS_PER_MS for value in values],
+            y=[CAUSE_LABELS[cause] for cause in causes],
+            orientation="h",
+            name=f"GPU {device.device}",
+            text=[format_ns(value) for value in values],
+            customdata=[_longest_piece(devices, device, cause) for cause in causes],
+            hovertemplate="%{y}: %{text}<extra></extra>",
+            meta={"color": number},
+        )
+    shares = [
+        f"GPU {device.device} was idle {format_ns(device.idle_ns)} of {format_ns(device.window_ns)}"
+        for device in devices
+    ]
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="ms")
+    return Chart(
+        "idle", title, "; ".join(shares) + ".", _styled(figure, _bar_height(len(causes)), legend=len(devices) > 1)
+    )
+
+
+def _longest_piece(devices: Sequence[DeviceIdle], wanted: DeviceIdle, cause: IdleCause) -> str:
+    """The key of the longest idle piece with this cause; pieces are numbered across all devices."""
+    best, best_ns, number = "", -1, 0
+    for device in devices:
+        for gap in device.gaps:
+            for piece in gap.pieces:
+                if device is wanted and piece.cause is cause and piece.end_ns - piece.start_ns > best_ns:
+                    best, best_ns = f"i{number}", piece.end_ns - piece.start_ns
+                number += 1
+    return best
+
+
+def _op_types(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
+    title = "GPU time by op type" if by_device else "Host time by op type"
+    total: Counter[str] = Counter()
+    shown_by: dict[str, NodeTime] = {}
+    for node in nodes:
+        total[node.op_type] += _node_ns(node, by_device=by_device)
+        shown_by.setdefault(node.op_type, node)
+    top = [(op_type, ns) for op_type, ns in total.most_common(_TOP) if ns]
+    if not top:
+        return Chart("op-types", title, "No ONNX node has measured time in this capture.", None)
+    keys = [f"s{shown_by[op_type].first_span}" for op_type, _ in top]
+    whole = sum(total.values())
+    summary = f"{top[0][0]} takes {100 * top[0][1] / whole:.0f} % of {format_ns(whole)}."
+    return Chart("op-types", title, summary, _ranking([op for op, _ in top], [ns for _, ns in top], keys, color=2))
+
+
+def _nodes(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
+    title = "The dearest nodes on the GPU" if by_device else "The dearest nodes on the host"
+    top = [node for node in nodes[:_TOP] if _node_ns(node, by_device=by_device)]
+    if not top:
+        return Chart("nodes", title, "No ONNX node has measured time in this capture.", None)
+    labels = [f"{_shortened(node.name)} · s{node.session + 1}" for node in top]
+    keys = [f"s{node.first_span}" for node in top]
+    values = [_node_ns(node, by_device=by_device) for node in top]
+    summary = f"The {len(top)} dearest of {len(nodes):,} nodes, summed over all runs; s1 is session 1."
+    return Chart("nodes", title, summary, _ranking(labels, values, keys, color=0))
+
+
+def _sessions(lives: Sequence[SessionLife]) -> Chart:
+    title = "What each session cost before it ran steadily"
+    if not lives:
+        return Chart("sessions", title, "No session was created in this capture.", None)
+    parts = (
+        ("load", [life.load_ns for life in lives], 3),
+        ("initialise", [life.initialize_ns for life in lives], 0),
+        ("rest of creation", [life.other_ns for life in lives], 5),
+        ("first run above a steady one", [life.first_run_excess_ns for life in lives], 1),
+    )
+    labels = [
+        f"session {life.session.index + 1}" + (" ↻" if life.session.replaces is not None else "") for life in lives
+    ]
+    if not any(value for _, values, _ in parts for value in values):
+        return Chart("sessions", title, "Neither creation nor first runs were measured.", None)
+    figure = go.Figure()
+    for name, values, color in parts:
+        figure.add_bar(
+            x=[(value or 0) / _NS_PER_MS for value in values],
+            y=labels,
+            orientation="h",
+            name=name,
+            text=[format_ns(value) if value else "" for value in values],
+            hovertext=[f"{name}: {format_ns(value)}" for value in values],
+            hovertemplate="%{y}, %{hovertext}<extra></extra>",
+            customdata=[f"c{life.session.index}" for life in lives],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            meta={"color": color},
+        )
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="ms")
+    figure.update_yaxes(autorange="reversed")
+    re_inits = sum(life.session.replaces is not None for life in lives)
+    summary = f"{len(lives)} sessions, {re_inits} of them re-initialisations (↻)."
+    return Chart("sessions", title, summary, _styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
+
+
+def _ranking(
+    labels: Sequence[str], values_ns: Sequence[int], keys: Sequence[str], *, color: int
+) -> Mapping[str, object]:
+    figure = go.Figure()
+    figure.add_bar(
+        x=[value / _NS_PER_MS for value in values_ns],
+        y=list(labels),
+        orientation="h",
+        text=[format_ns(value) for value in values_ns],
+        customdata=list(keys),
+        hovertemplate="%{y}: %{text}<extra></extra>",
+        meta={"color": color},
+    )
+    figure.update_xaxes(title="ms")
+    figure.update_yaxes(autorange="reversed")
+    return _styled(figure, _bar_height(len(labels)), legend=False)
+
+
+def _styled(figure: go.Figure, height: int, *, legend: bool) -> Mapping[str, object]:
+    figure.update_layout(
+        template=None,
+        height=height,
+        margin={"l": 8, "r": 16, "t": 34 if legend else 8, "b": 40},
+        showlegend=legend,
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False, "itemdoubleclick": False},
+        bargap=0.3,
+        hovermode="closest",
+        dragmode=False,
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True)
+    figure.update_yaxes(automargin=True, fixedrange=True)
+    figure.update_traces(cliponaxis=False, selector={"type": "bar"})
+    drawn: Mapping[str, object] = json.loads(figure.to_json())
+    return drawn
+
+
+def _bar_height(bars: int) -> int:
+    return 70 + 22 * bars
+
+
+def _node_ns(node: NodeTime, *, by_device: bool) -> int:
+    return (node.device_ns or 0) if by_device else node.host_ns
+
+
+def _shortened(name: str, most: int = 34) -> str:
+    """Names of nodes differ at their end."""
+    return name if len(name) <= most else "…" + name[-most + 1 :]

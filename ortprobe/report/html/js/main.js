@@ -1,0 +1,106 @@
+// Puts the page together: data, timeline, panels, tables, then charts.
+
+function readJson(id) {
+  return JSON.parse(byId(id).textContent);
+}
+
+async function loadTimeline(model) {
+  const [marks, waits, pieces, names] = await Promise.all([
+    decodeColumns("data-marks", model.marks), decodeColumns("data-waits", model.waits),
+    decodeColumns("data-pieces", model.pieces), inflateText("data-names"),
+  ]);
+  const store = new Store(model, marks, JSON.parse(names));
+  store.spanNs = Math.max(1, model.span_ns);
+  return new Timeline(store, new Relations(store, waits, pieces), {
+    section: byId("timeline"), canvas: byId("tl-canvas"), axis: byId("tl-axis"), minimap: byId("tl-minimap"),
+    gutter: byId("tl-gutter"), search: byId("tl-search"), hits: byId("tl-hits"), area: byId("tl-area"),
+  });
+}
+
+function bindPage(timeline, charts, help) {
+  byId("theme").addEventListener("click", () => {
+    document.documentElement.dataset.theme = currentTheme() === "dark" ? "light" : "dark";
+    timeline.retheme();
+    charts.retheme();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { timeline.retheme(); charts.retheme(); });
+  byId("help-open").addEventListener("click", () => help.showModal());
+  byId("help-close").addEventListener("click", () => help.close());
+  byId("tl-whole").addEventListener("click", () => timeline.whole());
+  byId("tl-in").addEventListener("click", () => timeline.zoom(ZOOM_STEP));
+  byId("tl-out").addEventListener("click", () => timeline.zoom(1 / ZOOM_STEP));
+  new ResizeObserver(() => timeline.resize()).observe(timeline.parts.canvas.parentElement);
+  addEventListener("hashchange", () => timeline.restore());
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(each => { each.open = true; }));
+  document.addEventListener("click", event => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.show) timeline.reveal(button.dataset.show);
+    if (button.dataset.copy) copyText(byId(button.dataset.copy).textContent, button);
+  });
+}
+
+function drawLegend(timeline) {
+  const present = new Set(timeline.store.category), box = byId("tl-legend");
+  const items = [...present].sort((a, b) => a - b).map(category => {
+    const swatch = element("canvas", { class: "swatch", width: 28, height: 20, "aria-hidden": "true" });
+    swatch.dataset.category = category;
+    return element("li", {}, swatch, PALETTE[timeline.store.model.categories[category]].label);
+  });
+  box.replaceChildren(...items);
+  for (const swatch of box.querySelectorAll("canvas")) {
+    const pen = swatch.getContext("2d"), category = Number(swatch.dataset.category);
+    for (const fill of [timeline.palette.fill[category], timeline.palette.hatch[category]]) {
+      if (!fill) continue;
+      pen.fillStyle = fill;
+      pen.fillRect(0, 0, 28, 20);
+    }
+  }
+}
+
+async function main() {
+  const timeline = await loadTimeline(readJson("data-model"));
+  const tables = new Tables(readJson("data-tables"), timeline);
+  const charts = new Charts(readJson("data-figures"), timeline);
+  const help = byId("help"), details = new Details(timeline, byId("tl-details"), byId("live"), tables);
+  bindPointer(timeline, byId("tip"));
+  bindWheel(timeline);
+  bindKeys(timeline, help);
+  bindSearch(timeline);
+  bindPage(timeline, charts, help);
+  tables.build(byId("tables-body"));
+  timeline.restore();
+  drawLegend(timeline);
+  byId("theme").addEventListener("click", () => drawLegend(timeline));
+  window.ortprobe = surface(timeline, charts, details);
+  await charts.draw();
+  window.ortprobe.chartsReady = true;
+}
+
+// For tests and the console: reads state, and changes nothing but the selection.
+function surface(timeline, charts) {
+  return {
+    version: 1,
+    chartsReady: false,
+    count: timeline.store.length,
+    view: () => ({ ...timeline.view }),
+    selection: () => (timeline.selected < 0 ? null : timeline.store.keyOf(timeline.selected)),
+    hits: () => timeline.search.hits.length,
+    rect: key => timeline.rect(timeline.store.markOf(key)),
+    keys: category => {
+      const code = timeline.store.model.categories.indexOf(category), found = [];
+      timeline.store.category.forEach((each, mark) => { if (each === code) found.push(timeline.store.keyOf(mark)); });
+      return found;
+    },
+    mark: key => {
+      const mark = timeline.store.markOf(key);
+      return mark < 0 ? null : { start: timeline.store.start[mark], duration: timeline.store.duration[mark], label: timeline.store.label(mark) };
+    },
+    relations: key => timeline.relations.of(timeline.store.markOf(key)).map(each => each.label),
+    busy: (key, from, to) => timeline.store.busyIn(timeline.store.rowOf(timeline.store.markOf(key)), from, to),
+    select: key => timeline.reveal(key),
+    stats: () => ({ drawMs: timeline.drawMs, marksDrawn: timeline.painter.marksDrawn, charts: charts.drawn.length }),
+  };
+}
+
+main();

@@ -1,0 +1,175 @@
+// Draws rows, axis, arrows and selection on canvas. A pixel full of small marks is shaded by how busy it really is.
+
+const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
+const CHAR_WIDTH = 6.1, LABEL_ROOM = 26;
+const SHADES = [0.26, 0.45, 0.7, 1];
+const DIMMED = -1;
+const ALWAYS_VISIBLE = new Set(["RE_INIT", "CREATION", "HOST_WAIT", "STREAM_WAIT", "RECORD"]);
+
+class Painter {
+  constructor(timeline) {
+    this.timeline = timeline;
+    this.marksDrawn = 0;
+  }
+
+  fit(canvas, width, height) {
+    const ratio = devicePixelRatio || 1;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = Math.round(height * ratio);
+    canvas.style.height = `${height}px`;
+    const pen = canvas.getContext("2d", { alpha: false });
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.font = FONT;
+    pen.textBaseline = "middle";
+    return pen;
+  }
+
+  body(pen) {
+    const { layout, palette, width, store } = this.timeline;
+    this.marksDrawn = 0;
+    pen.fillStyle = palette.ink.page;
+    pen.fillRect(0, 0, width, layout.total);
+    pen.fillStyle = palette.ink.band;
+    for (const lane of layout.lanes) pen.fillRect(0, lane.top - 3, width, lane.height + 5);
+    this.gridLines(pen, layout.total);
+    for (let row = 0; row < store.model.rows.length; row++) this.row(pen, row);
+    this.flagLines(pen, layout.total);
+    this.arrows(pen);
+    this.selection(pen);
+    this.area(pen, layout.total);
+  }
+
+  row(pen, row) {
+    const { store, view, width, palette, layout, search } = this.timeline;
+    const top = layout.top[row], height = layout.height[row] - (layout.height[row] > 8 ? 2 : 1);
+    const batches = new Map(), labels = [], nsPerPixel = (view.to - view.from) / width;
+    store.visible(row, view.from, view.to, width, (start, end, mark, first, count, busy) => {
+      const left = Math.max(-2, this.timeline.x(start)), right = Math.min(width + 2, this.timeline.x(end));
+      const category = store.category[mark], least = ALWAYS_VISIBLE.has(store.model.categories[category]) ? 3 : 1;
+      const wide = Math.max(least, right - left);
+      const hit = !search.active || search.hitsIn(first, first + count) > 0;
+      const share = count === 1 && right - left >= 1 ? 1 : busy / (wide * nsPerPixel);
+      const shade = least > 1 || share > 0.85 ? 3 : share > 0.5 ? 2 : share > 0.2 ? 1 : 0;
+      const key = hit ? category * 4 + shade : DIMMED;
+      if (!batches.has(key)) batches.set(key, []);
+      batches.get(key).push(left, wide);
+      if (count === 1 && right - left > LABEL_ROOM && height > 8) labels.push(mark, Math.max(0, left), right, hit);
+      this.marksDrawn++;
+    });
+    for (const [key, boxes] of batches) this.boxes(pen, key, boxes, top, height);
+    pen.globalAlpha = 1;
+    for (let i = 0; i < labels.length; i += 4) {
+      const [mark, left, right, hit] = labels.slice(i, i + 4);
+      pen.fillStyle = hit ? palette.labelInk[store.category[mark]] : palette.ink.soft;
+      pen.fillText(plainText(store.label(mark), right - left - 8, CHAR_WIDTH), left + 4, top + height / 2 + 0.5, right - left - 6);
+    }
+  }
+
+  boxes(pen, key, boxes, top, height) {
+    const { palette } = this.timeline;
+    const category = key >> 2, hatch = key === DIMMED ? null : palette.hatch[category];
+    pen.fillStyle = key === DIMMED ? palette.ink.dim : palette.fill[category];
+    pen.globalAlpha = key === DIMMED ? 1 : SHADES[key & 3];
+    for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i], top, boxes[i + 1] - (boxes[i + 1] > 4 ? 0.7 : 0), height);
+    if (!hatch || height < 8) return;
+    pen.fillStyle = hatch;
+    for (let i = 0; i < boxes.length; i += 2) if (boxes[i + 1] > 5) pen.fillRect(boxes[i], top, boxes[i + 1] - 0.7, height);
+  }
+
+  ticks() {
+    const { view, width } = this.timeline;
+    const wanted = (view.to - view.from) / Math.max(2, width / 110), power = 10 ** Math.floor(Math.log10(wanted));
+    const step = [1, 2, 5, 10].map(factor => factor * power).find(each => each >= wanted);
+    const at = [];
+    for (let tick = Math.ceil(view.from / step) * step; tick <= view.to; tick += step) at.push(tick);
+    return { step, at };
+  }
+
+  gridLines(pen, height) {
+    pen.fillStyle = this.timeline.palette.ink.line;
+    for (const tick of this.ticks().at) pen.fillRect(Math.round(this.timeline.x(tick)), 0, 1, height);
+  }
+
+  axis(pen, height) {
+    const { palette, width } = this.timeline, { step, at } = this.ticks();
+    pen.fillStyle = palette.ink.page;
+    pen.fillRect(0, 0, width, height);
+    for (const tick of at) {
+      const x = Math.round(this.timeline.x(tick)), text = formatTick(tick, step);
+      pen.fillStyle = palette.ink.line;
+      pen.fillRect(x, height - 6, 1, 6);
+      pen.fillStyle = palette.ink.soft;
+      if (x + 4 + pen.measureText(text).width < width) pen.fillText(text, x + 4, height - 8);
+    }
+    for (const flag of this.timeline.flags()) this.flag(pen, flag);
+  }
+
+  flag(pen, { x, label }) {
+    const { palette } = this.timeline, wide = pen.measureText(label).width + 10;
+    const left = Math.min(x, this.timeline.width - wide);
+    pen.fillStyle = palette.ink.flag;
+    pen.fillRect(left, 1, wide, 15);
+    pen.fillRect(x, 1, 2, 30);
+    pen.fillStyle = luminance(palette.ink.flag) > 0.3 ? "#111418" : "#ffffff";
+    pen.fillText(label, left + 5, 9);
+  }
+
+  flagLines(pen, height) {
+    pen.strokeStyle = this.timeline.palette.ink.flag;
+    pen.lineWidth = 1.5;
+    pen.setLineDash([5, 4]);
+    for (const { x } of this.timeline.flags()) {
+      pen.beginPath();
+      pen.moveTo(x + 0.5, 0);
+      pen.lineTo(x + 0.5, height);
+      pen.stroke();
+    }
+    pen.setLineDash([]);
+  }
+
+  arrows(pen) {
+    const { palette, relations, selected } = this.timeline;
+    pen.strokeStyle = pen.fillStyle = palette.ink.focus;
+    pen.lineWidth = 1.5;
+    for (const { from, to } of relations.of(selected)) {
+      const a = this.timeline.rect(from), b = this.timeline.rect(to);
+      if (!a || !b) continue;
+      const forward = b.left >= a.right - 1;
+      const x0 = forward ? a.right : a.left, y0 = a.top + a.height / 2, y1 = b.top + b.height / 2, x1 = b.left;
+      const bend = Math.min(90, Math.max(18, Math.abs(x1 - x0) / 2));
+      pen.beginPath();
+      pen.moveTo(x0, y0);
+      pen.bezierCurveTo(x0 + (forward ? bend : -bend), y0, x1 - bend, y1, x1 - 5, y1);
+      pen.stroke();
+      pen.beginPath();
+      pen.moveTo(x1, y1);
+      pen.lineTo(x1 - 7, y1 - 4);
+      pen.lineTo(x1 - 7, y1 + 4);
+      pen.fill();
+    }
+  }
+
+  selection(pen) {
+    const box = this.timeline.rect(this.timeline.selected);
+    if (!box) return;
+    const { ink } = this.timeline.palette;
+    pen.lineWidth = 4;
+    pen.strokeStyle = ink.page;
+    pen.strokeRect(box.left - 2, box.top - 2, box.right - box.left + 4, box.height + 4);
+    pen.lineWidth = 2;
+    pen.strokeStyle = ink.text;
+    pen.strokeRect(box.left - 2, box.top - 2, box.right - box.left + 4, box.height + 4);
+  }
+
+  area(pen, height) {
+    const { area, palette, width } = this.timeline;
+    if (!area) return;
+    const left = Math.max(-2, this.timeline.x(area.from)), right = Math.min(width + 2, this.timeline.x(area.to));
+    pen.globalAlpha = 0.13;
+    pen.fillStyle = palette.ink.focus;
+    pen.fillRect(left, 0, right - left, height);
+    pen.globalAlpha = 1;
+    pen.fillRect(left, 0, 1, height);
+    pen.fillRect(right - 1, 0, 1, height);
+  }
+}

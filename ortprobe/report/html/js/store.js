@@ -1,0 +1,201 @@
+// Marks in columns, sorted by row and start, never overlapping inside a row; answers what a width of pixels needs.
+
+const FAN_OUT = 16;
+const KEY_OF_CATEGORY = {
+  SESSION: "l", CREATION: "c", RE_INIT: "c", RUN: "r", FIRST_RUN: "r", HOST_WAIT: "w", STREAM_WAIT: "w",
+  IDLE_HOST: "i", IDLE_SETUP: "i", IDLE_WAIT: "i", IDLE_LAUNCH: "i", IDLE_PROFILER: "i", IDLE_END: "i", UNATTRIBUTED: "i",
+};
+
+class Store {
+  constructor(model, columns, names) {
+    this.model = model;
+    this.names = names;
+    this.length = model.marks.length;
+    this.start = columns.start;
+    this.duration = columns.duration;
+    this.name = Int32Array.from(columns.name);
+    this.category = Uint8Array.from(columns.category);
+    this.ref = Int32Array.from(columns.ref);
+    this.node = Int32Array.from(columns.node);
+    this.run = Int32Array.from(columns.run);
+    this.correlation = columns.correlation;
+    this.source = Int32Array.from(columns.source);
+    this.sourceRow = columns.row;
+    this.offsets = model.row_offsets;
+    this.busyBefore = prefixSums(this.duration);
+    this.pyramid = longestPyramid(this.duration);
+    this.keys = model.categories.map(name => KEY_OF_CATEGORY[name] || "s");
+    this.markByRef = this.indexRefs();
+    this.correlated = null;
+  }
+
+  indexRefs() {
+    const size = {}, index = {};
+    for (let mark = 0; mark < this.length; mark++) {
+      const kind = this.keys[this.category[mark]];
+      size[kind] = Math.max(size[kind] || 0, this.ref[mark] + 1);
+    }
+    for (const kind of Object.keys(size)) index[kind] = new Int32Array(size[kind]).fill(-1);
+    for (let mark = 0; mark < this.length; mark++) index[this.keys[this.category[mark]]][this.ref[mark]] = mark;
+    return index;
+  }
+
+  // All marks with a correlation id: the CUDA call and the work it launched.
+  withCorrelation(id) {
+    if (id < 0) return [];
+    if (!this.correlated) {
+      const order = [];
+      for (let mark = 0; mark < this.length; mark++) if (this.correlation[mark] >= 0) order.push(mark);
+      this.correlated = Int32Array.from(order).sort((a, b) => this.correlation[a] - this.correlation[b] || a - b);
+    }
+    let low = 0, high = this.correlated.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.correlation[this.correlated[middle]] < id) low = middle + 1; else high = middle;
+    }
+    const found = [];
+    while (low < this.correlated.length && this.correlation[this.correlated[low]] === id) found.push(this.correlated[low++]);
+    return found;
+  }
+
+  // A key names a mark in the address bar and in the tables: `s12` is span 12, `r3` run 3, `w0` the first wait.
+  keyOf(mark) { return this.keys[this.category[mark]] + this.ref[mark]; }
+  markOf(key) {
+    const index = this.markByRef[key.charAt(0)], ref = Number(key.slice(1));
+    return index && ref >= 0 && ref < index.length ? index[ref] : -1;
+  }
+  markOfSpan(span) { return span < 0 ? -1 : this.markOf(`s${span}`); }
+  end(mark) { return this.start[mark] + this.duration[mark]; }
+  categoryName(mark) { return this.model.categories[this.category[mark]]; }
+
+  rowOf(mark) {
+    let low = 0, high = this.offsets.length - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.offsets[middle] <= mark) low = middle; else high = middle;
+    }
+    return low;
+  }
+
+  title(mark) { return this.names[this.name[mark]]; }
+
+  nodeName(mark) {
+    const node = this.node[mark];
+    return node < 0 ? "" : this.names[this.model.nodes.name[node]];
+  }
+
+  // Device work is labelled by the ONNX node that launched it: a kernel's own name says little.
+  label(mark) {
+    const category = this.categoryName(mark);
+    const device = category === "KERNEL" || category === "COPY" || category === "FILL";
+    return (device && this.nodeName(mark)) || this.title(mark);
+  }
+
+  firstAtOrAfter(time, low, high) {
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.start[middle] < time) low = middle + 1; else high = middle;
+    }
+    return low;
+  }
+
+  // Calls emit(start, end, mark, first, count, busyNs) for every mark at least a pixel wide, and once for each pixel full of
+  // smaller ones, with the longest of them: the number of calls is bound by the width, whatever the row holds.
+  visible(row, from, to, width, emit) {
+    const last = this.offsets[row + 1], nsPerPixel = (to - from) / width;
+    let mark = this.firstAtOrAfter(from, this.offsets[row], last);
+    if (mark > this.offsets[row] && this.end(mark - 1) > from) mark--;
+    while (mark < last && this.start[mark] < to) {
+      if (this.duration[mark] >= nsPerPixel) {
+        emit(this.start[mark], this.end(mark), mark, mark, 1, this.duration[mark]);
+        mark++;
+        continue;
+      }
+      const pixel = Math.floor((this.start[mark] - from) / nsPerPixel) + 1;
+      let next = this.firstAtOrAfter(from + pixel * nsPerPixel, mark + 1, last);
+      if (next - mark > 1 && this.duration[next - 1] >= nsPerPixel) next--;
+      emit(this.start[mark], this.end(next - 1), this.longest(mark, next), mark, next - mark,
+        this.busyBefore[next] - this.busyBefore[mark]);
+      mark = next;
+    }
+  }
+
+  longest(from, to) {
+    const { duration, pyramid } = this;
+    let best = from;
+    const consider = mark => { if (duration[mark] > duration[best]) best = mark; };
+    while (from < to && from % FAN_OUT) consider(from++);
+    while (from < to && to % FAN_OUT) consider(--to);
+    from /= FAN_OUT; to /= FAN_OUT;
+    for (let level = 0; from < to; level++) {
+      const winners = pyramid[level];
+      const top = level === pyramid.length - 1;
+      while (from < to && (top || from % FAN_OUT)) consider(winners[from++]);
+      while (from < to && to % FAN_OUT) consider(winners[--to]);
+      from /= FAN_OUT; to /= FAN_OUT;
+    }
+    return best;
+  }
+
+  // Busy time of one row within [from, to), exact to the nanosecond.
+  busyIn(row, from, to) {
+    const first = this.offsets[row], last = this.offsets[row + 1];
+    const a = this.firstAtOrAfter(from, first, last), b = this.firstAtOrAfter(to, a, last);
+    let busy = this.busyBefore[b] - this.busyBefore[a];
+    if (a > first) busy += Math.max(0, Math.min(this.end(a - 1), to) - from);
+    if (b > a) busy -= Math.max(0, this.end(b - 1) - to);
+    return busy;
+  }
+
+  // The mark under a time, or the nearest one within `slack`.
+  pick(row, time, slack) {
+    const first = this.offsets[row], last = this.offsets[row + 1];
+    const after = this.firstAtOrAfter(time + slack, first, last);
+    let best = -1, distance = Infinity;
+    for (let mark = Math.max(first, after - 3); mark < Math.min(last, after + 1); mark++) {
+      const away = Math.max(this.start[mark] - time, time - this.end(mark), 0);
+      if (away <= slack && away <= distance) { best = mark; distance = away; }
+    }
+    return best;
+  }
+
+  // The innermost mark of the given categories that holds `time`, on the lane of `mark`.
+  enclosing(mark, time, categories) {
+    const lane = this.model.rows[this.rowOf(mark)][0];
+    let found = -1;
+    this.model.rows.forEach(([rowLane], row) => {
+      if (rowLane !== lane) return;
+      const near = this.pick(row, time, 0);
+      if (near < 0 || !categories.includes(this.categoryName(near))) return;
+      if (found < 0 || this.start[near] >= this.start[found]) found = near;
+    });
+    return found;
+  }
+}
+
+function prefixSums(values) {
+  const sums = new Float64Array(values.length + 1);
+  for (let i = 0; i < values.length; i++) sums[i + 1] = sums[i] + values[i];
+  return sums;
+}
+
+// Level 0 holds the longest mark of each 16, level 1 of each 16 of those, and so on.
+function longestPyramid(duration) {
+  const levels = [];
+  let below = null, count = duration.length;
+  do {
+    const size = Math.ceil(count / FAN_OUT), winners = new Int32Array(size);
+    for (let i = 0; i < size; i++) {
+      let best = below ? below[i * FAN_OUT] : i * FAN_OUT;
+      for (let k = i * FAN_OUT; k < Math.min(count, (i + 1) * FAN_OUT); k++) {
+        const mark = below ? below[k] : k;
+        if (duration[mark] > duration[best]) best = mark;
+      }
+      winners[i] = best;
+    }
+    levels.push(winners);
+    below = winners;
+    count = size;
+  } while (count > 1);
+  return levels;
+}

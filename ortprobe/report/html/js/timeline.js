@@ -1,0 +1,190 @@
+// The timeline's state: what is shown, selected, measured and searched. Everything that changes it ends in redraw().
+
+const AXIS_HEIGHT = 36, LEAST_SPAN_NS = 50;
+
+class Timeline {
+  constructor(store, relations, parts) {
+    this.store = store;
+    this.relations = relations;
+    this.parts = parts;
+    this.layout = new Layout(store.model);
+    this.search = new Search(store);
+    this.view = { from: 0, to: store.spanNs };
+    this.selected = -1;
+    this.area = null;
+    this.listeners = [];
+    this.painter = new Painter(this);
+    this.minimap = new Minimap(this, parts.minimap);
+    this.gutter = new Gutter(this, parts.gutter);
+    this.retheme();
+    this.resize();
+  }
+
+  onChange(listener) { this.listeners.push(listener); }
+  changed(what) { for (const listener of this.listeners) listener(what); }
+
+  retheme() {
+    this.palette = new Palette(this.store.model.categories, currentTheme());
+    this.minimap.forget();
+    this.redraw();
+  }
+
+  resize() {
+    this.width = Math.max(120, this.parts.canvas.parentElement.clientWidth);
+    this.minimap.forget();
+    this.gutter.draw();
+    this.redraw();
+  }
+
+  redraw() {
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => { this.pending = false; this.draw(); });
+  }
+
+  draw() {
+    const began = performance.now();
+    this.painter.axis(this.painter.fit(this.parts.axis, this.width, AXIS_HEIGHT), AXIS_HEIGHT);
+    this.painter.body(this.painter.fit(this.parts.canvas, this.width, this.layout.total));
+    this.minimap.draw();
+    this.drawMs = performance.now() - began;
+  }
+
+  x(time) { return ((time - this.view.from) / (this.view.to - this.view.from)) * this.width; }
+  time(x) { return this.view.from + (x / this.width) * (this.view.to - this.view.from); }
+
+  show(from, to) {
+    const whole = this.store.spanNs, span = Math.min(whole, Math.max(LEAST_SPAN_NS, to - from));
+    const left = Math.min(Math.max(0, from), whole - span);
+    this.view = { from: left, to: left + span };
+    this.redraw();
+  }
+
+  zoom(factor, around = (this.view.from + this.view.to) / 2) {
+    this.show(around - (around - this.view.from) * factor, around + (this.view.to - around) * factor);
+  }
+
+  pan(share) {
+    const step = (this.view.to - this.view.from) * share;
+    this.show(this.view.from + step, this.view.to + step);
+  }
+
+  whole() { this.show(0, this.store.spanNs); this.remember(); }
+
+  fit(mark = this.selected) {
+    if (mark < 0) return;
+    const margin = Math.max(this.store.duration[mark], 200) * 0.6;
+    this.show(this.store.start[mark] - margin, this.store.end(mark) + margin);
+    this.remember();
+  }
+
+  select(mark) {
+    this.selected = mark;
+    if (mark >= 0) this.unfoldFor(mark);
+    this.redraw();
+    this.changed("selection");
+    this.remember();
+  }
+
+  // From a finding, a table or a chart: select, zoom to it, and bring the timeline onto the screen.
+  reveal(key) {
+    const mark = this.store.markOf(key);
+    if (mark < 0) return false;
+    this.select(mark);
+    this.fit(mark);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.parts.section.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "start" });
+    this.parts.canvas.focus({ preventScroll: true });
+    return true;
+  }
+
+  unfoldFor(mark) {
+    const lane = this.store.model.rows[this.store.rowOf(mark)][0];
+    if (this.layout.folded.has(lane)) this.fold(lane);
+  }
+
+  fold(lane) {
+    this.layout.toggle(lane);
+    this.gutter.draw();
+    this.redraw();
+  }
+
+  step(by) {
+    if (this.selected < 0) return;
+    const row = this.store.rowOf(this.selected), next = this.selected + by;
+    if (next < this.store.offsets[row] || next >= this.store.offsets[row + 1]) return;
+    this.select(next);
+    this.bringIntoView(next);
+  }
+
+  bringIntoView(mark) {
+    const { from, to } = this.view, span = to - from;
+    if (this.store.start[mark] >= from && this.store.end(mark) <= to) return;
+    const middle = this.store.start[mark] + Math.min(this.store.duration[mark], span) / 2;
+    this.show(middle - span / 2, middle + span / 2);
+  }
+
+  measure(from, to) {
+    this.area = from === null ? null : { from: Math.min(from, to), to: Math.max(from, to) };
+    this.redraw();
+    this.changed("area");
+  }
+
+  find(text) {
+    this.search.run(text);
+    this.redraw();
+    this.changed("search");
+  }
+
+  nextHit(by) {
+    const mark = this.search.next(this.selected, by);
+    if (mark < 0) return;
+    this.select(mark);
+    const short = this.store.duration[mark] < (this.view.to - this.view.from) / 400;
+    if (short) this.fit(mark); else this.bringIntoView(mark);
+  }
+
+  clear() {
+    this.area = null;
+    this.changed("area");
+    this.select(-1);
+  }
+
+  rect(mark) {
+    if (mark < 0) return null;
+    const row = this.store.rowOf(mark), left = this.x(this.store.start[mark]), right = this.x(this.store.end(mark));
+    return { left, right: Math.max(right, left + 2), top: this.layout.top[row], height: this.layout.height[row] - 2 };
+  }
+
+  at(x, y) {
+    const row = this.layout.rowAt(y);
+    return row < 0 ? -1 : this.store.pick(row, this.time(x), (3 * (this.view.to - this.view.from)) / this.width);
+  }
+
+  // Re-initialisations, as flags on the axis.
+  flags() {
+    if (!this.reInits) {
+      const category = this.store.model.categories.indexOf("RE_INIT");
+      this.reInits = [];
+      this.store.category.forEach((each, mark) => { if (each === category) this.reInits.push(mark); });
+    }
+    return this.reInits
+      .map(mark => ({ mark, x: this.x(this.store.start[mark]), label: "↻ re-init" }))
+      .filter(({ x }) => x >= 0 && x <= this.width);
+  }
+
+  remember() {
+    const selection = this.selected < 0 ? "" : `&s=${this.store.keyOf(this.selected)}`;
+    const hash = `#v=1&t=${Math.round(this.view.from)},${Math.round(this.view.to)}${selection}`;
+    history.replaceState(null, "", hash);
+  }
+
+  restore() {
+    const state = new URLSearchParams(location.hash.slice(1));
+    if (state.get("v") !== "1") return;
+    const [from, to] = (state.get("t") || "").split(",").map(Number);
+    const mark = this.store.markOf(state.get("s") || "");
+    if (mark >= 0) this.select(mark);
+    if (to > from) this.show(from, to);
+  }
+}

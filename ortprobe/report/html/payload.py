@@ -1,0 +1,161 @@
+"""The timeline's data as the page carries it: encoded marks, and one JSON object that explains them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from ortprobe.report.html.columns import Encoded, deflate, encode
+from ortprobe.report.html.marks import Category, Marks, NamePool
+from ortprobe.report.html.sheet import lay_out
+from ortprobe.rules.engine import Judgement
+from ortprobe.timeline import NONE, Int64s, Timeline
+
+_DELTA = frozenset({"start", "ref", "correlation", "row", "node"})
+_MAX_TRIMS = 6
+
+_EXPENDABLE = (Category.CUDA_CALL, Category.OVERHEAD, Category.RECORD, Category.TORCH, Category.RANGE, Category.LAUNCH)
+"""What goes first when the page must be smaller; what is not named here goes last. Within one, the shortest goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The blocks of text that the page embeds."""
+
+    model: Mapping[str, object]
+    """Goes in as JSON."""
+    marks: str
+    waits: str
+    pieces: str
+    names: str
+    marks_shown: int
+    marks_left_out: int
+
+    @property
+    def bytes_per_mark(self) -> float:
+        """What one mark costs in the page, without the names."""
+        return len(self.marks) / max(1, self.marks_shown)
+
+
+def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
+    """Lay the judgement out and encode it; marks that don't fit into `budget_bytes` of text are left out and counted.
+
+    What findings cite as evidence always stays.
+    """
+    timeline = judgement.analyses.timeline
+    names = NamePool(list(timeline.names))
+    sheet = lay_out(judgement, names)
+    everything = sheet.marks()
+    cited = np.array([span for finding in judgement.findings for span in finding.evidence], np.int64)
+    marks, encoded = _within_budget(everything, cited, timeline, budget_bytes)
+    waits, pieces = _encode_waits(judgement), _encode_pieces(judgement)
+    offsets = np.searchsorted(marks.row, np.arange(len(sheet.rows) + 1)).tolist()
+    model = {
+        "start_ns": str(timeline.start_ns),
+        "span_ns": timeline.end_ns - timeline.start_ns,
+        "lanes": [asdict(lane) for lane in sheet.lanes],
+        "rows": [[row.lane, row.layer, row.depth, row.heat] for row in sheet.rows],
+        "row_offsets": offsets,
+        "marks": _spec(encoded),
+        "waits": _spec(waits),
+        "pieces": _spec(pieces),
+        "categories": [category.name for category in Category],
+        "nodes": _nodes(timeline),
+        "sources": [f"{source.path}" for source in timeline.sources],
+        "runs_session": timeline.runs.session.tolist(),
+        "replaces": [session.replaces for session in timeline.sessions],
+        "sites": _sites(timeline),
+    }
+    return Payload(
+        model=model,
+        marks=encoded.text,
+        waits=waits.text,
+        pieces=pieces.text,
+        names=deflate(json.dumps(names.names, separators=(",", ":")).encode()),
+        marks_shown=len(marks),
+        marks_left_out=len(everything) - len(marks),
+    )
+
+
+def _within_budget(marks: Marks, cited: Int64s, timeline: Timeline, budget_bytes: int) -> tuple[Marks, Encoded]:
+    encoded = _encode_marks(marks, timeline)
+    for _ in range(_MAX_TRIMS):
+        if len(encoded.text) <= budget_bytes or not len(marks):
+            break
+        room = int(len(marks) * budget_bytes / len(encoded.text) * 0.95)
+        marks = marks.take(np.sort(_by_worth(marks, cited)[:room]))
+        encoded = _encode_marks(marks, timeline)
+    return marks, encoded
+
+
+def _by_worth(marks: Marks, cited: Int64s) -> Int64s:
+    """Positions of marks, the most worth keeping first."""
+    worth = np.full(len(Category), len(_EXPENDABLE), np.int64)
+    for rank, category in enumerate(_EXPENDABLE):
+        worth[category] = rank
+    rank = worth[marks.category]
+    rank[np.isin(marks.ref, cited)] = len(_EXPENDABLE) + 1
+    return np.lexsort((marks.start_ns - marks.end_ns, -rank))
+
+
+def _encode_marks(marks: Marks, timeline: Timeline) -> Encoded:
+    columns = {
+        "start": marks.start_ns - timeline.start_ns,
+        "duration": marks.end_ns - marks.start_ns,
+        "name": marks.name,
+        "category": marks.category,
+        "ref": marks.ref,
+        "node": marks.node,
+        "run": marks.run,
+        "correlation": marks.correlation,
+        "source": marks.source,
+        "row": marks.source_row,
+    }
+    return encode(columns, _DELTA)
+
+
+def _encode_waits(judgement: Judgement) -> Encoded:
+    waits = judgement.analyses.waits.waits
+    columns = {
+        "span": [wait.span for wait in waits],
+        "call": [wait.call for wait in waits],
+        "work": [wait.work for wait in waits],
+        "stall": [NONE if wait.stall_ns is None else wait.stall_ns for wait in waits],
+    }
+    return encode({name: np.array(values, np.int64) for name, values in columns.items()}, _DELTA)
+
+
+def _encode_pieces(judgement: Judgement) -> Encoded:
+    """Of each idle piece, the span that shows its cause and the work that ended its gap."""
+    gaps = [gap for device in judgement.analyses.idle.devices for gap in device.gaps]
+    because = [piece.because for gap in gaps for piece in gap.pieces]
+    ended_by = [gap.ended_by for gap in gaps for _ in gap.pieces]
+    columns = {"because": np.array(because, np.int64), "ended_by": np.array(ended_by, np.int64)}
+    return encode(columns, frozenset(columns))
+
+
+def _spec(encoded: Encoded) -> dict[str, object]:
+    return {
+        "length": encoded.length,
+        "columns": [[each.name, each.width, each.delta] for each in encoded.specs],
+    }
+
+
+def _nodes(timeline: Timeline) -> dict[str, list[int]]:
+    nodes = timeline.nodes
+    return {
+        "session": nodes.session.tolist(),
+        "name": nodes.name.tolist(),
+        "op_type": nodes.op_type.tolist(),
+        "provider": nodes.provider.tolist(),
+    }
+
+
+def _sites(timeline: Timeline) -> dict[int, int]:
+    """Hook spans → the name that holds the program's own `file:line`."""
+    hooks = timeline.hooks
+    known = hooks.site != NONE
+    return dict(zip(hooks.span[known].tolist(), hooks.site[known].tolist(), strict=True))

@@ -1,0 +1,256 @@
+"""What the page says in words: header, findings, what was captured. Plain values for the template, no markup."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ortprobe.report.html.tables import site_text
+from ortprobe.rules.engine import Judgement
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
+from ortprobe.timeline import NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
+from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
+
+_MAX_EVIDENCE = 8
+_MAX_CAUSES = 3
+_SEVERITY_ICONS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "●"}
+_SOURCE_LABELS = {
+    SourceKind.ORT_PROFILE: "onnxruntime's profile",
+    SourceKind.TORCH_TRACE: "torch's trace",
+    SourceKind.HOOK_LOG: "hook log",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A name and its value, as one reads them side by side."""
+
+    term: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceButton:
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding as the page shows it."""
+
+    anchor: str
+    code: str
+    rule: str
+    severity: Severity
+    icon: str
+    title: str
+    detail: str
+    cost: str
+    count: int
+    inferred: bool
+    where: tuple[str, ...]
+    evidence: tuple[EvidenceButton, ...]
+    evidence_left: int
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A rule that did not judge, and why."""
+
+    code: str
+    name: str
+    why: str
+
+
+def header_facts(timeline: Timeline) -> tuple[Fact, ...]:
+    """Where this comes from: target, machine, versions. What the sources don't state is left out."""
+    capture = timeline.capture
+    facts = [
+        Fact("Target", " ".join((capture.target, *capture.argv)).strip() or "not stated by the sources"),
+        Fact("Devices", ", ".join(capture.devices) or _devices_by_lane(timeline)),
+        *(Fact(name, version) for name, version in capture.versions.items()),
+    ]
+    if capture.exception or capture.exit_code:
+        facts.append(Fact("Ended with", capture.exception or f"exit code {capture.exit_code}"))
+    return tuple(facts)
+
+
+def key_figures(judgement: Judgement) -> tuple[Fact, ...]:
+    """The handful of numbers that one wants to see first."""
+    analyses = judgement.analyses
+    runs, nodes = analyses.runs, analyses.nodes
+    figures = [
+        Fact("runs", f"{len(analyses.timeline.runs):,}"),
+        Fact("first run", format_ns(runs.first_ns)),
+        Fact("median run", format_ns(runs.median_ns)),
+        Fact("median run, not traced", format_ns(runs.untraced_median_ns)),
+        Fact("sessions created", f"{len(analyses.sessions.lives)}"),
+        Fact("of them re-inits", f"{analyses.sessions.re_inits}"),
+    ]
+    for device in analyses.idle.devices:
+        figures.append(Fact(f"GPU {device.device} busy", format_ratio(device.busy_ns, device.window_ns)))
+    if nodes.kernels_of_ort:
+        figures.append(Fact("ORT kernels with their node", f"{nodes.kernels_with_node:,} of {nodes.kernels_of_ort:,}"))
+    return tuple(figures)
+
+
+def causes(judgement: Judgement) -> tuple[FindingView, ...]:
+    """The findings that cost most, three at the most; wrong results go before any cost."""
+    ranked = sorted(
+        (finding for finding in judgement.findings if finding.cost_ns or finding.severity is Severity.ERROR),
+        key=lambda finding: (finding.severity is not Severity.ERROR, -(finding.cost_ns or 0)),
+    )
+    views = {view.code: view for view in finding_views(judgement)}
+    return tuple(views[finding.code] for finding in ranked[:_MAX_CAUSES])
+
+
+def finding_views(judgement: Judgement) -> tuple[FindingView, ...]:
+    """All findings in their ranking."""
+    names = {judged.rule.code: judged.rule.name for judged in judgement.judged}
+    timeline = judgement.analyses.timeline
+    return tuple(_view(finding, names.get(finding.code, ""), timeline) for finding in judgement.findings)
+
+
+def undecided(judgement: Judgement) -> tuple[Undecided, ...]:
+    """Rules that broke or lacked evidence first, then those with nothing to speak about."""
+    listed: list[tuple[int, Undecided]] = []
+    for judged in judgement.judged:
+        rule, outcome = judged.rule, judged.outcome
+        if isinstance(outcome, NotApplicable):
+            order = 1 if outcome.evidence_missing else 2
+            listed.append((order, Undecided(rule.code, rule.name, outcome.why)))
+        elif isinstance(outcome, RuleFailed):
+            listed.append((0, Undecided(rule.code, rule.name, f"the rule itself broke: {outcome.error}")))
+    return tuple(each for _, each in sorted(listed, key=lambda pair: pair[0]))
+
+
+def passed(judgement: Judgement) -> tuple[str, ...]:
+    """Names of the rules that judged and found nothing."""
+    return tuple(
+        f"{judged.rule.code} {judged.rule.name}" for judged in judgement.judged if isinstance(judged.outcome, Passed)
+    )
+
+
+def tracing_cost(judgement: Judgement) -> tuple[Fact, ...]:
+    """What tracing did to the program; what was not measured says so."""
+    cost = judgement.analyses.overhead
+    ratio = NOT_MEASURED if cost.ratio is None else f"{cost.ratio:.2f} ×"
+    return (
+        Fact("Median run, hooks alone", format_ns(cost.untraced_median_ns)),
+        Fact("Median run, torch's profiler", format_ns(cost.torch_only_median_ns)),
+        Fact("Median run, everything attached", format_ns(cost.traced_median_ns)),
+        Fact("Traced over untraced", ratio),
+        Fact("Hooks, a run call", format_ns(cost.hook_cost_ns)),
+    )
+
+
+def tracing_sentence(judgement: Judgement) -> str:
+    """One line for the header."""
+    cost = judgement.analyses.overhead
+    if cost.ratio is None:
+        return "What tracing cost was not measured: no run without tracing is in the capture."
+    return (
+        f"Tracing made the median run {cost.ratio:.2f} times as long "
+        f"({format_ns(cost.traced_median_ns)} against {format_ns(cost.untraced_median_ns)})."
+    )
+
+
+def quality_sentence(judgement: Judgement) -> str:
+    """One line for the header: whether the capture is whole."""
+    integrity = judgement.analyses.integrity
+    problems = f"{len(integrity.problems)} remark" + ("s" if len(integrity.problems) != 1 else "")
+    if integrity.ok:
+        return (
+            "The capture is whole."
+            if not integrity.problems
+            else f"The capture is good enough to judge, with {problems}."
+        )
+    return f"The capture has holes that limit the verdict: {problems} below."
+
+
+def source_rows(timeline: Timeline) -> tuple[tuple[str, str, str, str], ...]:
+    """Kind, path, spans and clock of each source."""
+    clocks = {clock.source: clock for clock in timeline.clocks}
+    return tuple(
+        (_SOURCE_LABELS[source.kind], source.path, f"{source.spans:,}", clock_sentence(clocks.get(index)))
+        for index, source in enumerate(timeline.sources)
+    )
+
+
+def clock_sentence(clock: ClockBound | None) -> str:
+    """How far a source's clock can be off, in words."""
+    if clock is None:
+        return "no statement about its clock"
+    how = {
+        ClockMethod.EPOCH: "states Unix time",
+        ClockMethod.NESTING: "fitted: launches must lie inside their nodes",
+        ClockMethod.UNCHECKED: "states its time, and nothing here could check it",
+    }[clock.method]
+    if clock.low_ns is None or clock.high_ns is None:
+        return how
+    agrees = (
+        "agrees with the other sources" if clock.low_ns <= 0 <= clock.high_ns else "disagrees with the other sources"
+    )
+    return (
+        f"{how}; {agrees}: off by between {_signed_us(clock.low_ns)} and {_signed_us(clock.high_ns)} µs, "
+        f"{clock.witnesses:,} launches checked"
+    )
+
+
+def attribution(judgement: Judgement) -> tuple[Fact, ...]:
+    """What found its counterpart, and what did not."""
+    analyses = judgement.analyses
+    nodes, integrity = analyses.nodes, analyses.integrity
+    return (
+        Fact("Kernels", f"{nodes.kernels_total:,}"),
+        Fact("… launched by onnxruntime", f"{nodes.kernels_of_ort:,}"),
+        Fact("… with their ONNX node", f"{nodes.kernels_with_node:,}"),
+        Fact("GPU time of ORT's kernels without a node", format_ns(nodes.unattributed_kernel_ns)),
+        Fact("Waits whose other side is known", f"{integrity.sync_resolved:,} of {integrity.sync_calls:,}"),
+    )
+
+
+def problem_rows(judgement: Judgement) -> tuple[tuple[str, str, str, str], ...]:
+    """Kind, detail, count and source of each problem of the capture."""
+    sources = judgement.analyses.timeline.sources
+    return tuple(
+        (each.kind.value, each.detail, f"{each.count:,}", "" if each.source is None else sources[each.source].path)
+        for each in judgement.analyses.integrity.problems
+    )
+
+
+def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
+    return FindingView(
+        anchor=f"finding-{finding.code}",
+        code=finding.code,
+        rule=rule,
+        severity=finding.severity,
+        icon=_SEVERITY_ICONS[finding.severity],
+        title=finding.title,
+        detail=finding.detail,
+        cost=format_ns(finding.cost_ns) if finding.cost_ns is not None else "",
+        count=finding.count,
+        inferred=finding.confidence is Confidence.LIKELY,
+        where=tuple(site_text(site) for site in finding.where),
+        evidence=_evidence(finding.evidence, timeline),
+        evidence_left=max(0, len(finding.evidence) - _MAX_EVIDENCE),
+        fix=finding.fix,
+    )
+
+
+def _evidence(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:
+    shown = [span for span in spans if span != NONE][:_MAX_EVIDENCE]
+    starts: Mapping[int, int] = {span: int(timeline.spans.start_ns[span]) - timeline.start_ns for span in shown}
+    return tuple(EvidenceButton(f"s{span}", f"{timeline.name_of(span)} at {format_ns(starts[span])}") for span in shown)
+
+
+def _devices_by_lane(timeline: Timeline) -> str:
+    streams = Counter(lane.device for lane in timeline.lanes if lane.kind is LaneKind.STREAM)
+    return ", ".join(f"GPU {device} ({count} streams)" for device, count in sorted(streams.items())) or "no GPU trace"
+
+
+def _signed_us(value_ns: int) -> str:
+    return f"{value_ns / 1000:+.1f}".replace("-", "−")

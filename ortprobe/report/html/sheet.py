@@ -1,0 +1,218 @@
+"""Lays a judged timeline out on lanes: sessions, runs, threads, streams, idle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ortprobe.analysis.idle import DeviceIdle, IdleCause
+from ortprobe.analysis.sessions import SessionLife
+from ortprobe.analysis.waits import Wait, Waiter
+from ortprobe.report.html.marks import Category, MarkBlock, MarkSheet, NamePool, PageLane
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
+from ortprobe.rules.engine import Judgement
+from ortprobe.timeline import NONE, Int32s, Kind, LaneKind, Timeline
+
+_QUIET_THREAD_SPANS = 64
+"""A thread with fewer spans than this, no run and no wait starts folded."""
+
+_SPAN_CATEGORY = {
+    Kind.HOOK: Category.HOOK,
+    Kind.ORT_LOAD: Category.ORT_SETUP,
+    Kind.ORT_INITIALIZE: Category.ORT_SETUP,
+    Kind.ORT_RUN: Category.ORT_RUN,
+    Kind.ORT_EXECUTE: Category.ORT_RUN,
+    Kind.ORT_NODE: Category.ORT_NODE,
+    Kind.TORCH_OP: Category.TORCH,
+    Kind.ANNOTATION: Category.RANGE,
+    Kind.PYTHON: Category.RANGE,
+    Kind.CUDA_CALL: Category.CUDA_CALL,
+    Kind.OVERHEAD: Category.OVERHEAD,
+    Kind.KERNEL: Category.KERNEL,
+    Kind.MEMCPY: Category.COPY,
+    Kind.MEMSET: Category.FILL,
+    Kind.WAIT: Category.HOST_WAIT,
+    Kind.EVENT_RECORD: Category.RECORD,
+    Kind.GPU_ANNOTATION: Category.RANGE,
+    Kind.OTHER: Category.OTHER,
+}
+
+_IDLE_CATEGORY = {
+    IdleCause.SESSION_INIT: Category.IDLE_SETUP,
+    IdleCause.MODULE_LOADING: Category.IDLE_SETUP,
+    IdleCause.ALLOCATION: Category.IDLE_SETUP,
+    IdleCause.SYNC_WAIT: Category.IDLE_WAIT,
+    IdleCause.CROSS_STREAM_WAIT: Category.IDLE_WAIT,
+    IdleCause.LAUNCH_LATENCY: Category.IDLE_LAUNCH,
+    IdleCause.BACK_TO_BACK: Category.IDLE_LAUNCH,
+    IdleCause.PROFILER: Category.IDLE_PROFILER,
+    IdleCause.NO_MORE_WORK: Category.IDLE_END,
+    IdleCause.UNATTRIBUTED: Category.UNATTRIBUTED,
+}
+
+_THREAD_LAYERS = (
+    ("program", (Kind.HOOK, Kind.ANNOTATION, Kind.PYTHON, Kind.TORCH_OP, Kind.OTHER)),
+    ("onnxruntime", (Kind.ORT_LOAD, Kind.ORT_INITIALIZE, Kind.ORT_RUN, Kind.ORT_EXECUTE, Kind.ORT_NODE)),
+    ("CUDA calls", (Kind.CUDA_CALL,)),
+)
+
+
+def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
+    """Every span on its row, with the analyses' own marks: session lives, runs, waits and idle causes."""
+    analyses, timeline = judgement.analyses, judgement.analyses.timeline
+    sheet = MarkSheet()
+    _add_sessions(sheet, analyses.sessions.lives, timeline, names)
+    _add_runs(sheet, judgement, names)
+    waits = analyses.waits.waits
+    drawn_as_wait = {wait.span for wait in waits}
+    for index in _lanes_of(timeline, LaneKind.THREAD):
+        _add_thread(sheet, timeline, index, waits, names)
+    for index in _lanes_of(timeline, LaneKind.STREAM):
+        _add_stream(sheet, timeline, index, waits, names, drawn_as_wait)
+    piece = 0
+    for device in analyses.idle.devices:
+        _add_idle(sheet, device, names, first_piece=piece)
+        piece += sum(len(gap.pieces) for gap in device.gaps)
+    return sheet
+
+
+def stall_extent(wait: Wait, timeline: Timeline) -> tuple[int, int]:
+    """When a wait held its waiter back. A stream is held until the work it waits for ends; a call, as long as it lasts."""
+    if wait.waiter is Waiter.STREAM and wait.stall_ns and wait.work != NONE:
+        end_ns = int(timeline.spans.end_ns[wait.work])
+        return end_ns - wait.stall_ns, end_ns
+    return wait.start_ns, wait.end_ns
+
+
+def _lanes_of(timeline: Timeline, kind: LaneKind) -> list[int]:
+    """Threads with the most runs first, then by number of spans; streams by device and id."""
+    counts = np.bincount(timeline.spans.lane, minlength=len(timeline.lanes))
+    runs = np.bincount(timeline.runs.lane[timeline.runs.lane >= 0], minlength=len(timeline.lanes))
+    chosen = [index for index, lane in enumerate(timeline.lanes) if lane.kind is kind]
+    if kind is LaneKind.STREAM:
+        return sorted(chosen, key=lambda index: (timeline.lanes[index].device, timeline.lanes[index].stream))
+    return sorted(chosen, key=lambda index: (-int(runs[index]), -int(counts[index])))
+
+
+def _add_sessions(sheet: MarkSheet, lives: Sequence[SessionLife], timeline: Timeline, names: NamePool) -> None:
+    pieces: list[tuple[int, int, str, int, int]] = []
+    for life in lives:
+        session = life.session
+        number = session.index + 1
+        re_init = session.replaces is not None
+        label = f"re-init: session {number} replaces {(session.replaces or 0) + 1}" if re_init else ""
+        label = label or f"session {number}: {CREATION_LABELS[session.creation]}"
+        category = Category.RE_INIT if re_init else Category.CREATION
+        pieces.append((session.start_ns, session.end_ns, label, category, session.index))
+        if life.end_ns > session.end_ns:
+            title = f"session {number}" + (f" · {life.runs} runs" if life.runs else "")
+            pieces.append((session.end_ns, life.end_ns, title, Category.SESSION, session.index))
+    lane = sheet.lane(PageLane("sessions", "Sessions", "creation, life, re-init"))
+    sheet.layer(lane, "life", _synthetic(pieces, names), heat=True)
+    phases = timeline.spans.of_kind(Kind.ORT_LOAD, Kind.ORT_INITIALIZE)
+    sheet.layer(lane, "load and initialise", _span_block(timeline, phases))
+
+
+def _add_runs(sheet: MarkSheet, judgement: Judgement, names: NamePool) -> None:
+    runs, times = judgement.analyses.timeline.runs, judgement.analyses.runs
+    pieces = []
+    for index in range(len(runs)):
+        first = int(times.index_in_session[index]) == 0
+        label = f"run {index + 1}" + (" (first of session)" if first else "")
+        category = Category.FIRST_RUN if first else Category.RUN
+        pieces.append((int(runs.start_ns[index]), int(runs.end_ns[index]), label, int(category), index))
+    lane = sheet.lane(PageLane("runs", "Runs", f"{len(runs):,} inferences"))
+    sheet.layer(lane, "run", _synthetic(pieces, names), heat=True)
+
+
+def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequence[Wait], names: NamePool) -> None:
+    mine = np.flatnonzero(timeline.spans.lane == index).astype(np.int32)
+    kinds = timeline.spans.kind[mine]
+    host_waits = [(n, w) for n, w in enumerate(waits) if w.waiter is Waiter.HOST and w.waiter_lane == index]
+    busy = bool(host_waits) or bool((timeline.runs.lane == index).any())
+    quiet = not busy and len(mine) < _QUIET_THREAD_SPANS
+    thread = timeline.lanes[index]
+    lane = sheet.lane(PageLane(f"lane{index}", thread.label, "host thread", folded=quiet))
+    for layer, wanted in _THREAD_LAYERS:
+        chosen = mine[np.isin(kinds, wanted)]
+        sheet.layer(lane, layer, _span_block(timeline, chosen), heat=layer != "program")
+    sheet.layer(lane, "waits", _wait_block(host_waits, timeline, names))
+    sheet.layer(lane, "profiler", _span_block(timeline, mine[kinds == Kind.OVERHEAD]))
+
+
+def _add_stream(  # noqa: PLR0913 - one lane of the sheet takes what the sheet takes
+    sheet: MarkSheet,
+    timeline: Timeline,
+    index: int,
+    waits: Sequence[Wait],
+    names: NamePool,
+    drawn_as_wait: set[int],
+) -> None:
+    mine = np.flatnonzero(timeline.spans.lane == index).astype(np.int32)
+    kinds = timeline.spans.kind[mine]
+    stream = timeline.lanes[index]
+    lane = sheet.lane(PageLane(f"lane{index}", stream.label, stream.owner.replace("+", " + ") or "stream"))
+    sheet.layer(lane, "ranges", _span_block(timeline, mine[kinds == Kind.GPU_ANNOTATION]))
+    work = mine[np.isin(kinds, (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET, Kind.OTHER))]
+    sheet.layer(lane, "device work", _span_block(timeline, work), heat=True)
+    held = [(n, w) for n, w in enumerate(waits) if w.waiter is Waiter.STREAM and w.waiter_lane == index]
+    sheet.layer(lane, "waits", _wait_block(held, timeline, names))
+    others = [span for span in mine[kinds == Kind.WAIT].tolist() if span not in drawn_as_wait]
+    marks = np.sort(np.concatenate((mine[kinds == Kind.EVENT_RECORD], np.array(others, np.int32))))
+    sheet.layer(lane, "events", _span_block(timeline, marks.astype(np.int32)))
+
+
+def _add_idle(sheet: MarkSheet, device: DeviceIdle, names: NamePool, *, first_piece: int) -> None:
+    pieces = [
+        (
+            each.start_ns,
+            each.end_ns,
+            CAUSE_LABELS[each.cause],
+            int(_IDLE_CATEGORY.get(each.cause, Category.IDLE_HOST)),
+            n,
+        )
+        for n, each in enumerate((piece for gap in device.gaps for piece in gap.pieces), start=first_piece)
+    ]
+    lane = sheet.lane(PageLane(f"idle{device.device}", f"GPU {device.device} idle", "coloured by cause"))
+    sheet.layer(lane, "idle", _synthetic(pieces, names), heat=True)
+
+
+def _synthetic(pieces: Iterable[tuple[int, int, str, int, int]], names: NamePool) -> MarkBlock:
+    """Marks from (start, end, label, category, ref)."""
+    ordered = sorted(pieces, key=lambda piece: (piece[0], -piece[1]))
+    table = np.array([(s, e, names.index(n), c, r) for s, e, n, c, r in ordered], np.int64).reshape(-1, 5)
+    return MarkBlock(
+        start_ns=table[:, 0],
+        end_ns=table[:, 1],
+        name=table[:, 2].astype(np.int32),
+        category=table[:, 3].astype(np.int32),
+        ref=table[:, 4].astype(np.int32),
+    )
+
+
+def _wait_block(waits: Sequence[tuple[int, Wait]], timeline: Timeline, names: NamePool) -> MarkBlock:
+    pieces = []
+    for number, wait in waits:
+        category = Category.STREAM_WAIT if wait.waiter is Waiter.STREAM else Category.HOST_WAIT
+        pieces.append((*stall_extent(wait, timeline), wait.name, int(category), number))
+    return _synthetic(pieces, names)
+
+
+def _span_block(timeline: Timeline, chosen: Int32s) -> MarkBlock:
+    spans, links = timeline.spans, timeline.links
+    category = np.array([_SPAN_CATEGORY[kind] for kind in Kind], np.int32)[spans.kind[chosen]]
+    launches = np.isin(chosen, links.launch)
+    category[launches & (category == Category.CUDA_CALL)] = Category.LAUNCH
+    return MarkBlock(
+        start_ns=spans.start_ns[chosen],
+        end_ns=spans.end_ns[chosen],
+        name=spans.name[chosen],
+        category=category,
+        ref=chosen,
+        node=links.node[chosen],
+        run=links.run[chosen],
+        correlation=spans.correlation[chosen],
+        source=spans.source[chosen],
+        source_row=spans.row[chosen],
+    )

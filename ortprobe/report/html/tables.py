@@ -1,0 +1,189 @@
+"""The page's tables as columns: runs, sessions, nodes, waits, idle gaps. `js/tables.js` draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ortprobe.analysis.idle import IdleGap
+from ortprobe.analysis.waits import Waiter
+from ortprobe.report.html.sheet import stall_extent
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
+from ortprobe.rules.engine import Judgement
+from ortprobe.timeline import NONE, Int64s, Site
+
+_MAX_NODES = 500
+_MAX_GAPS = 500
+_MAX_WAITS = 2000
+_MAX_RUNS = 20_000
+
+Cell = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `ns` is a duration, `time` a moment after the first event, both in nanoseconds."""
+
+    label: str
+    kind: Literal["text", "int", "ns", "time"]
+    values: Sequence[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`keys[i]` names the mark that row i shows in the timeline."""
+
+    key: str
+    title: str
+    note: str
+    columns: Sequence[Column]
+    keys: Sequence[str]
+    open: bool = False
+
+
+def build_tables(judgement: Judgement) -> tuple[Table, ...]:
+    """All tables of the page; an empty one is there too, and its note says why."""
+    return (_runs(judgement), _sessions(judgement), _nodes(judgement), _waits(judgement), _gaps(judgement))
+
+
+def attached_text(attached: int) -> str:
+    """The bits of `Runs.attached` in words."""
+    names = [name for bit, name in ((1, "ORT profile"), (2, "torch profiler")) if attached & bit]
+    return " + ".join(names) or "hooks alone"
+
+
+def _runs(judgement: Judgement) -> Table:
+    analyses, runs, times = judgement.analyses, judgement.analyses.timeline.runs, judgement.analyses.runs
+    shown = range(min(len(runs), _MAX_RUNS))
+    zero_ns = analyses.timeline.start_ns
+
+    def measured(column: Int64s) -> list[Cell]:
+        return [None if column[i] == NONE else int(column[i]) for i in shown]
+
+    columns = (
+        Column("Run", "int", [i + 1 for i in shown]),
+        Column("Session", "int", [None if runs.session[i] == NONE else int(runs.session[i]) + 1 for i in shown]),
+        Column("In session", "int", [int(times.index_in_session[i]) + 1 for i in shown]),
+        Column("Start", "time", [int(runs.start_ns[i]) - zero_ns for i in shown]),
+        Column("Latency", "ns", measured(times.latency_ns)),
+        Column("Input copies", "ns", measured(times.input_copies_ns)),
+        Column("Launching nodes", "ns", measured(times.execute_ns)),
+        Column("Waiting for the GPU", "ns", measured(times.drain_ns)),
+        Column("GPU busy", "ns", measured(times.device_busy_ns)),
+        Column("Attached", "text", [attached_text(int(times.attached[i])) for i in shown]),
+        Column("Failed", "text", ["failed" if times.failed[i] else "" for i in shown]),
+    )
+    return Table(
+        "runs", "Runs", _note(len(runs), len(shown), "runs", "the first"), columns, [f"r{i}" for i in shown], True
+    )
+
+
+def _sessions(judgement: Judgement) -> Table:
+    lives = judgement.analyses.sessions.lives
+    zero_ns = judgement.analyses.timeline.start_ns
+    sessions = [life.session for life in lives]
+    columns = (
+        Column("Session", "int", [each.index + 1 for each in sessions]),
+        Column("Created", "text", [CREATION_LABELS[each.creation] for each in sessions]),
+        Column("Replaces", "int", [None if each.replaces is None else each.replaces + 1 for each in sessions]),
+        Column("Start", "time", [each.start_ns - zero_ns for each in sessions]),
+        Column("Creation", "ns", [life.creation_ns for life in lives]),
+        Column("Load", "ns", [life.load_ns for life in lives]),
+        Column("Initialise", "ns", [life.initialize_ns for life in lives]),
+        Column("Runs", "int", [life.runs for life in lives]),
+        Column("First run", "ns", [life.first_run_ns for life in lives]),
+        Column("Steady run", "ns", [life.steady_run_ns for life in lives]),
+        Column("Cost of re-init", "ns", [life.re_init_cost_ns for life in lives]),
+        Column("Providers", "text", [", ".join(each.providers) for each in sessions]),
+        Column("Model", "text", [each.model for each in sessions]),
+        Column("Line", "text", [site_text(each.site) for each in sessions]),
+    )
+    return Table(
+        "sessions",
+        "Sessions",
+        _note(len(lives), len(lives), "sessions", ""),
+        columns,
+        [f"c{s.index}" for s in sessions],
+    )
+
+
+def site_text(site: Site | None) -> str:
+    """`file:line`, empty for none."""
+    return f"{site.file}:{site.line}" if site else ""
+
+
+def _nodes(judgement: Judgement) -> Table:
+    times = judgement.analyses.nodes
+    shown = times.nodes[:_MAX_NODES]
+    columns = (
+        Column("Node", "text", [node.name for node in shown]),
+        Column("Op type", "text", [node.op_type for node in shown]),
+        Column("Provider", "text", [node.provider.removesuffix("ExecutionProvider") for node in shown]),
+        Column("Session", "int", [node.session + 1 for node in shown]),
+        Column("GPU time", "ns", [node.device_ns for node in shown]),
+        Column("over runs", "int", [node.device_runs for node in shown]),
+        Column("Kernels", "int", [node.kernels for node in shown]),
+        Column("Host time", "ns", [node.host_ns for node in shown]),
+        Column("Executions", "int", [node.executions for node in shown]),
+    )
+    note = _note(len(times.nodes), len(shown), "nodes", "the dearest")
+    return Table("nodes", "Nodes", note, columns, [f"s{node.first_span}" for node in shown])
+
+
+def _waits(judgement: Judgement) -> Table:
+    analyses = judgement.analyses
+    timeline, waits = analyses.timeline, analyses.waits.waits
+    longest = _longest(len(waits), _MAX_WAITS, lambda i: waits[i].end_ns - waits[i].start_ns)
+    shown = [waits[i] for i in longest]
+    columns = (
+        Column("Wait", "text", [wait.name for wait in shown]),
+        Column("Who waits", "text", [timeline.lanes[wait.waiter_lane].label for wait in shown]),
+        Column("Kind", "text", ["stream" if wait.waiter is Waiter.STREAM else "host" for wait in shown]),
+        Column("For streams", "text", [", ".join(map(str, wait.waited_streams)) for wait in shown]),
+        Column("Start", "time", [stall_extent(wait, timeline)[0] - timeline.start_ns for wait in shown]),
+        Column("Call took", "ns", [wait.end_ns - wait.start_ns for wait in shown]),
+        Column("Stalled", "ns", [wait.stall_ns for wait in shown]),
+        Column("Run", "int", [None if wait.run == NONE else wait.run + 1 for wait in shown]),
+    )
+    note = _note(len(waits), len(shown), "waits", "the longest")
+    return Table("waits", "Waits", note, columns, [f"w{i}" for i in longest])
+
+
+def _gaps(judgement: Judgement) -> Table:
+    zero_ns = judgement.analyses.timeline.start_ns
+    gaps: list[tuple[int, IdleGap, int]] = []
+    piece = 0
+    for device in judgement.analyses.idle.devices:
+        for gap in device.gaps:
+            gaps.append((device.device, gap, piece))
+            piece += len(gap.pieces)
+    longest = _longest(len(gaps), _MAX_GAPS, lambda i: gaps[i][1].end_ns - gaps[i][1].start_ns)
+    shown = [gaps[i] for i in longest]
+    main = [max(range(len(gap.pieces)), key=lambda i, gap=gap: _length(gap, i), default=0) for _, gap, _ in shown]
+    columns = (
+        Column("Start", "time", [gap.start_ns - zero_ns for _, gap, _ in shown]),
+        Column("Idle", "ns", [gap.end_ns - gap.start_ns for _, gap, _ in shown]),
+        Column("GPU", "int", [device for device, _, _ in shown]),
+        Column(
+            "Mostly", "text", [CAUSE_LABELS[gap.pieces[i].cause] for (_, gap, _), i in zip(shown, main, strict=True)]
+        ),
+        Column("for", "ns", [_length(gap, i) for (_, gap, _), i in zip(shown, main, strict=True)]),
+        Column("Pieces", "int", [len(gap.pieces) for _, gap, _ in shown]),
+    )
+    keys = [f"i{first + i}" for (_, _, first), i in zip(shown, main, strict=True)]
+    return Table("gaps", "Idle gaps", _note(len(gaps), len(shown), "gaps", "the longest"), columns, keys)
+
+
+def _length(gap: IdleGap, piece: int) -> int:
+    return gap.pieces[piece].end_ns - gap.pieces[piece].start_ns
+
+
+def _longest(count: int, most: int, length_ns: Callable[[int], int]) -> list[int]:
+    return sorted(range(count), key=lambda i: -length_ns(i))[:most]
+
+
+def _note(total: int, shown: int, what: str, which: str) -> str:
+    if not total:
+        return f"no {what} in this capture"
+    return f"{total:,} {what}" if shown == total else f"{which} {shown:,} of {total:,} {what}; {total - shown:,} more"

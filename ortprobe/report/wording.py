@@ -1,0 +1,33 @@
+"""How causes and creations are called in front of people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ortprobe.analysis.idle import IdleCause
+from ortprobe.timeline import Creation
+
+CAUSE_LABELS: Mapping[IdleCause, str] = {
+    IdleCause.SESSION_INIT: "session being created",
+    IdleCause.MODULE_LOADING: "loading GPU code (first launches)",
+    IdleCause.ALLOCATION: "allocating memory",
+    IdleCause.SYNC_WAIT: "host in a wait",
+    IdleCause.CPU_NODE: "node on the CPU",
+    IdleCause.ORT_HOST: "onnxruntime's host code",
+    IdleCause.TORCH_OP: "torch's host code",
+    IdleCause.CUDA_CALL: "another CUDA call",
+    IdleCause.PROFILER: "the profiler",
+    IdleCause.PYTHON: "the program's own Python",
+    IdleCause.LAUNCH_LATENCY: "launch latency",
+    IdleCause.CROSS_STREAM_WAIT: "stream waits for a stream",
+    IdleCause.BACK_TO_BACK: "between queued work",
+    IdleCause.NO_MORE_WORK: "no work before or after",
+    IdleCause.UNATTRIBUTED: "unattributed",
+}
+
+CREATION_LABELS: Mapping[Creation, str] = {
+    Creation.CONSTRUCTOR: "created by InferenceSession(…)",
+    Creation.SET_PROVIDERS: "created by set_providers",
+    Creation.FALLBACK: "created by ORT's fallback",
+    Creation.UNKNOWN: "creation seen in ORT's profile alone",
+}
