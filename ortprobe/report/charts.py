@@ -106,11 +106,14 @@ def _idle(devices: Sequence[DeviceIdle]) -> Chart:
             meta={"color": number},
         )
     shares = [
-        f"GPU {device.device} was idle {format_ns(device.idle_ns)} of {format_ns(device.window_ns)}" for device in devices
+        f"GPU {device.device} was idle {format_ns(device.idle_ns)} of {format_ns(device.window_ns)}"
+        for device in devices
     ]
     figure.update_layout(barmode="stack")
     figure.update_xaxes(title="ms")
-    return Chart("idle", title, "; ".join(shares) + ".", _styled(figure, _bar_height(len(causes)), legend=len(devices) > 1))
+    return Chart(
+        "idle", title, "; ".join(shares) + ".", _styled(figure, _bar_height(len(causes)), legend=len(devices) > 1)
+    )
 
 
 def _longest_piece(devices: Sequence[DeviceIdle], wanted: DeviceIdle, cause: IdleCause) -> str:
@@ -163,7 +166,9 @@ def _sessions(lives: Sequence[SessionLife]) -> Chart:
         ("rest of creation", [life.other_ns for life in lives], 5),
         ("first run above a steady one", [life.first_run_excess_ns for life in lives], 1),
     )
-    labels = [f"session {life.session.index + 1}" + (" ↻" if life.session.replaces is not None else "") for life in lives]
+    labels = [
+        f"session {life.session.index + 1}" + (" ↻" if life.session.replaces is not None else "") for life in lives
+    ]
     if not any(value for _, values, _ in parts for value in values):
         return Chart("sessions", title, "Neither creation nor first runs were measured.", None)
     figure = go.Figure()
@@ -190,7 +195,9 @@ def _sessions(lives: Sequence[SessionLife]) -> Chart:
     return Chart("sessions", title, summary, _styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
 
 
-def _ranking(labels: Sequence[str], values_ns: Sequence[int], keys: Sequence[str], *, color: int) -> Mapping[str, object]:
+def _ranking(
+    labels: Sequence[str], values_ns: Sequence[int], keys: Sequence[str], *, color: int
+) -> Mapping[str, object]:
     figure = go.Figure()
     figure.add_bar(
         x=[value / _NS_PER_MS for value in values_ns],

@@ -163,7 +163,11 @@ def quality_sentence(judgement: Judgement) -> str:
     integrity = judgement.analyses.integrity
     problems = f"{len(integrity.problems)} remark" + ("s" if len(integrity.problems) != 1 else "")
     if integrity.ok:
-        return "The capture is whole." if not integrity.problems else f"The capture is good enough to judge, with {problems}."
+        return (
+            "The capture is whole."
+            if not integrity.problems
+            else f"The capture is good enough to judge, with {problems}."
+        )
     return f"The capture has holes that limit the verdict: {problems} below."
 
 
@@ -187,7 +191,9 @@ def clock_sentence(clock: ClockBound | None) -> str:
     }[clock.method]
     if clock.low_ns is None or clock.high_ns is None:
         return how
-    agrees = "agrees with the other sources" if clock.low_ns <= 0 <= clock.high_ns else "disagrees with the other sources"
+    agrees = (
+        "agrees with the other sources" if clock.low_ns <= 0 <= clock.high_ns else "disagrees with the other sources"
+    )
     return (
         f"{how}; {agrees}: off by between {_signed_us(clock.low_ns)} and {_signed_us(clock.high_ns)} µs, "
         f"{clock.witnesses:,} launches checked"

@@ -165,7 +165,13 @@ def _add_stream(  # noqa: PLR0913 - one lane of the sheet takes what the sheet t
 
 def _add_idle(sheet: MarkSheet, device: DeviceIdle, names: NamePool, *, first_piece: int) -> None:
     pieces = [
-        (each.start_ns, each.end_ns, CAUSE_LABELS[each.cause], int(_IDLE_CATEGORY.get(each.cause, Category.IDLE_HOST)), n)
+        (
+            each.start_ns,
+            each.end_ns,
+            CAUSE_LABELS[each.cause],
+            int(_IDLE_CATEGORY.get(each.cause, Category.IDLE_HOST)),
+            n,
+        )
         for n, each in enumerate((piece for gap in device.gaps for piece in gap.pieces), start=first_piece)
     ]
     lane = sheet.lane(PageLane(f"idle{device.device}", f"GPU {device.device} idle", "coloured by cause"))

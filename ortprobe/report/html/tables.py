@@ -74,7 +74,9 @@ def _runs(judgement: Judgement) -> Table:
         Column("Attached", "text", [attached_text(int(times.attached[i])) for i in shown]),
         Column("Failed", "text", ["failed" if times.failed[i] else "" for i in shown]),
     )
-    return Table("runs", "Runs", _note(len(runs), len(shown), "runs", "the first"), columns, [f"r{i}" for i in shown], True)
+    return Table(
+        "runs", "Runs", _note(len(runs), len(shown), "runs", "the first"), columns, [f"r{i}" for i in shown], True
+    )
 
 
 def _sessions(judgement: Judgement) -> Table:
@@ -97,7 +99,13 @@ def _sessions(judgement: Judgement) -> Table:
         Column("Model", "text", [each.model for each in sessions]),
         Column("Line", "text", [site_text(each.site) for each in sessions]),
     )
-    return Table("sessions", "Sessions", _note(len(lives), len(lives), "sessions", ""), columns, [f"c{s.index}" for s in sessions])
+    return Table(
+        "sessions",
+        "Sessions",
+        _note(len(lives), len(lives), "sessions", ""),
+        columns,
+        [f"c{s.index}" for s in sessions],
+    )
 
 
 def site_text(site: Site | None) -> str:
@@ -157,7 +165,9 @@ def _gaps(judgement: Judgement) -> Table:
         Column("Start", "time", [gap.start_ns - zero_ns for _, gap, _ in shown]),
         Column("Idle", "ns", [gap.end_ns - gap.start_ns for _, gap, _ in shown]),
         Column("GPU", "int", [device for device, _, _ in shown]),
-        Column("Mostly", "text", [CAUSE_LABELS[gap.pieces[i].cause] for (_, gap, _), i in zip(shown, main, strict=True)]),
+        Column(
+            "Mostly", "text", [CAUSE_LABELS[gap.pieces[i].cause] for (_, gap, _), i in zip(shown, main, strict=True)]
+        ),
         Column("for", "ns", [_length(gap, i) for (_, gap, _), i in zip(shown, main, strict=True)]),
         Column("Pieces", "int", [len(gap.pieces) for _, gap, _ in shown]),
     )
