@@ -16,9 +16,11 @@ from ortprobe.timeline import NONE, Int64s, Timeline
 
 _DELTA = frozenset({"start", "ref", "correlation", "row", "node"})
 _MAX_TRIMS = 6
+_CROWDED = 1 / 3
+"""Runs that take less of the capture than this are zoomed to at first."""
 
 _EXPENDABLE = (Category.CUDA_CALL, Category.OVERHEAD, Category.RECORD, Category.TORCH, Category.RANGE, Category.LAUNCH)
-"""What goes first when the page must be smaller; what is not named here goes last. Within one, the shortest goes first."""
+"""What goes first when the page must be smaller; what is not named here goes last. Of one kind, the shortest goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
     model = {
         "start_ns": str(timeline.start_ns),
         "span_ns": timeline.end_ns - timeline.start_ns,
+        "first_view": _first_view(timeline),
         "lanes": [asdict(lane) for lane in sheet.lanes],
         "rows": [[row.lane, row.layer, row.depth, row.heat] for row in sheet.rows],
         "row_offsets": offsets,
@@ -152,6 +155,18 @@ def _nodes(timeline: Timeline) -> dict[str, list[int]]:
         "op_type": nodes.op_type.tolist(),
         "provider": nodes.provider.tolist(),
     }
+
+
+def _first_view(timeline: Timeline) -> list[int]:
+    """The stretch to show at first: the runs, when they would else be crowded into a corner of the capture."""
+    whole_ns = timeline.end_ns - timeline.start_ns
+    if not len(timeline.runs):
+        return [0, whole_ns]
+    first_ns, last_ns = int(timeline.runs.start_ns.min()), int(timeline.runs.end_ns.max())
+    if last_ns - first_ns > _CROWDED * whole_ns:
+        return [0, whole_ns]
+    margin_ns = (last_ns - first_ns) // 20
+    return [first_ns - margin_ns - timeline.start_ns, last_ns + margin_ns - timeline.start_ns]
 
 
 def _sites(timeline: Timeline) -> dict[int, int]:

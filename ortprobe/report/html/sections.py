@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from textwrap import dedent
 
 from ortprobe.report.html.tables import site_text
 from ortprobe.rules.engine import Judgement
@@ -37,6 +39,14 @@ class EvidenceButton:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a fix: prose, or code to copy."""
+
+    text: str
+    is_code: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FindingView:
     """One finding as the page shows it."""
 
@@ -53,7 +63,7 @@ class FindingView:
     where: tuple[str, ...]
     evidence: tuple[EvidenceButton, ...]
     evidence_left: int
-    fix: str
+    fix: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +173,11 @@ def quality_sentence(judgement: Judgement) -> str:
     integrity = judgement.analyses.integrity
     problems = f"{len(integrity.problems)} remark" + ("s" if len(integrity.problems) != 1 else "")
     if integrity.ok:
-        return "The capture is whole." if not integrity.problems else f"The capture is good enough to judge, with {problems}."
+        return (
+            "The capture is whole."
+            if not integrity.problems
+            else f"The capture is good enough to judge, with {problems}."
+        )
     return f"The capture has holes that limit the verdict: {problems} below."
 
 
@@ -187,7 +201,9 @@ def clock_sentence(clock: ClockBound | None) -> str:
     }[clock.method]
     if clock.low_ns is None or clock.high_ns is None:
         return how
-    agrees = "agrees with the other sources" if clock.low_ns <= 0 <= clock.high_ns else "disagrees with the other sources"
+    agrees = (
+        "agrees with the other sources" if clock.low_ns <= 0 <= clock.high_ns else "disagrees with the other sources"
+    )
     return (
         f"{how}; {agrees}: off by between {_signed_us(clock.low_ns)} and {_signed_us(clock.high_ns)} µs, "
         f"{clock.witnesses:,} launches checked"
@@ -231,8 +247,18 @@ def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
         where=tuple(site_text(site) for site in finding.where),
         evidence=_evidence(finding.evidence, timeline),
         evidence_left=max(0, len(finding.evidence) - _MAX_EVIDENCE),
-        fix=finding.fix,
+        fix=passages(finding.fix),
     )
+
+
+def passages(fix: str) -> tuple[Passage, ...]:
+    """A fix in prose and code: what is indented is code, and loses its indentation."""
+    found: list[Passage] = []
+    for is_code, lines in groupby(fix.strip("\n").splitlines(), key=lambda line: line.startswith("    ")):
+        text = "\n".join(lines)
+        if text.strip():
+            found.append(Passage(dedent(text) if is_code else text, is_code))
+    return tuple(found)
 
 
 def _evidence(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:

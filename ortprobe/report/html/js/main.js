@@ -13,7 +13,7 @@ async function loadTimeline(model) {
   store.spanNs = Math.max(1, model.span_ns);
   return new Timeline(store, new Relations(store, waits, pieces), {
     section: byId("timeline"), canvas: byId("tl-canvas"), axis: byId("tl-axis"), minimap: byId("tl-minimap"),
-    gutter: byId("tl-gutter"), search: byId("tl-search"), hits: byId("tl-hits"), area: byId("tl-area"),
+    gutter: byId("tl-gutter"), search: byId("tl-search"), hits: byId("tl-hits"), area: byId("tl-area"), base: byId("tl-base"),
   });
 }
 
