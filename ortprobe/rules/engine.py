@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.finding import Finding, Outcome, RuleFailed, Severity
+from ortprobe.rules.finding import Finding, Outcome, Passed, RuleFailed, Severity
 from ortprobe.rules.registry import RULES
 from ortprobe.rules.rule import Rule
 
@@ -30,6 +30,12 @@ class Judgement:
     """In the order of the rules."""
     findings: tuple[Finding, ...]
     """The gravest first, then the dearest; a cost nobody knows comes last."""
+
+    @property
+    def has_verdict(self) -> bool:
+        """Whether the capture holds what a verdict needs: nothing that undermines it, and a rule that could judge."""
+        could_judge = any(isinstance(judged.outcome, Finding | Passed) for judged in self.judged)
+        return could_judge and not self.analyses.integrity.undermining
 
 
 def judge(analyses: Analyses, rules: Sequence[Rule] = RULES) -> Judgement:
