@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from plotly import graph_objects as go
@@ -150,7 +151,7 @@ def _op_types(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
     keys = [f"s{shown_by[op_type].first_span}" for op_type, _ in top]
     whole = sum(total.values())
     summary = f"{top[0][0]} takes {100 * top[0][1] / whole:.0f} % of {format_ns(whole)}."
-    return Chart("op-types", title, summary, _ranking([op for op, _ in top], [ns for _, ns in top], keys, color=2))
+    return Chart("op-types", title, summary, _ranking([_shortened(op) for op, _ in top], [ns for _, ns in top], keys, color=2))
 
 
 def _nodes(judgement: Judgement) -> Chart:
@@ -279,5 +280,5 @@ def _node_ns(node: NodeTime, *, by_device: bool) -> int:
 
 
 def _shortened(name: str, most: int = 48) -> str:
-    """Names of nodes differ at their end."""
-    return name if len(name) <= most else "…" + name[-most + 1 :]
+    """Names of nodes differ at their end. plotly reads tags in labels, so a name's own are escaped."""
+    return escape(name if len(name) <= most else "…" + name[-most + 1 :], quote=False)

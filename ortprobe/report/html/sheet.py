@@ -77,7 +77,7 @@ def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
 
 
 def stall_extent(wait: Wait, timeline: Timeline) -> tuple[int, int]:
-    """When a wait held its waiter back: a stream until the work it waits for ends, a thread as long as its call lasts."""
+    """When a wait held its waiter back: a stream until the awaited work ends, a thread as long as its call lasts."""
     if wait.waiter is Waiter.STREAM and wait.stall_ns and wait.work != NONE:
         end_ns = int(timeline.spans.end_ns[wait.work])
         return end_ns - wait.stall_ns, end_ns
