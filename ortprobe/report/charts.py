@@ -151,7 +151,9 @@ def _op_types(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
     keys = [f"s{shown_by[op_type].first_span}" for op_type, _ in top]
     whole = sum(total.values())
     summary = f"{top[0][0]} takes {100 * top[0][1] / whole:.0f} % of {format_ns(whole)}."
-    return Chart("op-types", title, summary, _ranking([_shortened(op) for op, _ in top], [ns for _, ns in top], keys, color=2))
+    return Chart(
+        "op-types", title, summary, _ranking([_shortened(op) for op, _ in top], [ns for _, ns in top], keys, color=2)
+    )
 
 
 def _nodes(judgement: Judgement) -> Chart:
@@ -213,7 +215,9 @@ def _sessions(lives: Sequence[SessionLife]) -> Chart:
     figure.update_xaxes(title="ms")
     figure.update_yaxes(autorange="reversed")
     re_inits = sum(life.session.replaces is not None for life in lives)
-    summary = f"{len(lives)} sessions, {re_inits} of them re-initialisations (↻)."
+    summary = "One session, never built again."
+    if len(lives) > 1:
+        summary = f"{len(lives)} sessions, {re_inits} of them re-initialisations (↻)."
     return Chart("sessions", title, summary, _styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
 
 

@@ -268,6 +268,19 @@ def test_a_capture_without_a_gpu_says_so_where_charts_would_be(open_page: OpenPa
     assert opened.page.locator("#chart-idle").count() == 0
 
 
+def test_a_capture_of_hooks_alone_has_its_calls_and_no_charts_of_what_was_not_measured(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    scene = Scene().session(0, 0, 500, site="app.py:3").hook("run", 600, 40, session=0, site="app.py:8")
+    file = tmp_path / "hooks.html"
+    file.write_text(render_html(judge(Analyses(scene.load(tmp_path)))), encoding="utf-8")
+    opened = open_page(file)
+    assert opened.complaints == []
+    opened.page.evaluate("ortprobe.select(ortprobe.keys('HOOK').at(-1))")
+    assert "app.py:8" in opened.page.locator("#tl-details").inner_text()
+    assert "No ONNX node has measured time" in opened.page.locator(".chart-nodes").inner_text()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(open_page: OpenPage, resnet_file: Path, theme: str) -> None:
     opened = open_page(resnet_file, theme=theme)

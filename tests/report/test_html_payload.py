@@ -22,7 +22,9 @@ from ortprobe.report.html.columns import encode
 from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
+from ortprobe.report.html.sections import clock_sentence, passages
 from ortprobe.rules import Judgement, judge
+from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
 from tests.captures import resnet
 
 _FIXED_BYTES = 1_000_000
@@ -119,3 +121,21 @@ def test_the_bundle_is_of_the_version_that_plotly_declares() -> None:
 def test_figures_use_nothing_that_the_bundle_would_draw_as_something_else() -> None:
     drawn = {trace["type"] for chart in build_charts(judgement()) if chart.figure for trace in chart.figure["data"]}
     assert drawn == TRACE_TYPES
+
+
+def test_a_clock_is_bounded_in_words() -> None:
+    clock = ClockBound(source=0, method=ClockMethod.EPOCH, low_ns=-4_900, high_ns=1_900, witnesses=1_170)
+    assert clock_sentence(clock, SourceKind.ORT_PROFILE) == (
+        "states Unix time; agrees with the other sources: off by between −4.9 and +1.9 µs, 1,170 launches checked"
+    )
+    off = ClockBound(source=0, method=ClockMethod.EPOCH, low_ns=2_000, high_ns=3_000, witnesses=12)
+    assert "disagrees with the other sources" in clock_sentence(off, SourceKind.ORT_PROFILE)
+
+
+def test_a_fix_is_prose_and_code() -> None:
+    fix = "Do this:\n    a = [\n        1,\n    ]\nand keep it."
+    assert [(each.is_code, each.text) for each in passages(fix)] == [
+        (False, "Do this:"),
+        (True, "a = [\n    1,\n]"),
+        (False, "and keep it."),
+    ]

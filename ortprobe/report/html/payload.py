@@ -17,7 +17,7 @@ from ortprobe.timeline import NONE, Int64s, Timeline
 _DELTA = frozenset({"start", "ref", "correlation", "row", "node"})
 _MAX_TRIMS = 6
 _CROWDED = 1 / 3
-"""Runs that take less of the capture than this are zoomed to at first."""
+"""What takes less of the capture than this is zoomed to at first."""
 
 _EXPENDABLE = (Category.CUDA_CALL, Category.OVERHEAD, Category.RECORD, Category.TORCH, Category.RANGE, Category.LAUNCH)
 """What goes first when the page must be smaller, the shortest of each first; what is not named here goes last."""
@@ -58,7 +58,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
     model = {
         "start_ns": str(timeline.start_ns),
         "span_ns": timeline.end_ns - timeline.start_ns,
-        "first_view": _first_view(timeline),
+        "first_view": _first_view(judgement),
         "lanes": [asdict(lane) for lane in sheet.lanes],
         "rows": [[row.lane, row.layer, row.depth, row.heat] for row in sheet.rows],
         "row_offsets": offsets,
@@ -156,12 +156,16 @@ def _nodes(timeline: Timeline) -> dict[str, list[int]]:
     }
 
 
-def _first_view(timeline: Timeline) -> list[int]:
-    """The stretch to show at first: the runs, when they would else be crowded into a corner of the capture."""
+def _first_view(judgement: Judgement) -> list[int]:
+    """The stretch to show at first: where the GPU was traced, else the runs, when it would be lost in the whole."""
+    timeline, devices = judgement.analyses.timeline, judgement.analyses.idle.devices
     whole_ns = timeline.end_ns - timeline.start_ns
-    if not len(timeline.runs):
+    if devices:
+        first_ns, last_ns = min(each.start_ns for each in devices), max(each.end_ns for each in devices)
+    elif len(timeline.runs):
+        first_ns, last_ns = int(timeline.runs.start_ns.min()), int(timeline.runs.end_ns.max())
+    else:
         return [0, whole_ns]
-    first_ns, last_ns = int(timeline.runs.start_ns.min()), int(timeline.runs.end_ns.max())
     if last_ns - first_ns > _CROWDED * whole_ns:
         return [0, whole_ns]
     margin_ns = (last_ns - first_ns) // 20

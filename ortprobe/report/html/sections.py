@@ -185,15 +185,18 @@ def source_rows(timeline: Timeline) -> tuple[tuple[str, str, str, str], ...]:
     """Kind, path, spans and clock of each source."""
     clocks = {clock.source: clock for clock in timeline.clocks}
     return tuple(
-        (_SOURCE_LABELS[source.kind], source.path, f"{source.spans:,}", clock_sentence(clocks.get(index)))
+        (_SOURCE_LABELS[source.kind], source.path, f"{source.spans:,}", clock_sentence(clocks.get(index), source.kind))
         for index, source in enumerate(timeline.sources)
     )
 
 
-def clock_sentence(clock: ClockBound | None) -> str:
+def clock_sentence(clock: ClockBound | None, kind: SourceKind) -> str:
     """How far a source's clock can be off, in words."""
     if clock is None:
-        return "no statement about its clock"
+        is_reference = kind is SourceKind.TORCH_TRACE
+        return (
+            "states Unix time; the profiles are checked against it" if is_reference else "no statement about its clock"
+        )
     how = {
         ClockMethod.EPOCH: "states Unix time",
         ClockMethod.NESTING: "fitted: launches must lie inside their nodes",

@@ -191,4 +191,6 @@ def _longest(count: int, most: int, length_ns: Callable[[int], int]) -> list[int
 def _note(total: int, shown: int, what: str, which: str) -> str:
     if not total:
         return f"no {what} in this capture"
+    if total == 1:
+        return f"1 {what.removesuffix('s')}"
     return f"{total:,} {what}" if shown == total else f"{which} {shown:,} of {total:,} {what}; {total - shown:,} more"

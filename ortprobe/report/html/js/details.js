@@ -60,7 +60,7 @@ class Details {
   // Runs, sessions, waits and gaps have a table row of their own.
   tableFacts(mark, known) {
     const row = this.tables.rowOf(this.timeline.store.keyOf(mark).replace(/^l/, "c"));
-    return row ? row.filter(([term, value]) => value && !known.has(term)) : [];
+    return row ? row.filter(([term, value]) => value && value !== "–" && !known.has(term)) : [];
   }
 
   relationButtons(mark) {

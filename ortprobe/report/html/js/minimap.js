@@ -46,6 +46,9 @@ class Minimap {
         pen.fillRect(x * BIN_PIXELS, 3 + index * height, BIN_PIXELS, Math.max(1, height - 1));
       }
     });
+    pen.globalAlpha = 1;
+    pen.fillStyle = palette.ink.flag;
+    for (const mark of this.timeline.reInits) pen.fillRect(Math.round(this.x(store.start[mark])), 0, 2, MINIMAP_HEIGHT);
     return canvas;
   }
 

@@ -69,7 +69,7 @@ class Painter {
     const text = plainText(store.label(mark), right - left - 8, CHAR_WIDTH);
     if (hit && text && palette.hatch[category]) {
       pen.fillStyle = palette.fill[category];
-      pen.fillRect(left + 1, top + 1, Math.min(right - left - 2, pen.measureText(text).width + 7), height - 2);
+      pen.fillRect(left, top, Math.min(right - left - 1, pen.measureText(text).width + 9), height);
     }
     pen.fillStyle = hit ? palette.labelInk[category] : palette.ink.soft;
     pen.fillText(text, left + 4, top + height / 2 + 0.5, right - left - 6);
@@ -122,7 +122,7 @@ class Painter {
     pen.fillStyle = palette.ink.flag;
     pen.fillRect(left, 1, wide, 15);
     pen.fillRect(x, 1, 2, 19);
-    pen.fillStyle = luminance(palette.ink.flag) > 0.3 ? "#111418" : "#ffffff";
+    pen.fillStyle = luminance(palette.ink.flag) > EVEN_CONTRAST ? "#111418" : "#ffffff";
     pen.fillText(label, left + 5, 9);
   }
 

@@ -9,6 +9,7 @@ class Timeline {
     this.parts = parts;
     this.layout = new Layout(store.model);
     this.search = new Search(store);
+    this.reInits = store.marksOf("RE_INIT");
     this.selected = -1;
     this.area = null;
     this.listeners = [];
@@ -163,11 +164,6 @@ class Timeline {
 
   // Re-initialisations, as flags on the axis.
   flags() {
-    if (!this.reInits) {
-      const category = this.store.model.categories.indexOf("RE_INIT");
-      this.reInits = [];
-      this.store.category.forEach((each, mark) => { if (each === category) this.reInits.push(mark); });
-    }
     return this.reInits
       .map(mark => ({ mark, x: this.x(this.store.start[mark]), label: "↻ re-init" }))
       .filter(({ x }) => x >= 0 && x <= this.width);
