@@ -27,8 +27,9 @@ _CUPTI_ACTIVITY_KIND_CUDA_EVENT = 36  # cupti_activity.h
 class ProfilerWindows:
     """Opens and closes torch's profiler; each stretch is a `Window` record and a file `torch-<k>.json.gz`.
 
-    The profiler's state is thread-local, so it is opened and closed by the thread that made this object. What
-    was recorded is exported by `export`, after the program.
+    The profiler's state is thread-local, so it is opened and closed by the thread that made this object. Each trace is
+    exported as its window closes: once another window has opened, Kineto converts the times of the earlier one to
+    nonsense (every kernel at the same instant: torch 2.11 with CUDA 13, on an H100).
     """
 
     def __init__(self, log: HookLog, folder: Path, torch: ModuleType) -> None:
@@ -41,7 +42,7 @@ class ProfilerWindows:
         self._thread = threading.get_ident()
         self._profiler: profile | None = None
         self._start_ns = 0
-        self._stopped: list[tuple[profile, str]] = []
+        self._written = 0
         self._failed = False
         self._configured = _raise_buffer_limit(folder)
 
@@ -96,27 +97,23 @@ class ProfilerWindows:
             return
         self.is_open = False
         begin_ns = time_ns()
-        name = f"torch-{len(self._stopped)}.json.gz"
+        name = f"torch-{self._written}.json.gz"
         self._profiler = None
         try:
             self._record_event_identity(enable=False)
             profiler.stop()
+            profiler.export_chrome_trace(str(self._folder / name))
         except Exception as error:
             self._failed = True
             self._log.lost("torch_trace", error)
         else:
-            self._stopped.append((profiler, name))
+            self._written += 1
             self._log.append(Window(start_ns=self._start_ns, end_ns=begin_ns, file=name))
         self._log.call("ortprobe.profiler_stop", begin_ns, time_ns())
 
-    def export(self) -> None:
-        """Write the trace of every window."""
-        for profiler, name in self._stopped:
-            try:
-                profiler.export_chrome_trace(str(self._folder / name))
-            except Exception as error:
-                self._log.lost("torch_trace", error)
-        self._stopped.clear()
+    def finish(self) -> None:
+        """Close the last window and leave the environment as it was."""
+        self.close()
         if self._configured:
             os.environ.pop("KINETO_CONFIG", None)
 
@@ -125,7 +122,8 @@ class ProfilerWindows:
         activities = [profiling.ProfilerActivity.CPU]
         if self._has_gpu:
             activities.append(profiling.ProfilerActivity.CUDA)
-        profiler = profiling.profile(activities=activities, experimental_config=self._experimental_config())
+        config = self._experimental_config()
+        profiler = profiling.profile(activities=activities, experimental_config=config, acc_events=True)
         profiler.start()
         self._record_event_identity(enable=True)
         return profiler

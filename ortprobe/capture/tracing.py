@@ -89,7 +89,6 @@ class Capture:
         except BaseException:
             self.finish(exit_code=1, exception="the hooks could not be installed")
             raise
-        recorder.schedule.before_creation()
 
     def finish(self, exit_code: int = 0, exception: str = "") -> None:
         """Take the hooks out and complete the bundle. Does nothing in a forked child and the second time."""
@@ -100,7 +99,7 @@ class Capture:
         clock = clock_anchor()
         with suppress(Exception):
             self._patches.restore()
-        for step in (recorder.schedule.finish, recorder.sessions.finish, self._export):
+        for step in (recorder.schedule.finish, recorder.sessions.finish):
             try:
                 step()
             except Exception as error:
@@ -145,10 +144,6 @@ class Capture:
                 TorchHooks(recorder, torch).install(self._patches)
             except Exception as error:
                 recorder.log.lost("torch_hooks", error)
-
-    def _export(self) -> None:
-        if self._profiler is not None:
-            self._profiler.export()
 
     def _measure_hook_cost(self, recorder: Recorder, manifest: Manifest) -> int | None:
         """What a hooked run costs more than a bare one, on a session that does nothing and a log of its own."""
