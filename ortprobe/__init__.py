@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ortprobe.capture.runner import Runner
     from ortprobe.capture.tracing import trace
+    from ortprobe.report.report import Report, load
 
 __version__ = "0.1.0"
-__all__ = ["Runner", "__version__", "trace"]
+__all__ = ["Report", "Runner", "__version__", "load", "trace"]
 
-_HOMES = {"Runner": "ortprobe.capture.runner", "trace": "ortprobe.capture.tracing"}
+_HOMES = {
+    "Report": "ortprobe.report.report",
+    "Runner": "ortprobe.capture.runner",
+    "load": "ortprobe.report.report",
+    "trace": "ortprobe.capture.tracing",
+}
 
 
 def __getattr__(name: str) -> object:

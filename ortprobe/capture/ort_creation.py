@@ -147,7 +147,7 @@ def _settle(recorder: Recorder, session: InferenceSession, state: SessionState, 
             recorder.streams.seen(handle, int(options.get("device_id") or 0))
 
 
-def _record(  # noqa: PLR0913, PLR0917 - what a creation is made of
+def _record(
     recorder: Recorder,
     session: InferenceSession,
     state: SessionState,

@@ -51,7 +51,7 @@ class Outputs:
 class Request:
     """The options of one trace, as the command line gives them."""
 
-    out: Path
+    out: Path | None
     name: str
     example: str | None
     module: str | None
@@ -124,9 +124,7 @@ class TraceCommand(click.Command):
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("reports"),
-    show_default=True,
-    help="Folder for the bundle, the report and findings.json.",
+    help="Folder for the bundle, the report and findings.json; reports/NAME by default.",
 )
 @click.option("--name", default="", help="Name of the outputs; the target's by default.")
 @click.option("--example", metavar="NAME", help="Trace one of ortprobe's own example programs.")
@@ -177,7 +175,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 def trace_target(request: Request) -> int:
     """Record the target, analyse and report; the target's exit code, or 2 when only analysing failed."""
     program = load_target(request)
-    outputs = Outputs.of(request.out, request.name or program.name)
+    name = request.name or program.name
+    outputs = Outputs.of(request.out or Path("reports") / name, name)
     outputs.check(report=not request.no_report, force=request.force)
     outcome = record(program, outputs.bundle, request)
     click.echo(f"ortprobe: recorded {outputs.bundle} ({format_bytes(_folder_bytes(outputs.bundle))})", err=True)

@@ -1,0 +1,113 @@
+"""The analyses as pandas tables. Times are int64 ns; what nobody measured is missing (`<NA>`), never 0."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.timeline import NONE, Int32s, Int64s
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_RUN_TIMES = (
+    "latency_ns", "host_before_ns", "input_copies_ns", "execute_ns", "drain_ns", "host_after_ns", "device_busy_ns",
+)  # fmt: skip
+_LIFE_TIMES = (
+    "creation_ns", "load_ns", "initialize_ns", "other_ns", "runs", "first_run_ns", "steady_run_ns",
+    "first_run_excess_ns", "re_init_cost_ns",
+)  # fmt: skip
+
+
+def runs(analyses: Analyses) -> pd.DataFrame:
+    """One row a run, in time order."""
+    import pandas as pd
+
+    table, times = analyses.timeline.runs, analyses.runs
+    columns = {name: _measured(getattr(times, name)) for name in _RUN_TIMES}
+    return pd.DataFrame(
+        {
+            "session": _measured(table.session),
+            "index_in_session": times.index_in_session,
+            "start_ns": table.start_ns,
+            **columns,
+            "ort_profiled": (times.attached & 1) > 0,
+            "torch_profiled": (times.attached & 2) > 0,
+            "failed": times.failed,
+        }
+    )
+
+
+def sessions(analyses: Analyses) -> pd.DataFrame:
+    """One row a C session, in order of creation."""
+    import pandas as pd
+
+    rows = [
+        {
+            "creation": life.session.creation.value,
+            "replaces": life.session.replaces,
+            "file": life.session.site.file if life.session.site else "",
+            "line": life.session.site.line if life.session.site else None,
+            **{name: getattr(life, name) for name in _LIFE_TIMES},
+        }
+        for life in analyses.sessions.lives
+    ]
+    whole = ["replaces", "line", *_LIFE_TIMES]
+    return pd.DataFrame(rows, columns=["creation", "file", *whole]).astype(dict.fromkeys(whole, "Int64"))
+
+
+def nodes(analyses: Analyses) -> pd.DataFrame:
+    """One row a node of a session, the dearest first."""
+    import pandas as pd
+
+    frame = pd.DataFrame([asdict(node) for node in analyses.nodes.nodes])
+    return frame.astype({"device_ns": "Int64"}) if len(frame) else frame
+
+
+def waits(analyses: Analyses) -> pd.DataFrame:
+    """One row a wait, in time order."""
+    import pandas as pd
+
+    timeline = analyses.timeline
+    rows = [
+        {
+            "name": wait.name,
+            "waiter": timeline.lanes[wait.waiter_lane].label,
+            "waited_streams": wait.waited_streams,
+            "start_ns": wait.start_ns,
+            "end_ns": wait.end_ns,
+            "stall_ns": wait.stall_ns,
+            "run": None if wait.run == NONE else wait.run,
+        }
+        for wait in analyses.waits.waits
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.astype({"stall_ns": "Int64", "run": "Int64"}) if rows else frame
+
+
+def idle(analyses: Analyses) -> pd.DataFrame:
+    """One row a piece of idle time, device by device, in time order; durations sum to each device's idle time."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "device": device.device,
+                "start_ns": piece.start_ns,
+                "end_ns": piece.end_ns,
+                "duration_ns": piece.end_ns - piece.start_ns,
+                "cause": piece.cause.value,
+            }
+            for device in analyses.idle.devices
+            for gap in device.gaps
+            for piece in gap.pieces
+        ],
+        columns=["device", "start_ns", "end_ns", "duration_ns", "cause"],
+    )
+
+
+def _measured(column: Int64s | Int32s) -> pd.Series[int]:
+    import pandas as pd
+
+    return pd.Series(column).astype("Int64").mask(pd.Series(column) == NONE)

@@ -1,0 +1,101 @@
+"""A judged capture as an object: verdict, findings, tables to look at with pandas, and every format of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.ingest import load_bundle, load_files
+from ortprobe.report import frames
+from ortprobe.report.findings_json import findings_json
+from ortprobe.report.markdown import render_markdown
+from ortprobe.report.text import render_text
+from ortprobe.report.verdict import verdict
+from ortprobe.rules import Finding, Judgement, judge
+from ortprobe.timeline import Timeline
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Format = Literal["html", "json", "markdown", "text"]
+_TEXT_WIDTH = 120
+
+
+def load(
+    source: str | Path | None = None, *, ort: Sequence[str | Path] = (), torch: Sequence[str | Path] = ()
+) -> Report:
+    """Read, analyse and judge a bundle, or bare ORT profiles and torch traces of one process.
+
+    >>> report = ortprobe.load("reports/set-providers/set-providers.ortprobe")
+    >>> report.nodes().head()
+
+    Raises:
+        UnreadableInput: a file is missing, damaged, or something else than a trace.
+        UsageError: there is nothing to load.
+    """
+    timeline = load_bundle(Path(source)) if source is not None else load_files(ort=ort, torch=torch)
+    return Report(judge(Analyses(timeline)))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a capture says. Every figure is computed when it is first asked for, and once."""
+
+    judgement: Judgement
+
+    @property
+    def timeline(self) -> Timeline:
+        return self.judgement.analyses.timeline
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        return verdict(self.judgement)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The gravest first, then the dearest."""
+        return self.judgement.findings
+
+    def runs(self) -> pd.DataFrame:
+        """One row a run: session, start, latency and its phases in ns, what was attached."""
+        return frames.runs(self.judgement.analyses)
+
+    def sessions(self) -> pd.DataFrame:
+        """One row a C session: why it was made, what making it and its first run cost in ns."""
+        return frames.sessions(self.judgement.analyses)
+
+    def nodes(self) -> pd.DataFrame:
+        """One row an ONNX node of a session, the dearest first: device and host time in ns, kernels."""
+        return frames.nodes(self.judgement.analyses)
+
+    def waits(self) -> pd.DataFrame:
+        """One row a wait: who waited for which streams, and how long in ns."""
+        return frames.waits(self.judgement.analyses)
+
+    def idle(self) -> pd.DataFrame:
+        """One row a piece of idle time of a device: start, end and duration in ns, and its one cause."""
+        return frames.idle(self.judgement.analyses)
+
+    def render(self, form: Format) -> bytes:
+        """The report in one of its formats, UTF-8."""
+        if form == "html":
+            from ortprobe.report.html import render_html
+
+            return render_html(self.judgement).encode()
+        if form == "json":
+            return findings_json(self.judgement)
+        if form == "markdown":
+            return render_markdown(self.judgement).encode()
+        return self._plain_text().encode()
+
+    def _plain_text(self) -> str:
+        from rich.console import Console
+
+        page = StringIO()
+        render_text(self.judgement, Console(file=page, width=_TEXT_WIDTH, no_color=True))
+        return page.getvalue()
