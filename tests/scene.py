@@ -80,7 +80,7 @@ class Scene:
     profiles: list[Profile] = field(default_factory=list)
     records: list[AnyRecord] = field(default_factory=list)
     window_us: tuple[float, float] = (0, 0)
-    """The stretch during which, the capture says, torch's profiler was attached; a trace within a second of it is believed."""
+    """When the capture says that torch's profiler was attached; a trace within a second of it is believed."""
 
     def profile(self, start_us: int = 0) -> Profile:
         self.profiles.append(Profile(start_us=start_us))

@@ -39,10 +39,13 @@ LOADING_CALLS = ("cuModule", "cuLibrary", "cudaFuncGetAttributes", "cudaLibrary"
 LOADING_OVERHEAD = ("Module Loading", "Function Loading")
 """CUPTI's overhead records `Lazy Function Loading` and `Runtime Triggered Module Loading`; all others are its own."""
 SESSION_HOOKS = ("set_providers", "InferenceSession")
-PROFILER_HOOKS = ("ortprobe.profiler_start", "ortprobe.profiler_stop")
+OWN_HOOKS = "ortprobe."
+"""Start of the names under which the capture records its own work, such as `ortprobe.profiler_start`."""
 ORT_HOOKS = (
-    "run", "run_with_iobinding", "run_with_ort_values", "io_binding", "bind_cpu_input", "bind_input",
-    "bind_ortvalue_input", "bind_output", "bind_ortvalue_output", "runner.bind", "runner.run",
+    "run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector", "run_async", "io_binding",
+    "bind_cpu_input", "bind_input", "bind_ortvalue_input", "bind_output", "bind_ortvalue_output", "synchronize_inputs",
+    "synchronize_outputs", "copy_outputs_to_cpu", "clear_binding_inputs", "clear_binding_outputs", "runner.bind",
+    "runner.run",
 )  # fmt: skip
 
 _Class = tuple[Layer, IdleCause]
@@ -142,8 +145,10 @@ def _class_of(kind: Kind, name: str) -> _Class | None:
     return _CLASS_OF_KIND.get(kind)
 
 
-def _class_of_hook(name: str) -> _Class:
-    if name in PROFILER_HOOKS:
+def _class_of_hook(label: str) -> _Class:
+    """A hooked call's label is its name, followed by the buffer for calls that bind one."""
+    name = label.partition(" ")[0]
+    if name.startswith(OWN_HOOKS):
         return Layer.PROFILER, IdleCause.PROFILER
     if name in SESSION_HOOKS:
         return Layer.SESSION, IdleCause.SESSION_INIT

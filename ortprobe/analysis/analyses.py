@@ -7,6 +7,7 @@ from functools import cached_property
 from ortprobe.analysis.idle import Idle, compute_idle
 from ortprobe.analysis.integrity import Integrity, Overhead, compute_integrity, compute_overhead
 from ortprobe.analysis.nodes import NodeTimes, compute_nodes
+from ortprobe.analysis.races import InputOrder, compute_races
 from ortprobe.analysis.runs import RunTimes, compute_runs
 from ortprobe.analysis.sessions import SessionLives, compute_sessions
 from ortprobe.analysis.waits import WaitTimes, compute_waits
@@ -30,6 +31,10 @@ class Analyses:
     @cached_property
     def waits(self) -> WaitTimes:
         return compute_waits(self.timeline)
+
+    @cached_property
+    def races(self) -> InputOrder:
+        return compute_races(self.timeline, self.waits)
 
     @cached_property
     def idle(self) -> Idle:

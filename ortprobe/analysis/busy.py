@@ -1,11 +1,11 @@
-"""Busy time of many groups of intervals at once."""
+"""How much of what intervals cover, for many groups or many stretches at once."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ortprobe.timeline import Int32s, Int64s
-from ortprobe.timeline.intervals import union
+from ortprobe.timeline.intervals import Intervals, union
 
 
 def busy_by_group(group: Int32s, start_ns: Int64s, end_ns: Int64s, groups: int) -> Int64s:
@@ -24,3 +24,18 @@ def busy_by_group(group: Int32s, start_ns: Int64s, end_ns: Int64s, groups: int) 
     owner = first // stride
     np.add.at(busy_ns, owner, times[last - owner * stride] - times[first - owner * stride])
     return busy_ns
+
+
+def covered_ns(intervals: Intervals, stretches: Intervals) -> Int64s:
+    """How much of each stretch the disjoint, sorted intervals cover. Stretches need not be disjoint nor sorted."""
+    return _covered_until(intervals, stretches[1]) - _covered_until(intervals, stretches[0])
+
+
+def _covered_until(intervals: Intervals, time_ns: Int64s) -> Int64s:
+    start_ns, end_ns = intervals
+    if not len(start_ns):
+        return np.zeros(len(time_ns), np.int64)
+    before_ns = np.concatenate(([0], np.cumsum(end_ns - start_ns)))
+    row = np.searchsorted(start_ns, time_ns, side="right")
+    into_ns = np.minimum(time_ns, end_ns[row - 1]) - start_ns[row - 1]
+    return np.where(row > 0, before_ns[row - 1] + into_ns, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,23 +55,23 @@ class IdleColumns:
     """Position in `CAUSES`."""
     piece_because: Int32s
 
-    def gap(self, row: int) -> IdleGap:
-        """One gap as an object."""
-        first, last = np.searchsorted(self.piece_gap, (row, row + 1)).tolist()
-        return IdleGap(
-            start_ns=int(self.gap_start_ns[row]),
-            end_ns=int(self.gap_end_ns[row]),
-            ended_by=int(self.ended_by[row]),
-            pieces=tuple(
-                IdlePiece(start_ns=start, end_ns=end, cause=CAUSES[cause], because=because)
-                for start, end, cause, because in zip(
-                    self.piece_start_ns[first:last].tolist(),
-                    self.piece_end_ns[first:last].tolist(),
-                    self.piece_cause[first:last].tolist(),
-                    self.piece_because[first:last].tolist(),
-                    strict=True,
-                )
-            ),
+    def gaps(self, rows: Int64s) -> Iterator[IdleGap]:
+        """These gaps as objects."""
+        first, last = np.searchsorted(self.piece_gap, rows), np.searchsorted(self.piece_gap, rows, side="right")
+        for row, begin, end in zip(rows.tolist(), first.tolist(), last.tolist(), strict=True):
+            yield IdleGap(
+                start_ns=int(self.gap_start_ns[row]),
+                end_ns=int(self.gap_end_ns[row]),
+                ended_by=int(self.ended_by[row]),
+                pieces=tuple(self._piece(piece) for piece in range(begin, end)),
+            )
+
+    def _piece(self, piece: int) -> IdlePiece:
+        return IdlePiece(
+            start_ns=int(self.piece_start_ns[piece]),
+            end_ns=int(self.piece_end_ns[piece]),
+            cause=CAUSES[self.piece_cause[piece]],
+            because=int(self.piece_because[piece]),
         )
 
 
@@ -94,12 +94,12 @@ class DeviceIdle:
     @property
     def gaps(self) -> tuple[IdleGap, ...]:
         """Every gap as an object, in time order. For large captures prefer `columns` or `longest_gaps`."""
-        return tuple(self.columns.gap(row) for row in range(len(self.columns.gap_start_ns)))
+        return tuple(self.columns.gaps(np.arange(len(self.columns.gap_start_ns))))
 
     def longest_gaps(self, count: int) -> tuple[IdleGap, ...]:
         """The longest gaps, the longest first."""
         length_ns = self.columns.gap_end_ns - self.columns.gap_start_ns
-        return tuple(self.columns.gap(row) for row in np.argsort(-length_ns, kind="stable")[:count].tolist())
+        return tuple(self.columns.gaps(np.argsort(-length_ns, kind="stable")[:count]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +119,8 @@ def compute_idle(timeline: Timeline, waits: WaitTimes) -> Idle:
     """Cut every gap of every device into pieces with a cause.
 
     A gap is cut along the launch of the work that ended it: before the call, by what its thread was doing; from the
-    call's start on, launch latency (less the loading of code that CUPTI saw in it); launched before the gap began, by
-    what the device waited for.
+    call's start on, launch latency (less the loading of code that CUPTI saw in it). Where the call had returned before
+    the gap began, by what the device waited for.
     """
     windows = recorded_windows(timeline)
     activity = HostActivity(timeline)
@@ -174,8 +174,9 @@ def _cut(timeline: Timeline, gap: Pieces, ended_by: Int32s, activity: HostActivi
     launch = np.where(ended_by == NONE, NONE, timeline.links.launch[ended_by]).astype(np.int32)
     launch_ns = np.where(launch == NONE, gap.end_ns, spans.start_ns[launch])
     lane = np.where(launch == NONE, NONE, spans.lane[launch])
-    late = (launch != NONE) & (launch_ns > gap.start_ns)
-    call_ns = np.minimum(launch_ns, gap.end_ns)
+    # A call that has not returned when the gap begins has not enqueued its work for certain.
+    late = (launch != NONE) & (spans.end_ns[launch] > gap.start_ns)
+    call_ns = np.clip(launch_ns, gap.start_ns, gap.end_ns)
     parts = [
         gap.where(ended_by == NONE, IdleCause.NO_MORE_WORK),
         gap.where((ended_by != NONE) & (launch == NONE), IdleCause.UNATTRIBUTED, because=ended_by),

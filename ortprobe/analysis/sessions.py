@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.runs import RunTimes, median_ns
-from ortprobe.timeline import Session, Timeline
+from ortprobe.timeline import Creation, Session, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,9 @@ class SessionLife:
     re_init_cost_ns: int | None
     """For a session that replaced another: creation and first-run excess together; creation alone where the excess is
     not known. None for any other session."""
+    repeats: int | None
+    """Index of an earlier session that this one repeats without replacing it: the same model on the same providers with
+    the same options, and its last run was over when this one was made. None when there is none."""
     options_reset: tuple[OptionChange, ...]
     end_ns: int
     """When the next C session of the same owner replaced it, else the end of its last run."""
@@ -105,6 +108,7 @@ def _life(timeline: Timeline, runs: RunTimes, session: Session) -> SessionLife:
         steady_run_ns=steady_ns,
         first_run_excess_ns=excess_ns,
         re_init_cost_ns=creation_ns + (excess_ns or 0) if replaced else None,
+        repeats=_repeats(timeline, session),
         options_reset=_options_reset(session),
         end_ns=_end_of_life(timeline, session, own.tolist()),
     )
@@ -118,6 +122,20 @@ def _first_and_steady(runs: RunTimes, own: list[int]) -> tuple[int | None, int |
     alike = later[(runs.attached[later] == runs.attached[first]) & ~runs.failed[later]]
     steady_ns = median_ns(runs.latency_ns[alike]) if len(alike) >= STEADY_RUNS_NEEDED else None
     return int(runs.latency_ns[first]), steady_ns
+
+
+def _repeats(timeline: Timeline, session: Session) -> int | None:
+    if session.creation is not Creation.CONSTRUCTOR or not session.model or session.error:
+        return None
+    for earlier in reversed(timeline.sessions[: session.index]):
+        ended_ns = timeline.runs.end_ns[timeline.runs.session == earlier.index]
+        if _same_setting(earlier, session) and len(ended_ns) and ended_ns.max() <= session.start_ns:
+            return earlier.index
+    return None
+
+
+def _same_setting(one: Session, other: Session) -> bool:
+    return (one.model, one.providers, one.provider_options) == (other.model, other.providers, other.provider_options)
 
 
 def _options_reset(session: Session) -> tuple[OptionChange, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.verdict import verdict
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
 from ortprobe.units import format_ns, format_ratio
 
@@ -71,7 +72,7 @@ def _sessions(analyses: Analyses) -> str:
     rows = [
         (
             str(life.session.index),
-            life.session.creation.value,
+            CREATION_LABELS[life.session.creation],
             format_ns(life.creation_ns),
             str(life.runs),
             format_ns(life.first_run_ns),
@@ -79,14 +80,14 @@ def _sessions(analyses: Analyses) -> str:
         )
         for life in analyses.sessions.lives
     ]
-    columns = ("session", "made by", "creation", "runs", "first run", "steady run")
+    columns = ("session", "origin", "creation", "runs", "first run", "steady run")
     return "## Sessions\n\n" + _table(columns, rows) if rows else ""
 
 
 def _devices(analyses: Analyses) -> Iterable[str]:
     for device in analyses.idle.devices:
         rows = [
-            (cause.value, format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
+            (CAUSE_LABELS[cause], format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
             for cause, time_ns in device.idle_by_cause.items()
         ]
         busy = f"busy {format_ns(device.busy_ns)} of {format_ns(device.window_ns)}"

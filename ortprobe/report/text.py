@@ -11,6 +11,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.analysis.sessions import SessionLife
 from ortprobe.report.verdict import verdict
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
@@ -64,7 +65,7 @@ def _finding(finding: Finding) -> RenderableType:
 def _sessions(analyses: Analyses) -> RenderableType | None:
     if not analyses.sessions.lives:
         return None
-    table = _table("session", "made by", *("creation", "runs", "first run", "steady run", "re-init cost"), right_from=2)
+    table = _table("session", "origin", *("creation", "runs", "first run", "steady run", "re-init cost"), right_from=2)
     for life in analyses.sessions.lives:
         table.add_row(
             Text(str(life.session.index)),
@@ -83,7 +84,7 @@ def _origin(life: SessionLife) -> str:
     replaced = f", replaced {session.replaces}" if session.replaces is not None else ""
     inferred = " (inferred)" if session.replaces_is_inferred else ""
     failed = f", failed: {printable(session.error)}" if session.error else ""
-    return f"{session.creation.value}{replaced}{inferred}{failed}"
+    return f"{CREATION_LABELS[session.creation]}{replaced}{inferred}{failed}"
 
 
 def _runs(analyses: Analyses) -> RenderableType | None:
@@ -113,7 +114,7 @@ def _device(device: DeviceIdle) -> RenderableType:
     head = Text(f"GPU {device.device}: {times}; idle by cause")
     table = _table("cause", "time", "of idle", right_from=1)
     for cause, time_ns in device.idle_by_cause.items():
-        table.add_row(cause.value, format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
+        table.add_row(CAUSE_LABELS[cause], format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
     return Group(head, table)
 
 
@@ -121,24 +122,18 @@ def _nodes(analyses: Analyses) -> RenderableType | None:
     times = analyses.nodes
     if not times.nodes:
         return None
-    table = _table("node", "operator", "provider", "device", "host", "kernels", right_from=3)
+    measured = ("device", "host", "kernels") if times.by_device else ("host",)
+    table = _table("node", "operator", "provider", *measured, right_from=3)
     for node in times.nodes[:TOP_NODES]:
-        table.add_row(
-            *(
-                Text(printable(text))
-                for text in (node.name, node.op_type, node.provider.removesuffix("ExecutionProvider"))
-            ),
-            format_ns(node.device_ns),
-            format_ns(node.host_ns),
-            str(node.kernels) if node.device_ns is not None else NOT_MEASURED,
-        )
-    kernels = f"{times.kernels_with_node} of {times.kernels_of_ort} kernels of ORT have their node"
-    note = Text(
-        f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes)}; {kernels}"
-        if times.by_device
-        else "by host time: no device time was captured"
-    )
-    return Group(table, note)
+        names = (node.name, node.op_type, node.provider.removesuffix("ExecutionProvider"))
+        host, device = format_ns(node.host_ns), format_ns(node.device_ns)
+        kernels = str(node.kernels) if node.device_ns is not None else NOT_MEASURED
+        figures = (device, host, kernels) if times.by_device else (host,)
+        table.add_row(*(Text(printable(name)) for name in names), *figures)
+    shown = f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes)}"
+    found = f"{times.kernels_with_node} of {times.kernels_of_ort} kernels of ORT have their node"
+    note = f"{shown}; {found}" if times.by_device else f"{shown}, by host time: no device time was captured"
+    return Group(table, Text(note))
 
 
 def _waits(analyses: Analyses) -> RenderableType | None:

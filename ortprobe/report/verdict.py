@@ -25,11 +25,11 @@ def _healthy(judgement: Judgement) -> str:
     blind = sum(isinstance(outcome, NotApplicable) and outcome.evidence_missing for outcome in outcomes)
     broken = sum(isinstance(outcome, RuleFailed) for outcome in outcomes)
     doubts = [
-        f"{blind} could not be checked for lack of evidence" if blind else "",
+        f"{blind} could not, for lack of evidence" if blind else "",
         f"{broken} broke" if broken else "",
     ]
     rest = "".join(f"; {doubt}" for doubt in doubts if doubt)
-    return f"nothing wrong found by {checked} of {len(outcomes)} rules in {_measured(judgement)}{rest}"
+    return f"nothing wrong found by the {checked} rules that could judge, in {_measured(judgement)}{rest}"
 
 
 def _measured(judgement: Judgement) -> str:

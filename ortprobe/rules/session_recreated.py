@@ -10,10 +10,12 @@ Why it matters
 
 Evidence
     A session that replaced another: seen by the hooks, or inferred from two ORT profiles of the same nodes in one
-    process, one after the other.
+    process, one after the other. Also a constructor called again for the same model, providers and options after the
+    last run of the session before: then the hooks saw two sessions, and that one repeats the other is inferred.
 
 Cost
-    Creating the session, and what its first run took over a steady one, summed over all re-creations.
+    Creating the session, and what its first run took over a steady one, summed over all re-creations. Where a session
+    did not run often enough to know what a steady run takes, its creation alone.
 
 Fix
     Give the providers and their options to the constructor, once:
@@ -22,7 +24,7 @@ Fix
 
 When it is wrong
     A program that must change providers or streams has to pay this, once. Inferred re-creations may be a second,
-    separate session of the same model.
+    separate session of the same model, or a file that was exported again in between.
 
 Source
     onnxruntime 1.31.1, `onnxruntime_inference_collection.py`, `Session.set_providers`: "The underlying session is
@@ -36,6 +38,7 @@ from ortprobe.analysis.sessions import SessionLife
 from ortprobe.rules.evidence import cited, creation_spans, distinct_sites
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
+from ortprobe.rules.thresholds import REPEATED_SESSIONS
 from ortprobe.timeline import Creation
 from ortprobe.units import format_ns
 
@@ -51,7 +54,7 @@ def check(analyses: Analyses) -> Outcome:
     lives = analyses.sessions.lives
     if not lives:
         return NotApplicable(why="no session of ONNX Runtime was recorded", evidence_missing=True)
-    again = [life for life in lives if life.session.replaces is not None and not life.session.error]
+    again = [life for life in lives if is_recreated(life)]
     if again:
         return _finding(analyses, again)
     if analyses.timeline.capture.hooked:
@@ -62,16 +65,27 @@ def check(analyses: Analyses) -> Outcome:
     )
 
 
+def is_recreated(life: SessionLife) -> bool:
+    """Whether the program built this session again. What ORT falls back to by itself is another matter (S4)."""
+    session = life.session
+    by_program = session.creation is not Creation.FALLBACK and not session.error
+    return by_program and (session.replaces is not None or life.repeats is not None)
+
+
 def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
-    inferred = all(life.session.replaces_is_inferred for life in again)
-    after_a_run = any(analyses.sessions.lives[life.session.replaces or 0].runs for life in again)
-    cost_ns = analyses.sessions.re_init_cost_ns
+    lives = analyses.sessions.lives
+    predecessors = [life.session.replaces if life.repeats is None else life.repeats for life in again]
+    in_use = any(index is not None and lives[index].runs for index in predecessors)
+    repeated = [life for life in again if life.repeats is not None]
+    inferred = any(life.session.replaces_is_inferred for life in again) or bool(repeated)
+    grave = in_use and (len(repeated) < len(again) or len(repeated) >= REPEATED_SESSIONS)
+    cost_ns = sum(_cost_ns(life) for life in again)
     times = "once" if len(again) == 1 else f"{len(again)} times"
     return Finding(
         code=RULE.code,
-        severity=Severity.WARNING if after_a_run else Severity.INFO,
+        severity=Severity.WARNING if grave else Severity.INFO,
         title=f"The session was built again {times}, which cost {format_ns(cost_ns)}",
-        detail=_detail(again, inferred),
+        detail=_detail(again),
         count=len(again),
         cost_ns=cost_ns,
         confidence=Confidence.LIKELY if inferred else Confidence.CERTAIN,
@@ -81,18 +95,22 @@ def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
     )
 
 
-def _detail(again: list[SessionLife], inferred: bool) -> str:
-    dearest = max(again, key=lambda life: life.re_init_cost_ns or 0)
+def _cost_ns(life: SessionLife) -> int:
+    return (life.creation_ns or 0) + (life.first_run_excess_ns or 0)
+
+
+def _detail(again: list[SessionLife]) -> str:
+    dearest = max(again, key=_cost_ns)
     sentences = [
         f"Creating session {dearest.session.index} took {format_ns(dearest.creation_ns)}, and its first run took "
         f"{format_ns(dearest.first_run_ns)} where a steady one takes {format_ns(dearest.steady_run_ns)}."
     ]
-    if any(life.session.creation is Creation.FALLBACK for life in again):
-        sentences.append("ORT did it by itself inside `run`, after an execution provider failed.")
-    if inferred:
+    if any(life.session.replaces_is_inferred for life in again):
         sentences.append(
             "No hook saw the call: inferred from profiles of the same nodes in one process, one after the other."
         )
+    if any(life.repeats is not None for life in again):
+        sentences.append("The constructor was called again for the same model, providers and options.")
     return " ".join(sentences)
 
 

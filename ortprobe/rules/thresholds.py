@@ -7,11 +7,11 @@ FIRST_RUN_RATIO = 5.0
 times the steady run."""
 FIRST_RUN_EXCESS_NS = 5_000_000
 """F1: a first run that costs less than this on top is not worth a line."""
-FIRST_RUN_SHARE = 0.5
-"""F1: every program has a first run; above this share of all the time in runs it is what the program does."""
+REPEATED_SESSIONS = 2
+"""S1: one more session of a model that was done running can have a reason; from here on it is a habit."""
 BETWEEN_RUNS_SHARE = 0.2
-"""I1: idle between runs over the time from the first to the last run. A loop that only runs the model and copies its
-output leaves less than this (H100, ResNet-50 batch 8, traced)."""
+"""I1: idle between two runs over the time from one run's start to the next, medians. Below it, overlapping the host's
+work could win less than a quarter of the run time."""
 BETWEEN_RUNS_NEEDED = 5
 """I1: fewer gaps than this are no loop."""
 EVIDENCE_SPANS = 50

@@ -1,0 +1,102 @@
+"""Input order: planted races, healthy controls, and orders that can't be seen."""
+
+from __future__ import annotations
+
+import pytest
+from scene import Scene
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.races import Order
+from ortprobe.rules import missing_wait_before_run
+from ortprobe.rules.finding import Finding, NotApplicable, Passed
+
+INPUT, SIZE = 0x7000, 4096
+TORCH_STREAM, ORT_STREAM = 7, 29
+
+
+def program(copy_end_us: float, *, copy_to: int = INPUT, run_stream: int = ORT_STREAM) -> Scene:
+    """`copy_` launched at 120 on torch's stream, then a run whose first kernel starts at 200 on the device."""
+    scene = Scene().session(0, 0, 50, inputs=("x",), outputs=("y",))
+    scene.hook("io_binding", 60, 1, session=0, binding=0)
+    scene.hook("bind_input", 70, 1, binding=0, buffer="x", read_address=INPUT, read_bytes=SIZE)
+    scene.hook("copy_", 110, 20, write_address=copy_to, write_bytes=SIZE, site="app.py:7")
+    scene.call("cudaMemcpyAsync", 120, 2, 1).memcpy("Memcpy DtoD", copy_end_us - 10, 10, 1, stream=TORCH_STREAM)
+    scene.hook("run_with_iobinding", 150, 200, session=0, binding=0, attached=2, site="app.py:8")
+    scene.launch("conv", 190, 200, 20, 50, stream=run_stream)
+    return scene
+
+
+def judge(scene: Scene, tmp_path):
+    analyses = Analyses(scene.load(tmp_path))
+    return [write.order for write in analyses.races.writes], missing_wait_before_run.check(analyses)
+
+
+def test_a_run_that_begins_before_its_input_is_written_is_an_error_at_the_line_of_the_run(tmp_path):
+    orders, outcome = judge(program(copy_end_us=300), tmp_path)
+    assert orders == [Order.OVERLAP]
+    assert isinstance(outcome, Finding)
+    assert outcome.severity == "error"
+    assert [(site.file, site.line) for site in outcome.where] == [("app.py", 8), ("app.py", 7)]
+
+
+def test_no_wait_and_good_luck_is_neither_fine_nor_broken(tmp_path):
+    orders, outcome = judge(program(copy_end_us=150), tmp_path)
+    assert orders == [Order.UNSEEN]
+    assert isinstance(outcome, NotApplicable)
+    assert outcome.evidence_missing
+
+
+ORDERED = {
+    "host waits for the stream": lambda scene: scene.call("cudaStreamSynchronize", 135, 20, 5).wait(
+        "Stream Sync", 135, 20, 5, stream=TORCH_STREAM
+    ),
+    "host waits for the device": lambda scene: scene.call("cudaDeviceSynchronize", 135, 20, 5),
+    "run's stream waits for the write's": lambda scene: (
+        scene.call("cudaEventRecord", 135, 1, 5)
+        .call("cudaStreamWaitEvent", 137, 1, 6)
+        .wait("Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=5)
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ORDERED)
+def test_an_order_that_is_seen_passes(tmp_path, how):
+    scene = program(copy_end_us=150)
+    ORDERED[how](scene)
+    orders, outcome = judge(scene, tmp_path)
+    assert orders == [Order.ORDERED]
+    assert outcome == Passed()
+
+
+def test_one_stream_is_an_order(tmp_path):
+    orders, outcome = judge(program(copy_end_us=150, run_stream=TORCH_STREAM), tmp_path)
+    assert orders == [Order.ORDERED]
+    assert outcome == Passed()
+
+
+WRONG = {
+    "event recorded before the write": lambda scene: scene.wait(
+        "Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=0
+    ),
+    "another stream waits": lambda scene: scene.wait(
+        "Stream Wait Event", 137, 1, 6, stream=33, waited_stream=TORCH_STREAM, record=5
+    ),
+    "waits for another stream": lambda scene: scene.wait(
+        "Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=33, record=5
+    ),
+    "host waits before the write": lambda scene: scene.call("cudaDeviceSynchronize", 100, 5, 90),
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_a_wait_that_orders_something_else_is_no_order(tmp_path, how):
+    scene = program(copy_end_us=150)
+    WRONG[how](scene)
+    orders, _ = judge(scene, tmp_path)
+    assert orders == [Order.UNSEEN]
+
+
+def test_a_late_write_to_another_buffer_is_none_of_the_runs_business(tmp_path):
+    orders, outcome = judge(program(copy_end_us=300, copy_to=INPUT + SIZE), tmp_path)
+    assert orders == []
+    assert isinstance(outcome, NotApplicable)
