@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.html import render_html
 from ortprobe.report.verdict import verdict
-from ortprobe.rules import judge
+from ortprobe.rules import NotApplicable, judge
 from tests.captures import racy, resnet
 from tests.report.browser import Opened, chromium, opener
 from tests.scene import Scene
@@ -315,3 +315,22 @@ def test_the_race_is_rendered_with_its_resolved_waits(open_page: OpenPage, tmp_p
     assert opened.complaints == []
     labels = opened.page.evaluate("ortprobe.keys('HOST_WAIT').flatMap(key => ortprobe.relations(key))")
     assert "waited for" in labels
+
+
+def test_what_matters_most_comes_in_the_ranking_of_the_findings(resnet_page: Opened) -> None:
+    titles = [finding.title for finding in judge(Analyses(resnet())).findings if finding.cost_ns][:3]
+    assert resnet_page.page.locator(".causes .title").all_inner_texts() == titles
+
+
+def test_rules_that_could_not_judge_say_why(resnet_page: Opened) -> None:
+    missing = [
+        judged.outcome.why
+        for judged in judge(Analyses(resnet())).judged
+        if isinstance(judged.outcome, NotApplicable) and judged.outcome.evidence_missing
+    ]
+    assert missing
+    details = resnet_page.page.locator("details.undecided").first
+    assert f"{len(missing)} rule" in details.locator("summary").inner_text()
+    assert [text.replace("`", "") for text in missing] == [
+        text.replace("`", "") for text in details.locator("dd").all_text_contents()
+    ]

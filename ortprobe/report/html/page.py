@@ -98,6 +98,7 @@ def _words(judgement: Judgement, payload: Payload, charts: Sequence[Chart]) -> d
         "causes": sections.causes(judgement),
         "findings": sections.finding_views(judgement),
         "undecided": sections.undecided(judgement),
+        "pointless": sections.pointless(judgement),
         "passed": sections.passed(judgement),
         "tracing": sections.tracing_sentence(judgement),
         "quality": sections.quality_sentence(judgement),

@@ -108,13 +108,10 @@ def key_figures(judgement: Judgement) -> tuple[Fact, ...]:
 
 
 def causes(judgement: Judgement) -> tuple[FindingView, ...]:
-    """The findings that cost most, three at the most; wrong results go before any cost."""
-    ranked = sorted(
-        (finding for finding in judgement.findings if finding.cost_ns or finding.severity is Severity.ERROR),
-        key=lambda finding: (finding.severity is not Severity.ERROR, -(finding.cost_ns or 0)),
-    )
-    views = {view.code: view for view in finding_views(judgement)}
-    return tuple(views[finding.code] for finding in ranked[:_MAX_CAUSES])
+    """The findings to read first, three at the most: in their ranking, those that cost time or spoil results."""
+    views = zip(judgement.findings, finding_views(judgement), strict=True)
+    telling = [view for finding, view in views if finding.cost_ns or finding.severity is Severity.ERROR]
+    return tuple(telling[:_MAX_CAUSES])
 
 
 def finding_views(judgement: Judgement) -> tuple[FindingView, ...]:
@@ -125,16 +122,24 @@ def finding_views(judgement: Judgement) -> tuple[FindingView, ...]:
 
 
 def undecided(judgement: Judgement) -> tuple[Undecided, ...]:
-    """Rules that broke or lacked evidence first, then those with nothing to speak about."""
-    listed: list[tuple[int, Undecided]] = []
+    """Rules that broke, or for which the capture lacks the evidence."""
+    listed: list[Undecided] = []
     for judged in judgement.judged:
         rule, outcome = judged.rule, judged.outcome
-        if isinstance(outcome, NotApplicable):
-            order = 1 if outcome.evidence_missing else 2
-            listed.append((order, Undecided(rule.code, rule.name, outcome.why)))
-        elif isinstance(outcome, RuleFailed):
-            listed.append((0, Undecided(rule.code, rule.name, f"the rule itself broke: {outcome.error}")))
-    return tuple(each for _, each in sorted(listed, key=lambda pair: pair[0]))
+        if isinstance(outcome, RuleFailed):
+            listed.insert(0, Undecided(rule.code, rule.name, f"the rule itself broke: {outcome.error}"))
+        elif isinstance(outcome, NotApplicable) and outcome.evidence_missing:
+            listed.append(Undecided(rule.code, rule.name, outcome.why))
+    return tuple(listed)
+
+
+def pointless(judgement: Judgement) -> tuple[Undecided, ...]:
+    """Rules about something that the program does not do."""
+    return tuple(
+        Undecided(judged.rule.code, judged.rule.name, judged.outcome.why)
+        for judged in judgement.judged
+        if isinstance(judged.outcome, NotApplicable) and not judged.outcome.evidence_missing
+    )
 
 
 def passed(judgement: Judgement) -> tuple[str, ...]:
