@@ -255,11 +255,13 @@ def _report(outputs: Outputs, request: Request, outcome: Outcome) -> int:
     try:
         from ortprobe.cli.report import write_reports
 
-        write_reports(outputs.bundle, outputs.html, outputs.findings, force=request.force)
+        report = write_reports(outputs.bundle, outputs.html, outputs.findings, force=request.force)
+        verdict = report.verdict
     except Exception as error:
         reason = error if isinstance(error, OrtprobeError) else f"{type(error).__name__}: {error}"
         click.echo(f"ortprobe: the capture is in {outputs.bundle}, but analysing it failed: {reason}", err=True)
         return outcome.exit_code or OrtprobeError.exit_code
+    click.echo(f"ortprobe: {verdict}", err=True)
     size = format_bytes(outputs.html.stat().st_size)
     click.echo(f"ortprobe: report {outputs.html} ({size})", err=True)
     click.echo(f"ortprobe: next: open it in a browser, or ortprobe report {outputs.bundle} --format text", err=True)
