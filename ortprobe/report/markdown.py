@@ -96,10 +96,10 @@ def _devices(analyses: Analyses) -> Iterable[str]:
 
 def _nodes(analyses: Analyses) -> str:
     rows = [
-        (node.name, node.op_type, node.provider, format_ns(node.device_ns), format_ns(node.host_ns))
+        (str(node.session), node.name, node.op_type, node.provider, format_ns(node.device_ns), format_ns(node.host_ns))
         for node in analyses.nodes.nodes[:TOP_NODES]
     ]
-    return "## Dearest nodes\n\n" + _table(("node", "operator", "provider", "device", "host"), rows) if rows else ""
+    return "## Dearest nodes\n\n" + _table(("session", "node", "operator", "provider", "device", "host"), rows) if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:

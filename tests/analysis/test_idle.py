@@ -42,7 +42,9 @@ def test_busy_time_is_that_of_a_union_by_hand(capture):
     timeline = capture()
     ops = timeline.device_ops.span
     busy_ns, reach_ns = 0, 0
-    for start_ns, end_ns in sorted(zip(timeline.spans.start_ns[ops].tolist(), timeline.spans.end_ns[ops].tolist())):
+    for start_ns, end_ns in sorted(
+        zip(timeline.spans.start_ns[ops].tolist(), timeline.spans.end_ns[ops].tolist(), strict=True)
+    ):
         busy_ns += max(end_ns - max(start_ns, reach_ns), 0)
         reach_ns = max(reach_ns, end_ns)
     assert idle_of(timeline).busy_ns == busy_ns
