@@ -99,7 +99,8 @@ def _nodes(analyses: Analyses) -> str:
         (str(node.session), node.name, node.op_type, node.provider, format_ns(node.device_ns), format_ns(node.host_ns))
         for node in analyses.nodes.nodes[:TOP_NODES]
     ]
-    return "## Dearest nodes\n\n" + _table(("session", "node", "operator", "provider", "device", "host"), rows) if rows else ""
+    columns = ("session", "node", "operator", "provider", "device", "host")
+    return "## Dearest nodes\n\n" + _table(columns, rows) if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:

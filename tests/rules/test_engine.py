@@ -29,7 +29,8 @@ def test_a_rule_that_crashes_takes_nobody_with_it():
 def test_the_gravest_comes_first_then_the_dearest():
     rules = (
         found("I", Severity.INFO, 900), found("W-cheap", Severity.WARNING, 1),
-        found("W-unknown", Severity.WARNING, None), found("W-dear", Severity.WARNING, 100), found("E", Severity.ERROR, None),
+        found("W-unknown", Severity.WARNING, None), found("W-dear", Severity.WARNING, 100),
+        found("E", Severity.ERROR, None),
     )  # fmt: skip
     judgement = judge(Analyses(captures.healthy()), rules)
     assert [finding.code for finding in judgement.findings] == ["E", "W-dear", "W-cheap", "W-unknown", "I"]
