@@ -23,8 +23,13 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_
 class Call(Record, frozen=True, tag="call"):
     """One call of the program into onnxruntime or torch, or one step of a Runner.
 
-    `what` is the Python name (`set_providers`, `run`, `run_with_iobinding`, `io_binding`, `bind_input`, `bind_output`,
-    `copy_`, `clone`, `wait_stream`, `synchronize`, …) or `runner.bind|copy|run|clone` for a Runner's step.
+    `what` is the Python name: of onnxruntime `set_providers`, `run`, `run_with_iobinding`, `run_with_ort_values`,
+    `run_with_ortvaluevector`, `io_binding`, `bind_[cpu_|ortvalue_]input`, `bind_[ortvalue_]output`,
+    `clear_binding_inputs|outputs`, `synchronize_inputs|outputs`, `get_outputs`, `copy_outputs_to_cpu`,
+    `update_inplace`, `ortvalue_from_numpy`, `end_profiling`; of torch `copy_`, `clone`, `to`, `cuda`, `cpu`,
+    `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
+    `event.synchronize`, `synchronize` (the whole device). `runner.bind|copy|run|clone` are a Runner's steps, and
+    `ortprobe.profiler_start|profiler_stop|end_profiling` the tracer's own work inside the program.
     """
 
     what: str
@@ -36,7 +41,7 @@ class Call(Record, frozen=True, tag="call"):
     stream: int = NO_STREAM
     """The stream that is acted on, or torch's current stream at the call."""
     waited_stream: int = NO_STREAM
-    """For `wait_stream`: the stream whose work is waited for."""
+    """For waits: the stream whose work is waited for; of an event, the stream it was last seen recorded on."""
     buffer: str = ""
     """For `bind_*`: the input or output bound."""
     device: str = ""
@@ -68,6 +73,8 @@ class SessionCreated(Record, frozen=True, tag="session"):
     model_path: str = ""
     model_bytes: int = 0
     requested_providers: tuple[str, ...] = ()
+    requested_options: dict[str, dict[str, str]] = {}
+    """Provider options that the call named, as text. What a re-creation does not name goes back to its default."""
     providers: tuple[str, ...] = ()
     provider_options: dict[str, dict[str, str]] = {}
     previous_provider_options: dict[str, dict[str, str]] = {}

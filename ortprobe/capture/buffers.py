@@ -120,7 +120,10 @@ class DeviceBuffers:
         with self._in_stream():
             for name, feed in feeds.items():
                 source = feed if isinstance(feed, self._torch.Tensor) else self._torch.from_numpy(np.asarray(feed))
-                self._inputs[name].copy_(source, non_blocking=True)
+                if source.is_cuda:
+                    source.record_stream(self._stream)
+                # From the host the call waits for the copy: the caller may fill its buffer again at once.
+                self._inputs[name].copy_(source, non_blocking=source.is_cuda)
 
     def order_run(self) -> None:
         if not self._shared:
@@ -193,7 +196,7 @@ def make_buffers(session: onnxruntime.InferenceSession, stream: torch.cuda.Strea
         return HostBuffers(session, "cuda", device_id)
     if not torch.cuda.is_available():
         return HostBuffers(session, "cuda", device_id)
-    handle = int(options.get("user_compute_stream") or 0) if options.get("has_user_compute_stream") == "1" else 0
+    handle = int(options.get("user_compute_stream") or "0", 0) if options.get("has_user_compute_stream") == "1" else 0
     if handle and (stream is None or stream.cuda_stream != handle):
         stream = torch.cuda.ExternalStream(handle, device=torch.device("cuda", device_id))
     if stream is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from functools import cache
 from pathlib import Path
@@ -32,7 +33,7 @@ def call_site(depth: int = 1) -> str:
 @cache
 def is_program_file(filename: str) -> bool:
     """Whether code of this file name belongs to the traced program or to a library that it uses."""
-    if is_ours(filename) or filename.startswith("<frozen "):
+    if is_ours(filename) or filename.startswith("<frozen ") or filename == contextlib.__file__:
         return False
     packages = filename.rpartition("-packages")  # site-packages, dist-packages
     return not (packages[1] and packages[2].startswith(_LIBRARIES))

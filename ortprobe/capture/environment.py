@@ -11,7 +11,10 @@ from ortprobe.bundle import Device, Environment
 
 
 def describe_environment(torch: ModuleType | None, onnxruntime: ModuleType | None) -> Environment:
-    """What is there to run with; asking for it initialises no CUDA context that the program would not make itself."""
+    """What is there to run with. Nothing here makes a CUDA context: a program that forks must not find one.
+
+    `devices` stays empty until torch has made a context of its own accord; see `describe_devices`.
+    """
     import numpy as np
 
     return Environment(
@@ -24,7 +27,7 @@ def describe_environment(torch: ModuleType | None, onnxruntime: ModuleType | Non
         torch_cuda=(torch.version.cuda or "") if torch else "",
         cuda_driver=_cuda_driver(torch),
         numpy=np.__version__,
-        devices=_devices(torch),
+        devices=describe_devices(torch),
     )
 
 
@@ -42,9 +45,10 @@ def _cuda_driver(torch: ModuleType | None) -> str:
     return ""
 
 
-def _devices(torch: ModuleType | None) -> tuple[Device, ...]:
+def describe_devices(torch: ModuleType | None) -> tuple[Device, ...]:
+    """The GPUs as torch sees them; none before torch has a CUDA context."""
     devices: list[Device] = []
-    if torch is None:
+    if torch is None or not torch.cuda.is_initialized():
         return ()
     with suppress(Exception):
         for index in range(torch.cuda.device_count()):

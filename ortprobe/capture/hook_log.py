@@ -57,4 +57,4 @@ def one_line(reason: object) -> str:
         text = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else str(reason)
     except Exception:
         text = type(reason).__name__
-    return " ".join(text.split())[:500]
+    return " ".join(text.split())[:500].removesuffix(":")

@@ -77,6 +77,7 @@ def _wrap_set_providers(original: Callable[..., None], recorder: Recorder) -> Ca
         cause = Cause("fallback" if is_fallback else "set_providers", 0, call_site())
         with _guarded(recorder, "profiler_window"):
             recorder.schedule.before_creation()
+        replaced = None
         with _guarded(recorder, "replaced_session"):
             cause.previous_options = _provider_options(self)
             replaced = recorder.sessions.drop(self)
@@ -88,6 +89,8 @@ def _wrap_set_providers(original: Callable[..., None], recorder: Recorder) -> Ca
                 return original(self, *args, **kwargs)
         except BaseException as raised:
             error = one_line(raised)
+            if replaced is not None and getattr(self, "_sess", None) is not None:
+                recorder.sessions.keep(self, replaced)  # refused before anything was torn down
             raise
         finally:
             if not is_fallback:
@@ -102,7 +105,11 @@ def _wrap_set_providers(original: Callable[..., None], recorder: Recorder) -> Ca
 def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[..., None]:
     @wraps(original)
     def create(
-        self: InferenceSession, providers: Providers, provider_options: object, *args: Any, **kwargs: Any
+        self: InferenceSession,
+        providers: Providers,
+        provider_options: Sequence[dict[str, object]] | None,
+        *args: Any,
+        **kwargs: Any,
     ) -> None:
         if not recorder.log.enabled:
             return original(self, providers, provider_options, *args, **kwargs)
@@ -122,7 +129,8 @@ def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[
             end_ns = time_ns()
             with _guarded(recorder, "session_created"):
                 _settle(recorder, self, state, error)
-                recorder.log.append(_record(recorder, self, state, cause, providers, end_ns, error))
+                request = _requested(providers, provider_options)
+                recorder.log.append(_record(recorder, self, state, cause, request, end_ns, error))
 
     return create
 
@@ -133,7 +141,7 @@ def _settle(recorder: Recorder, session: InferenceSession, state: SessionState, 
         return
     recorder.sessions.keep(session, state)
     for name, options in _provider_options(session).items():
-        handle = int(options.get("user_compute_stream") or 0)
+        handle = int(options.get("user_compute_stream") or "0", 0)
         if name == "CUDAExecutionProvider" and handle and options.get("has_user_compute_stream", "1") == "1":
             state.stream = handle
             recorder.streams.seen(handle, int(options.get("device_id") or 0))
@@ -144,7 +152,7 @@ def _record(  # noqa: PLR0913, PLR0917 - what a creation is made of
     session: InferenceSession,
     state: SessionState,
     cause: Cause,
-    providers: Providers,
+    request: dict[str, dict[str, str]],
     end_ns: int,
     error: str,
 ) -> SessionCreated:
@@ -161,7 +169,8 @@ def _record(  # noqa: PLR0913, PLR0917 - what a creation is made of
         site=cause.site,
         model_path=os.path.abspath(path) if path else "",
         model_bytes=len(content) if content else 0,
-        requested_providers=_provider_names(providers),
+        requested_providers=tuple(request),
+        requested_options={name: options for name, options in request.items() if options},
         providers=tuple(session.get_providers()) if alive else (),
         provider_options=_provider_options(session) if alive else {},
         previous_provider_options=cause.previous_options or {},
@@ -173,10 +182,15 @@ def _record(  # noqa: PLR0913, PLR0917 - what a creation is made of
     )
 
 
-def _provider_names(providers: Providers) -> tuple[str, ...]:
-    if isinstance(providers, str):
-        return (providers,)
-    return tuple(str(entry[0] if isinstance(entry, tuple | list) else entry) for entry in providers or ())
+def _requested(providers: Providers, provider_options: Sequence[dict[str, object]] | None) -> Options:
+    """Providers in the order asked for, each with the options named for it in either of the ways ORT takes them."""
+    entries = [providers] if isinstance(providers, str) else list(providers or ())
+    requested: Options = {}
+    for index, entry in enumerate(entries):
+        name, options = entry if isinstance(entry, tuple | list) else (entry, {})
+        named = {**options, **(provider_options[index] if provider_options and index < len(provider_options) else {})}
+        requested[str(name)] = {str(key): str(value) for key, value in named.items()}
+    return requested
 
 
 def _provider_options(session: InferenceSession) -> Options:

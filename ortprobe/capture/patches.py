@@ -12,7 +12,7 @@ class Patches:
     """Every replacement made through `replace`, undone by `restore` in reverse order."""
 
     def __init__(self) -> None:
-        self._undo: list[tuple[object, str, object, bool]] = []
+        self._undo: list[tuple[object, str, object, object, bool]] = []
 
     def replace(self, owner: object, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> bool:
         """Put `wrap(original)` in the place of `owner.name`; False when there is no such name.
@@ -29,12 +29,14 @@ class Patches:
         else:
             replacement = wrap(original)
         setattr(owner, name, replacement)
-        self._undo.append((owner, name, original, inherited))
+        self._undo.append((owner, name, original, replacement, inherited))
         return True
 
     def restore(self) -> None:
         """Put every original back. What somebody else has replaced since is left alone, since it may call ours."""
-        for owner, name, original, inherited in reversed(self._undo):
+        for owner, name, original, replacement, inherited in reversed(self._undo):
+            if vars(owner).get(name) is not replacement:
+                continue
             if inherited:
                 delattr(owner, name)
             else:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from time import time_ns
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ortprobe.bundle import Window
 from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.patches import Patches
 from ortprobe.capture.streams import loaded_library
 
 if TYPE_CHECKING:
@@ -24,8 +27,9 @@ _CUPTI_ACTIVITY_KIND_CUDA_EVENT = 36  # cupti_activity.h
 class ProfilerWindows:
     """Opens and closes torch's profiler; each stretch is a `Window` record and a file `torch-<k>.json.gz`.
 
-    The profiler's state is thread-local, so it is opened and closed by the thread that made this object. What
-    was recorded is exported by `export`, after the program.
+    The profiler's state is thread-local, so it is opened and closed by the thread that made this object. Each trace is
+    exported as its window closes: once another window has opened, Kineto converts the times of the earlier one to
+    nonsense (every kernel at the same instant: torch 2.11 with CUDA 13, on an H100).
     """
 
     def __init__(self, log: HookLog, folder: Path, torch: ModuleType) -> None:
@@ -34,12 +38,33 @@ class ProfilerWindows:
         self._log = log
         self._folder = folder
         self._torch = torch
+        self._has_gpu = torch.cuda.device_count() > 0  # asks NVML, and so makes no CUDA context
         self._thread = threading.get_ident()
         self._profiler: profile | None = None
         self._start_ns = 0
-        self._stopped: list[tuple[profile, str]] = []
+        self._written = 0
         self._failed = False
         self._configured = _raise_buffer_limit(folder)
+
+    def make_way(self, patches: Patches) -> None:
+        """Have our profiler detached whenever the program attaches one: torch allows one at a time.
+
+        Read in torch 2.5 to 2.13: both of its profilers pass through `torch.autograd.profiler.profile._prepare_trace`.
+        """
+
+        def wrap(original: Callable[..., object]) -> Callable[..., object]:
+            @wraps(original)
+            def prepare_trace(prepared: object, *args: Any, **kwargs: Any) -> object:
+                if self.is_open:
+                    self._log.lost("torch_profiler", "the program attached a profiler of its own, and torch allows one")
+                    self.close()
+                return original(prepared, *args, **kwargs)
+
+            return prepare_trace
+
+        if not patches.replace(self._torch.autograd.profiler.profile, "_prepare_trace", wrap):
+            self._failed = True
+            self._log.lost("torch_profiler", "this torch does not say when the program attaches a profiler of its own")
 
     def open(self) -> None:
         """Attach the profiler unless it is attached. What prevents it is written down once and not tried again."""
@@ -49,6 +74,9 @@ class ProfilerWindows:
             self._log.lost(
                 "torch_profiler", "torch's profiler can only be attached by the thread that began the capture"
             )
+            return
+        if self._torch.autograd._profiler_enabled():
+            self._log.lost("torch_profiler", "the program has a profiler of its own attached, and torch allows one")
             return
         begin_ns = time_ns()
         try:
@@ -69,36 +97,33 @@ class ProfilerWindows:
             return
         self.is_open = False
         begin_ns = time_ns()
-        name = f"torch-{len(self._stopped)}.json.gz"
+        name = f"torch-{self._written}.json.gz"
         self._profiler = None
         try:
             self._record_event_identity(enable=False)
             profiler.stop()
+            profiler.export_chrome_trace(str(self._folder / name))
         except Exception as error:
             self._failed = True
             self._log.lost("torch_trace", error)
         else:
-            self._stopped.append((profiler, name))
+            self._written += 1
             self._log.append(Window(start_ns=self._start_ns, end_ns=begin_ns, file=name))
         self._log.call("ortprobe.profiler_stop", begin_ns, time_ns())
 
-    def export(self) -> None:
-        """Write the trace of every window."""
-        for profiler, name in self._stopped:
-            try:
-                profiler.export_chrome_trace(str(self._folder / name))
-            except Exception as error:
-                self._log.lost("torch_trace", error)
-        self._stopped.clear()
+    def finish(self) -> None:
+        """Close the last window and leave the environment as it was."""
+        self.close()
         if self._configured:
             os.environ.pop("KINETO_CONFIG", None)
 
     def _start(self) -> profile:
         profiling = self._torch.profiler
         activities = [profiling.ProfilerActivity.CPU]
-        if self._torch.cuda.is_available():
+        if self._has_gpu:
             activities.append(profiling.ProfilerActivity.CUDA)
-        profiler = profiling.profile(activities=activities, experimental_config=self._experimental_config())
+        config = self._experimental_config()
+        profiler = profiling.profile(activities=activities, experimental_config=config, acc_events=True)
         profiler.start()
         self._record_event_identity(enable=True)
         return profiler
@@ -117,7 +142,7 @@ class ProfilerWindows:
         From CUPTI 12.9 on the kind CUDA_EVENT has to be enabled by itself, which Kineto does not do (kineto #1552):
         without it every `wait_on_*` field of the trace is −1.
         """
-        if not self._torch.cuda.is_available():
+        if not self._has_gpu:
             return
         cupti = loaded_library("libcupti.so")
         if cupti is None:

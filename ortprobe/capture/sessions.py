@@ -101,17 +101,16 @@ class SessionBook:
     def profiling(self, session: InferenceSession, state: SessionState) -> Iterator[None]:
         """Have ORT profile the C session created inside, unless the program profiles it itself.
 
-        ORT reads two attributes of the SessionOptions while the C session is constructed; both are put back, so the
-        program finds its options as it left them. Threads that create sessions from one options object take turns.
-        Without options of its own a session gets a copy of ORT's defaults, as ORT does it itself (1.20 to 1.32:
-        `C.get_default_session_options()` returns a copy).
+        ORT copies the SessionOptions while the C session is constructed. The two attributes are put back on the
+        program's object and on the copy that `get_session_options()` shows from then on. Threads that create sessions
+        from one options object take turns. Without options of its own a session gets a copy of ORT's defaults, as ORT
+        does it itself (1.20 to 1.32: `C.get_default_session_options()` returns a copy).
         """
         given = session._sess_options
         options = given if given is not None else _default_options()
         with self._option_locks.setdefault(id(options), threading.RLock()):
             enabled, prefix = options.enable_profiling, options.profile_file_prefix
-            ours = str(self._folder / PROFILE_PREFIX)
-            if enabled and not prefix.startswith(ours):
+            if enabled:
                 state.profiled = True
                 yield
                 return
@@ -124,7 +123,8 @@ class SessionBook:
             try:
                 yield
             finally:
-                options.enable_profiling, options.profile_file_prefix = enabled, prefix
+                for changed in (options, session._sess_options):
+                    changed.enable_profiling, changed.profile_file_prefix = enabled, prefix
                 if session._sess_options is options:
                     session._sess_options = given
 
@@ -137,9 +137,6 @@ class SessionBook:
         start_ns = time_ns()
         try:
             written = session._sess.end_profiling()
-            options = session._sess.session_options
-            options.enable_profiling = False
-            options.profile_file_prefix = "onnxruntime_profile_"
             self._store(state.serial, Path(written))
         except Exception as error:
             self._log.lost("ort_profile", error, session=state.serial)

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from types import ModuleType, TracebackType
@@ -17,7 +16,7 @@ import msgspec
 from ortprobe import __version__
 from ortprobe.bundle import BundleWriter, Ending, Manifest, Settings, Target
 from ortprobe.capture.clock import clock_anchor
-from ortprobe.capture.environment import describe_environment
+from ortprobe.capture.environment import describe_devices, describe_environment
 from ortprobe.capture.hook_log import HookLog, one_line
 from ortprobe.capture.ort_calls import hook_calls, hook_costs_ns
 from ortprobe.capture.ort_creation import hook_creation
@@ -85,8 +84,11 @@ class Capture:
         self._writer = BundleWriter(self.folder, manifest, force=self._force)
         self._recorder = recorder = self._make_recorder(self._writer, torch)
         set_current_recorder(recorder)
-        self._install(recorder, torch)
-        recorder.schedule.before_creation()
+        try:
+            self._install(recorder, torch)
+        except BaseException:
+            self.finish(exit_code=1, exception="the hooks could not be installed")
+            raise
 
     def finish(self, exit_code: int = 0, exception: str = "") -> None:
         """Take the hooks out and complete the bundle. Does nothing in a forked child and the second time."""
@@ -97,7 +99,7 @@ class Capture:
         clock = clock_anchor()
         with suppress(Exception):
             self._patches.restore()
-        for step in (recorder.schedule.finish, recorder.sessions.finish, self._export):
+        for step in (recorder.schedule.finish, recorder.sessions.finish):
             try:
                 step()
             except Exception as error:
@@ -105,8 +107,10 @@ class Capture:
         cost_ns = self._measure_hook_cost(recorder, writer.manifest)
         recorder.log.enabled = False
         set_current_recorder(None)
+        replace = msgspec.structs.replace
+        environment = replace(writer.manifest.environment, devices=describe_devices(recorder.torch))
         ending = Ending(clock=clock, exit_code=exit_code, exception=exception)
-        writer.close(msgspec.structs.replace(writer.manifest, ending=ending, hook_cost_ns=cost_ns))
+        writer.close(replace(writer.manifest, environment=environment, ending=ending, hook_cost_ns=cost_ns))
 
     def __enter__(self) -> Capture:
         self.start()
@@ -122,7 +126,7 @@ class Capture:
         folder = self.folder.resolve()
         sessions = SessionBook(log, folder)
         if torch is None:
-            log.lost("torch", "torch is not installed: no device timeline, no copies")
+            log.lost("torch", "torch can't be imported: no device timeline, no copies")
         elif self._wants_profiler:
             self._profiler = ProfilerWindows(log, folder, torch)
         schedule = Schedule(self._settings, sessions, self._profiler)
@@ -133,15 +137,13 @@ class Capture:
 
         hook_creation(self._patches, recorder, collection.InferenceSession)
         hook_calls(self._patches, recorder, collection)
+        if self._profiler is not None:
+            self._profiler.make_way(self._patches)
         if torch is not None:
             try:
                 TorchHooks(recorder, torch).install(self._patches)
             except Exception as error:
                 recorder.log.lost("torch_hooks", error)
-
-    def _export(self) -> None:
-        if self._profiler is not None:
-            self._profiler.export()
 
     def _measure_hook_cost(self, recorder: Recorder, manifest: Manifest) -> int | None:
         """What a hooked run costs more than a bare one, on a session that does nothing and a log of its own."""
@@ -169,7 +171,9 @@ def import_libraries() -> tuple[ModuleType | None, ModuleType]:
 
     torch goes first: it loads the CUDA libraries that onnxruntime-gpu then finds in the process.
     """
-    torch = import_module("torch") if find_spec("torch") is not None else None
+    torch: ModuleType | None = None
+    with suppress(Exception):  # not installed, or not able to load: the program will see for itself
+        torch = import_module("torch")
     try:
         import onnxruntime
     except ImportError as error:

@@ -36,7 +36,7 @@ class Schedule:
         return self._settings.active_runs > 0
 
     def before_creation(self) -> None:
-        """A session is about to be made, or the program is about to begin: have torch's profiler see it."""
+        """A session is about to be made: have torch's profiler see it."""
         if self._settings.warmup_runs == 0 and self._torch_end > 0:
             self._open()
 
@@ -65,7 +65,7 @@ class Schedule:
 
     def finish(self) -> None:
         if self._profiler is not None:
-            self._profiler.close()
+            self._profiler.finish()
 
     def profiler_attached(self) -> bool:
         return self._profiler is not None and self._profiler.is_open

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ortprobe.capture.program import Outcome, Program
 
 _UNTRACED_RUNS = 50
-_MODEL_SUFFIXES = (".onnx", ".ort")
+_MODEL_SUFFIX = ".onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,31 @@ def parse_dims(_ctx: click.Context, _option: click.Parameter, values: tuple[str,
     return dims
 
 
+class TraceCommand(click.Command):
+    """As with `python -m MODULE …`, everything behind the module's name belongs to the module, options too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        flags = {
+            name
+            for option in self.params
+            if isinstance(option, click.Option) and option.is_flag
+            for name in option.opts
+        }
+        index = 0
+        while index < len(args) and args[index].startswith("-") and args[index] not in ("-", "--"):
+            if args[index] == "-m":
+                args.insert(index + 2, "--")
+                break
+            attached = "=" in args[index] or (len(args[index]) > 2 and args[index][1] != "-")
+            index += 1 if args[index] in flags or attached else 2
+        return super().parse_args(ctx, args)
+
+
 @click.command(
-    "trace", context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False}, no_args_is_help=True
+    "trace",
+    cls=TraceCommand,
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+    no_args_is_help=True,
 )
 @click.option(
     "-o",
@@ -176,7 +199,7 @@ def load_target(request: Request) -> Program:
     if not words:
         raise UsageError("nothing to trace: give a script, a model.onnx, -m MODULE or --example NAME")
     path = Path(words[0])
-    if path.suffix in _MODEL_SUFFIXES and not path.is_dir():
+    if path.suffix == _MODEL_SUFFIX and not path.is_dir():
         return _load_model(path, words[1:], request)
     return load_script(path, words[1:])
 

@@ -8,6 +8,7 @@ host. A first pass warms the session up before anything is measured.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from statistics import median
 
 import numpy as np
@@ -48,23 +49,7 @@ def run_on_gpu() -> None:
         torch.cuda.current_stream().wait_stream(stream)
         return outputs["embedding"].clone()
 
-    one_pass(batches[0])
-    torch.cuda.synchronize()
-    expected = []
-    for batch in batches:
-        image.copy_(batch)
-        torch.cuda.synchronize()
-        session.run_with_iobinding(binding)
-        torch.cuda.synchronize()
-        expected.append(outputs["embedding"].clone())
-
-    results, times_ms = [], []
-    for batch in batches:
-        start = time.perf_counter()
-        results.append(one_pass(batch))
-        times_ms.append(1e3 * (time.perf_counter() - start))
-    torch.cuda.synchronize()
-    report(results, expected, times_ms)
+    measure(one_pass, batches)
 
 
 def run_on_cpu() -> None:
@@ -78,13 +63,7 @@ def run_on_cpu() -> None:
         session.run_with_iobinding(binding)
         return outputs["embedding"].clone()
 
-    expected = [one_pass(batch) for batch in batches]
-    results, times_ms = [], []
-    for batch in batches:
-        start = time.perf_counter()
-        results.append(one_pass(batch))
-        times_ms.append(1e3 * (time.perf_counter() - start))
-    report(results, expected, times_ms)
+    measure(one_pass, batches)
 
 
 def bind(
@@ -100,8 +79,15 @@ def bind(
     return image, outputs, binding
 
 
-def report(results: list[torch.Tensor], expected: list[torch.Tensor], times_ms: list[float]) -> None:
-    """Say how many results are not what they should be, and what a pass took."""
+def measure(one_pass: Callable[[torch.Tensor], torch.Tensor], batches: list[torch.Tensor]) -> None:
+    """Warm up, time a pass for each batch, and check that another pass computes the same."""
+    one_pass(batches[0])
+    results, times_ms = [], []
+    for batch in batches:
+        start = time.perf_counter()
+        results.append(one_pass(batch))
+        times_ms.append(1e3 * (time.perf_counter() - start))
+    expected = [one_pass(batch) for batch in batches]
     wrong = sum(
         not torch.allclose(result, right, rtol=1e-3, atol=1e-4) for result, right in zip(results, expected, strict=True)
     )

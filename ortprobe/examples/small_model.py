@@ -13,6 +13,7 @@ SHAPE = (4, 3, 96, 96)
 """Of the input `image`: batch, channels, height, width."""
 CLASSES = 32
 LAYERS = 8
+OUTPUTS = ("embedding", "probability")
 
 
 def write_model(channels: int = 64) -> Path:
@@ -51,6 +52,3 @@ def write_model(channels: int = 64) -> Path:
     path = Path(tempfile.mkdtemp(prefix="ortprobe-example-")) / "model.onnx"
     onnx.save(model, str(path))
     return path
-
-
-OUTPUTS = ("embedding", "probability")

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from plotly import graph_objects as go
@@ -15,14 +16,18 @@ from ortprobe.analysis.nodes import NodeTime
 from ortprobe.analysis.sessions import SessionLife
 from ortprobe.report.wording import CAUSE_LABELS
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE
+from ortprobe.timeline import NONE, Int64s, Session
 from ortprobe.units import format_ns
 
 TRACE_TYPES = frozenset({"bar", "scatter"})
 """All that these figures use, which is what the page's plotly bundle must draw."""
 
 _TOP = 20
+_ENOUGH_FOR_P99 = 100
+"""The 99th percentile of fewer runs is their maximum."""
 _NS_PER_MS = 1e6
+_ROOM_FOR_TEXT = 1.14
+"""Bars end short of the edge, so that their figures fit beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,9 @@ def build_charts(judgement: Judgement) -> tuple[Chart, ...]:
     return (
         _latency(judgement),
         _idle(judgement.analyses.idle.devices),
-        _op_types(judgement.analyses.nodes.nodes, by_device=judgement.analyses.nodes.by_device),
-        _nodes(judgement.analyses.nodes.nodes, by_device=judgement.analyses.nodes.by_device),
         _sessions(judgement.analyses.sessions.lives),
+        _op_types(judgement.analyses.nodes.nodes, by_device=judgement.analyses.nodes.by_device),
+        _nodes(judgement),
     )
 
 
@@ -68,7 +73,7 @@ def _latency(judgement: Judgement) -> Chart:
         rows = known[chosen[known]]
         if len(rows):
             figure.add_scatter(
-                x=(rows + 1).tolist(),
+                x=rows.tolist(),
                 y=(times.latency_ns[rows] / _NS_PER_MS).tolist(),
                 mode="markers",
                 name=name,
@@ -78,10 +83,10 @@ def _latency(judgement: Judgement) -> Chart:
                 hovertemplate="run %{x}: %{text}<extra></extra>",
                 meta={"color": color},
             )
-    figure.update_xaxes(title="run", rangemode="tozero", tickformat="d")
-    figure.update_yaxes(title="ms, logarithmic", type="log", dtick=1, minor={"showgrid": False})
+    figure.update_xaxes(title="run", range=[-0.7, len(times.latency_ns) - 0.3], tickformat="d")
+    figure.update_yaxes(title="ms, logarithmic", type="log", tickvals=_log_ticks(times.latency_ns[known]))
     summary = f"First run {format_ns(times.first_ns)}, median of the later ones {format_ns(times.median_ns)}"
-    if times.p99_ns is not None and len(known) >= 100:  # noqa: PLR2004 - a 99th percentile of fewer is their maximum
+    if times.p99_ns is not None and len(known) >= _ENOUGH_FOR_P99:
         summary += f", 99th percentile {format_ns(times.p99_ns)}"
     return Chart("latency", title, summary + ".", _styled(figure, 300, legend=True))
 
@@ -103,16 +108,21 @@ def _idle(devices: Sequence[DeviceIdle]) -> Chart:
             text=[format_ns(value) for value in values],
             customdata=[_longest_piece(devices, device, cause) for cause in causes],
             hovertemplate="%{y}: %{text}<extra></extra>",
+            textposition="outside",
             meta={"color": number},
         )
     shares = [
         f"GPU {device.device} was idle {format_ns(device.idle_ns)} of {format_ns(device.window_ns)}"
         for device in devices
     ]
-    figure.update_layout(barmode="stack")
-    figure.update_xaxes(title="ms")
+    figure.update_layout(barmode="group")
+    most_ns = max(device.idle_by_cause.get(cause, 0) for device in devices for cause in causes) if causes else 1
+    figure.update_xaxes(title="ms", range=[0, _ROOM_FOR_TEXT * most_ns / _NS_PER_MS])
     return Chart(
-        "idle", title, "; ".join(shares) + ".", _styled(figure, _bar_height(len(causes)), legend=len(devices) > 1)
+        "idle",
+        title,
+        "; ".join(shares) + ".",
+        _styled(figure, _bar_height(len(causes) * len(devices)), legend=len(devices) > 1),
     )
 
 
@@ -141,19 +151,35 @@ def _op_types(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
     keys = [f"s{shown_by[op_type].first_span}" for op_type, _ in top]
     whole = sum(total.values())
     summary = f"{top[0][0]} takes {100 * top[0][1] / whole:.0f} % of {format_ns(whole)}."
-    return Chart("op-types", title, summary, _ranking([op for op, _ in top], [ns for _, ns in top], keys, color=2))
+    return Chart(
+        "op-types", title, summary, _ranking([_shortened(op) for op, _ in top], [ns for _, ns in top], keys, color=2)
+    )
 
 
-def _nodes(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
-    title = "The dearest nodes on the GPU" if by_device else "The dearest nodes on the host"
-    top = [node for node in nodes[:_TOP] if _node_ns(node, by_device=by_device)]
+def _nodes(judgement: Judgement) -> Chart:
+    times, sessions = judgement.analyses.nodes, judgement.analyses.timeline.sessions
+    title = "The dearest nodes on the GPU" if times.by_device else "The dearest nodes on the host"
+    total: Counter[tuple[int, str]] = Counter()
+    shown_by: dict[tuple[int, str], NodeTime] = {}
+    for node in times.nodes:
+        place = (_first_of(sessions, node.session), node.name)
+        total[place] += _node_ns(node, by_device=times.by_device)
+        shown_by.setdefault(place, node)
+    top = [(place, ns) for place, ns in total.most_common(_TOP) if ns]
     if not top:
         return Chart("nodes", title, "No ONNX node has measured time in this capture.", None)
-    labels = [f"{_shortened(node.name)} · s{node.session + 1}" for node in top]
-    keys = [f"s{node.first_span}" for node in top]
-    values = [_node_ns(node, by_device=by_device) for node in top]
-    summary = f"The {len(top)} dearest of {len(nodes):,} nodes, summed over all runs; s1 is session 1."
-    return Chart("nodes", title, summary, _ranking(labels, values, keys, color=0))
+    several = len({session for session, _ in total}) > 1
+    labels = [_shortened(name) + (f" · session {session}" if several else "") for (session, name), _ in top]
+    keys = [f"s{shown_by[place].first_span}" for place, _ in top]
+    summary = f"The {len(top)} dearest of {len(total):,} nodes, summed over all runs, those after a re-init included."
+    return Chart("nodes", title, summary, _ranking(labels, [ns for _, ns in top], keys, color=0))
+
+
+def _first_of(sessions: Sequence[Session], index: int) -> int:
+    """The session that this one, or those before it, replaced: they run the same model."""
+    while 0 <= index < len(sessions) and (replaced := sessions[index].replaces) is not None:
+        index = replaced
+    return index
 
 
 def _sessions(lives: Sequence[SessionLife]) -> Chart:
@@ -166,9 +192,7 @@ def _sessions(lives: Sequence[SessionLife]) -> Chart:
         ("rest of creation", [life.other_ns for life in lives], 5),
         ("first run above a steady one", [life.first_run_excess_ns for life in lives], 1),
     )
-    labels = [
-        f"session {life.session.index + 1}" + (" ↻" if life.session.replaces is not None else "") for life in lives
-    ]
+    labels = [f"session {life.session.index}" + (" ↻" if life.session.replaces is not None else "") for life in lives]
     if not any(value for _, values, _ in parts for value in values):
         return Chart("sessions", title, "Neither creation nor first runs were measured.", None)
     figure = go.Figure()
@@ -187,12 +211,21 @@ def _sessions(lives: Sequence[SessionLife]) -> Chart:
             textangle=0,
             meta={"color": color},
         )
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="stack", uniformtext={"mode": "hide", "minsize": 11})
     figure.update_xaxes(title="ms")
     figure.update_yaxes(autorange="reversed")
     re_inits = sum(life.session.replaces is not None for life in lives)
-    summary = f"{len(lives)} sessions, {re_inits} of them re-initialisations (↻)."
+    summary = "One session, never built again."
+    if len(lives) > 1:
+        summary = f"{len(lives)} sessions, {re_inits} of them re-initialisations (↻)."
     return Chart("sessions", title, summary, _styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
+
+
+def _log_ticks(values_ns: Int64s) -> list[float]:
+    """1, 2 and 5 of each decade that the values touch, in ms."""
+    low, high = np.log10(values_ns.min() / _NS_PER_MS), np.log10(values_ns.max() / _NS_PER_MS)
+    decades = range(int(np.floor(low)), int(np.floor(high)) + 2)
+    return [factor * 10.0**decade for decade in decades for factor in (1, 2, 5)]
 
 
 def _ranking(
@@ -206,9 +239,10 @@ def _ranking(
         text=[format_ns(value) for value in values_ns],
         customdata=list(keys),
         hovertemplate="%{y}: %{text}<extra></extra>",
+        textposition="outside",
         meta={"color": color},
     )
-    figure.update_xaxes(title="ms")
+    figure.update_xaxes(title="ms", range=[0, _ROOM_FOR_TEXT * max(values_ns) / _NS_PER_MS])
     figure.update_yaxes(autorange="reversed")
     return _styled(figure, _bar_height(len(labels)), legend=False)
 
@@ -219,14 +253,24 @@ def _styled(figure: go.Figure, height: int, *, legend: bool) -> Mapping[str, obj
         height=height,
         margin={"l": 8, "r": 16, "t": 34 if legend else 8, "b": 40},
         showlegend=legend,
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False, "itemdoubleclick": False},
+        legend={
+            "orientation": "h",
+            "y": 1,
+            "yanchor": "bottom",
+            "x": 0,
+            "traceorder": "normal",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
         bargap=0.3,
         hovermode="closest",
         dragmode=False,
     )
     figure.update_xaxes(automargin=True, fixedrange=True)
     figure.update_yaxes(automargin=True, fixedrange=True)
-    figure.update_traces(cliponaxis=False, selector={"type": "bar"})
+    if figure.data[0].type == "bar":
+        figure.update_yaxes(showgrid=False)
+    figure.update_traces(cliponaxis=False, textfont={"size": 11}, selector={"type": "bar"})
     drawn: Mapping[str, object] = json.loads(figure.to_json())
     return drawn
 
@@ -239,6 +283,6 @@ def _node_ns(node: NodeTime, *, by_device: bool) -> int:
     return (node.device_ns or 0) if by_device else node.host_ns
 
 
-def _shortened(name: str, most: int = 34) -> str:
-    """Names of nodes differ at their end."""
-    return name if len(name) <= most else "…" + name[-most + 1 :]
+def _shortened(name: str, most: int = 48) -> str:
+    """Names of nodes differ at their end. plotly reads tags in labels, so a name's own are escaped."""
+    return escape(name if len(name) <= most else "…" + name[-most + 1 :], quote=False)

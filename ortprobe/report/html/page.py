@@ -106,6 +106,7 @@ def _words(judgement: Judgement, payload: Payload, charts: Sequence[Chart]) -> d
         "attribution": sections.attribution(judgement),
         "problems": sections.problem_rows(judgement),
         "costs": sections.tracing_cost(judgement),
+        "events": len(timeline.spans),
         "left_out": payload.marks_left_out,
         "has_charts": any(chart.figure for chart in charts),
     }
@@ -115,7 +116,10 @@ def _policy(scripts: Sequence[str]) -> str:
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
     )
-    return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 @cache

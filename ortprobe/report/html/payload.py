@@ -16,9 +16,11 @@ from ortprobe.timeline import NONE, Int64s, Timeline
 
 _DELTA = frozenset({"start", "ref", "correlation", "row", "node"})
 _MAX_TRIMS = 6
+_CROWDED = 1 / 3
+"""What takes less of the capture than this is zoomed to at first."""
 
 _EXPENDABLE = (Category.CUDA_CALL, Category.OVERHEAD, Category.RECORD, Category.TORCH, Category.RANGE, Category.LAUNCH)
-"""What goes first when the page must be smaller; what is not named here goes last. Within one, the shortest goes first."""
+"""What goes first when the page must be smaller, the shortest of each first; what is not named here goes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
     model = {
         "start_ns": str(timeline.start_ns),
         "span_ns": timeline.end_ns - timeline.start_ns,
+        "first_view": _first_view(judgement),
         "lanes": [asdict(lane) for lane in sheet.lanes],
         "rows": [[row.lane, row.layer, row.depth, row.heat] for row in sheet.rows],
         "row_offsets": offsets,
@@ -93,12 +96,11 @@ def _within_budget(marks: Marks, cited: Int64s, timeline: Timeline, budget_bytes
 
 def _by_worth(marks: Marks, cited: Int64s) -> Int64s:
     """Positions of marks, the most worth keeping first."""
-    worth = np.full(len(Category), len(_EXPENDABLE), np.int64)
-    for rank, category in enumerate(_EXPENDABLE):
-        worth[category] = rank
-    rank = worth[marks.category]
-    rank[np.isin(marks.ref, cited)] = len(_EXPENDABLE) + 1
-    return np.lexsort((marks.start_ns - marks.end_ns, -rank))
+    worth_of_category = np.full(len(Category), len(_EXPENDABLE), np.int64)
+    worth_of_category[list(_EXPENDABLE)] = np.arange(len(_EXPENDABLE))
+    worth = worth_of_category[marks.category]
+    worth[np.isin(marks.ref, cited)] = len(_EXPENDABLE) + 1
+    return np.lexsort((marks.start_ns - marks.end_ns, -worth))
 
 
 def _encode_marks(marks: Marks, timeline: Timeline) -> Encoded:
@@ -152,6 +154,22 @@ def _nodes(timeline: Timeline) -> dict[str, list[int]]:
         "op_type": nodes.op_type.tolist(),
         "provider": nodes.provider.tolist(),
     }
+
+
+def _first_view(judgement: Judgement) -> list[int]:
+    """The stretch to show at first: where the GPU was traced, else the runs, when it would be lost in the whole."""
+    timeline, devices = judgement.analyses.timeline, judgement.analyses.idle.devices
+    whole_ns = timeline.end_ns - timeline.start_ns
+    if devices:
+        first_ns, last_ns = min(each.start_ns for each in devices), max(each.end_ns for each in devices)
+    elif len(timeline.runs):
+        first_ns, last_ns = int(timeline.runs.start_ns.min()), int(timeline.runs.end_ns.max())
+    else:
+        return [0, whole_ns]
+    if last_ns - first_ns > _CROWDED * whole_ns:
+        return [0, whole_ns]
+    margin_ns = (last_ns - first_ns) // 20
+    return [first_ns - margin_ns - timeline.start_ns, last_ns + margin_ns - timeline.start_ns]
 
 
 def _sites(timeline: Timeline) -> dict[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from textwrap import dedent
 
 from ortprobe.report.html.tables import site_text
 from ortprobe.rules.engine import Judgement
@@ -37,6 +39,14 @@ class EvidenceButton:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a fix: prose, or code to copy."""
+
+    text: str
+    is_code: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FindingView:
     """One finding as the page shows it."""
 
@@ -53,7 +63,7 @@ class FindingView:
     where: tuple[str, ...]
     evidence: tuple[EvidenceButton, ...]
     evidence_left: int
-    fix: str
+    fix: tuple[Passage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +185,18 @@ def source_rows(timeline: Timeline) -> tuple[tuple[str, str, str, str], ...]:
     """Kind, path, spans and clock of each source."""
     clocks = {clock.source: clock for clock in timeline.clocks}
     return tuple(
-        (_SOURCE_LABELS[source.kind], source.path, f"{source.spans:,}", clock_sentence(clocks.get(index)))
+        (_SOURCE_LABELS[source.kind], source.path, f"{source.spans:,}", clock_sentence(clocks.get(index), source.kind))
         for index, source in enumerate(timeline.sources)
     )
 
 
-def clock_sentence(clock: ClockBound | None) -> str:
+def clock_sentence(clock: ClockBound | None, kind: SourceKind) -> str:
     """How far a source's clock can be off, in words."""
     if clock is None:
-        return "no statement about its clock"
+        is_reference = kind is SourceKind.TORCH_TRACE
+        return (
+            "states Unix time; the profiles are checked against it" if is_reference else "no statement about its clock"
+        )
     how = {
         ClockMethod.EPOCH: "states Unix time",
         ClockMethod.NESTING: "fitted: launches must lie inside their nodes",
@@ -237,8 +250,18 @@ def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
         where=tuple(site_text(site) for site in finding.where),
         evidence=_evidence(finding.evidence, timeline),
         evidence_left=max(0, len(finding.evidence) - _MAX_EVIDENCE),
-        fix=finding.fix,
+        fix=passages(finding.fix),
     )
+
+
+def passages(fix: str) -> tuple[Passage, ...]:
+    """A fix in prose and code: what is indented is code, and loses its indentation."""
+    found: list[Passage] = []
+    for is_code, lines in groupby(fix.strip("\n").splitlines(), key=lambda line: line.startswith("    ")):
+        text = "\n".join(lines)
+        if text.strip():
+            found.append(Passage(dedent(text) if is_code else text, is_code))
+    return tuple(found)
 
 
 def _evidence(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:

@@ -12,7 +12,7 @@ from ortprobe.analysis.waits import Wait, Waiter
 from ortprobe.report.html.marks import Category, MarkBlock, MarkSheet, NamePool, PageLane
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE, Int32s, Kind, LaneKind, Timeline
+from ortprobe.timeline import NONE, Int32s, Kind, Lane, LaneKind, Timeline
 
 _QUIET_THREAD_SPANS = 64
 """A thread with fewer spans than this, no run and no wait starts folded."""
@@ -65,11 +65,10 @@ def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
     _add_sessions(sheet, analyses.sessions.lives, timeline, names)
     _add_runs(sheet, judgement, names)
     waits = analyses.waits.waits
-    drawn_as_wait = {wait.span for wait in waits}
     for index in _lanes_of(timeline, LaneKind.THREAD):
         _add_thread(sheet, timeline, index, waits, names)
     for index in _lanes_of(timeline, LaneKind.STREAM):
-        _add_stream(sheet, timeline, index, waits, names, drawn_as_wait)
+        _add_stream(sheet, timeline, index, waits, names)
     piece = 0
     for device in analyses.idle.devices:
         _add_idle(sheet, device, names, first_piece=piece)
@@ -78,7 +77,7 @@ def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
 
 
 def stall_extent(wait: Wait, timeline: Timeline) -> tuple[int, int]:
-    """When a wait held its waiter back. A stream is held until the work it waits for ends; a call, as long as it lasts."""
+    """When a wait held its waiter back: a stream until the awaited work ends, a thread as long as its call lasts."""
     if wait.waiter is Waiter.STREAM and wait.stall_ns and wait.work != NONE:
         end_ns = int(timeline.spans.end_ns[wait.work])
         return end_ns - wait.stall_ns, end_ns
@@ -99,19 +98,19 @@ def _add_sessions(sheet: MarkSheet, lives: Sequence[SessionLife], timeline: Time
     pieces: list[tuple[int, int, str, int, int]] = []
     for life in lives:
         session = life.session
-        number = session.index + 1
+        number = session.index
         re_init = session.replaces is not None
-        label = f"re-init: session {number} replaces {(session.replaces or 0) + 1}" if re_init else ""
+        label = f"re-init: session {number} replaces {session.replaces}" if re_init else ""
         label = label or f"session {number}: {CREATION_LABELS[session.creation]}"
         category = Category.RE_INIT if re_init else Category.CREATION
         pieces.append((session.start_ns, session.end_ns, label, category, session.index))
         if life.end_ns > session.end_ns:
             title = f"session {number}" + (f" · {life.runs} runs" if life.runs else "")
             pieces.append((session.end_ns, life.end_ns, title, Category.SESSION, session.index))
-    lane = sheet.lane(PageLane("sessions", "Sessions", "creation, life, re-init"))
+    lane = sheet.lane(PageLane("sessions", "Sessions", "lives, re-inits"))
     sheet.layer(lane, "life", _synthetic(pieces, names), heat=True)
     phases = timeline.spans.of_kind(Kind.ORT_LOAD, Kind.ORT_INITIALIZE)
-    sheet.layer(lane, "load and initialise", _span_block(timeline, phases))
+    sheet.layer(lane, "load, init", _span_block(timeline, phases))
 
 
 def _add_runs(sheet: MarkSheet, judgement: Judgement, names: NamePool) -> None:
@@ -119,7 +118,7 @@ def _add_runs(sheet: MarkSheet, judgement: Judgement, names: NamePool) -> None:
     pieces = []
     for index in range(len(runs)):
         first = int(times.index_in_session[index]) == 0
-        label = f"run {index + 1}" + (" (first of session)" if first else "")
+        label = f"run {index}" + (" (first of session)" if first else "")
         category = Category.FIRST_RUN if first else Category.RUN
         pieces.append((int(runs.start_ns[index]), int(runs.end_ns[index]), label, int(category), index))
     lane = sheet.lane(PageLane("runs", "Runs", f"{len(runs):,} inferences"))
@@ -141,18 +140,12 @@ def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequenc
     sheet.layer(lane, "profiler", _span_block(timeline, mine[kinds == Kind.OVERHEAD]))
 
 
-def _add_stream(  # noqa: PLR0913 - one lane of the sheet takes what the sheet takes
-    sheet: MarkSheet,
-    timeline: Timeline,
-    index: int,
-    waits: Sequence[Wait],
-    names: NamePool,
-    drawn_as_wait: set[int],
-) -> None:
+def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequence[Wait], names: NamePool) -> None:
+    drawn_as_wait = {wait.span for wait in waits}
     mine = np.flatnonzero(timeline.spans.lane == index).astype(np.int32)
     kinds = timeline.spans.kind[mine]
     stream = timeline.lanes[index]
-    lane = sheet.lane(PageLane(f"lane{index}", stream.label, stream.owner.replace("+", " + ") or "stream"))
+    lane = sheet.lane(PageLane(f"lane{index}", stream.label, _stream_note(stream)))
     sheet.layer(lane, "ranges", _span_block(timeline, mine[kinds == Kind.GPU_ANNOTATION]))
     work = mine[np.isin(kinds, (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET, Kind.OTHER))]
     sheet.layer(lane, "device work", _span_block(timeline, work), heat=True)
@@ -161,6 +154,12 @@ def _add_stream(  # noqa: PLR0913 - one lane of the sheet takes what the sheet t
     others = [span for span in mine[kinds == Kind.WAIT].tolist() if span not in drawn_as_wait]
     marks = np.sort(np.concatenate((mine[kinds == Kind.EVENT_RECORD], np.array(others, np.int32))))
     sheet.layer(lane, "events", _span_block(timeline, marks.astype(np.int32)))
+
+
+def _stream_note(stream: Lane) -> str:
+    if stream.stream == NONE:
+        return "all streams"
+    return stream.owner.replace("+", " + ") or "stream"
 
 
 def _add_idle(sheet: MarkSheet, device: DeviceIdle, names: NamePool, *, first_piece: int) -> None:
@@ -174,7 +173,7 @@ def _add_idle(sheet: MarkSheet, device: DeviceIdle, names: NamePool, *, first_pi
         )
         for n, each in enumerate((piece for gap in device.gaps for piece in gap.pieces), start=first_piece)
     ]
-    lane = sheet.lane(PageLane(f"idle{device.device}", f"GPU {device.device} idle", "coloured by cause"))
+    lane = sheet.lane(PageLane(f"idle{device.device}", f"GPU {device.device} idle", "by cause"))
     sheet.layer(lane, "idle", _synthetic(pieces, names), heat=True)
 
 
@@ -202,7 +201,7 @@ def _wait_block(waits: Sequence[tuple[int, Wait]], timeline: Timeline, names: Na
 def _span_block(timeline: Timeline, chosen: Int32s) -> MarkBlock:
     spans, links = timeline.spans, timeline.links
     category = np.array([_SPAN_CATEGORY[kind] for kind in Kind], np.int32)[spans.kind[chosen]]
-    launches = np.isin(chosen, links.launch)
+    launches = np.isin(chosen, links.launch[timeline.device_ops.span])
     category[launches & (category == Category.CUDA_CALL)] = Category.LAUNCH
     return MarkBlock(
         start_ns=spans.start_ns[chosen],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ortprobe.analysis.idle import IdleGap
+from ortprobe.analysis.idle import DeviceIdle, IdleGap, IdlePiece
 from ortprobe.analysis.waits import Waiter
 from ortprobe.report.html.sheet import stall_extent
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
@@ -62,9 +62,9 @@ def _runs(judgement: Judgement) -> Table:
         return [None if column[i] == NONE else int(column[i]) for i in shown]
 
     columns = (
-        Column("Run", "int", [i + 1 for i in shown]),
-        Column("Session", "int", [None if runs.session[i] == NONE else int(runs.session[i]) + 1 for i in shown]),
-        Column("In session", "int", [int(times.index_in_session[i]) + 1 for i in shown]),
+        Column("Run", "int", list(shown)),
+        Column("Session", "int", [None if runs.session[i] == NONE else int(runs.session[i]) for i in shown]),
+        Column("In session", "int", [int(times.index_in_session[i]) for i in shown]),
         Column("Start", "time", [int(runs.start_ns[i]) - zero_ns for i in shown]),
         Column("Latency", "ns", measured(times.latency_ns)),
         Column("Input copies", "ns", measured(times.input_copies_ns)),
@@ -74,9 +74,8 @@ def _runs(judgement: Judgement) -> Table:
         Column("Attached", "text", [attached_text(int(times.attached[i])) for i in shown]),
         Column("Failed", "text", ["failed" if times.failed[i] else "" for i in shown]),
     )
-    return Table(
-        "runs", "Runs", _note(len(runs), len(shown), "runs", "the first"), columns, [f"r{i}" for i in shown], True
-    )
+    note = _note(len(runs), len(shown), "runs", "the first")
+    return Table("runs", "Runs", note, columns, [f"r{i}" for i in shown], open=True)
 
 
 def _sessions(judgement: Judgement) -> Table:
@@ -84,9 +83,9 @@ def _sessions(judgement: Judgement) -> Table:
     zero_ns = judgement.analyses.timeline.start_ns
     sessions = [life.session for life in lives]
     columns = (
-        Column("Session", "int", [each.index + 1 for each in sessions]),
+        Column("Session", "int", [each.index for each in sessions]),
         Column("Created", "text", [CREATION_LABELS[each.creation] for each in sessions]),
-        Column("Replaces", "int", [None if each.replaces is None else each.replaces + 1 for each in sessions]),
+        Column("Replaces", "int", [each.replaces for each in sessions]),
         Column("Start", "time", [each.start_ns - zero_ns for each in sessions]),
         Column("Creation", "ns", [life.creation_ns for life in lives]),
         Column("Load", "ns", [life.load_ns for life in lives]),
@@ -99,13 +98,8 @@ def _sessions(judgement: Judgement) -> Table:
         Column("Model", "text", [each.model for each in sessions]),
         Column("Line", "text", [site_text(each.site) for each in sessions]),
     )
-    return Table(
-        "sessions",
-        "Sessions",
-        _note(len(lives), len(lives), "sessions", ""),
-        columns,
-        [f"c{s.index}" for s in sessions],
-    )
+    note = _note(len(lives), len(lives), "sessions", "the first")
+    return Table("sessions", "Sessions", note, columns, [f"c{each.index}" for each in sessions])
 
 
 def site_text(site: Site | None) -> str:
@@ -120,7 +114,7 @@ def _nodes(judgement: Judgement) -> Table:
         Column("Node", "text", [node.name for node in shown]),
         Column("Op type", "text", [node.op_type for node in shown]),
         Column("Provider", "text", [node.provider.removesuffix("ExecutionProvider") for node in shown]),
-        Column("Session", "int", [node.session + 1 for node in shown]),
+        Column("Session", "int", [node.session for node in shown]),
         Column("GPU time", "ns", [node.device_ns for node in shown]),
         Column("over runs", "int", [node.device_runs for node in shown]),
         Column("Kernels", "int", [node.kernels for node in shown]),
@@ -144,39 +138,50 @@ def _waits(judgement: Judgement) -> Table:
         Column("Start", "time", [stall_extent(wait, timeline)[0] - timeline.start_ns for wait in shown]),
         Column("Call took", "ns", [wait.end_ns - wait.start_ns for wait in shown]),
         Column("Stalled", "ns", [wait.stall_ns for wait in shown]),
-        Column("Run", "int", [None if wait.run == NONE else wait.run + 1 for wait in shown]),
+        Column("Run", "int", [None if wait.run == NONE else wait.run for wait in shown]),
     )
     note = _note(len(waits), len(shown), "waits", "the longest")
     return Table("waits", "Waits", note, columns, [f"w{i}" for i in longest])
 
 
+@dataclass(frozen=True, slots=True)
+class _ShownGap:
+    device: int
+    gap: IdleGap
+    main: int
+    """Its longest piece."""
+    key: str
+
+    @property
+    def main_piece(self) -> IdlePiece:
+        return self.gap.pieces[self.main]
+
+
 def _gaps(judgement: Judgement) -> Table:
     zero_ns = judgement.analyses.timeline.start_ns
-    gaps: list[tuple[int, IdleGap, int]] = []
-    piece = 0
-    for device in judgement.analyses.idle.devices:
-        for gap in device.gaps:
-            gaps.append((device.device, gap, piece))
-            piece += len(gap.pieces)
-    longest = _longest(len(gaps), _MAX_GAPS, lambda i: gaps[i][1].end_ns - gaps[i][1].start_ns)
-    shown = [gaps[i] for i in longest]
-    main = [max(range(len(gap.pieces)), key=lambda i, gap=gap: _length(gap, i), default=0) for _, gap, _ in shown]
+    gaps = list(_numbered_gaps(judgement.analyses.idle.devices))
+    shown = [gaps[i] for i in _longest(len(gaps), _MAX_GAPS, lambda i: gaps[i].gap.end_ns - gaps[i].gap.start_ns)]
     columns = (
-        Column("Start", "time", [gap.start_ns - zero_ns for _, gap, _ in shown]),
-        Column("Idle", "ns", [gap.end_ns - gap.start_ns for _, gap, _ in shown]),
-        Column("GPU", "int", [device for device, _, _ in shown]),
-        Column(
-            "Mostly", "text", [CAUSE_LABELS[gap.pieces[i].cause] for (_, gap, _), i in zip(shown, main, strict=True)]
-        ),
-        Column("for", "ns", [_length(gap, i) for (_, gap, _), i in zip(shown, main, strict=True)]),
-        Column("Pieces", "int", [len(gap.pieces) for _, gap, _ in shown]),
+        Column("Start", "time", [each.gap.start_ns - zero_ns for each in shown]),
+        Column("Idle", "ns", [each.gap.end_ns - each.gap.start_ns for each in shown]),
+        Column("GPU", "int", [each.device for each in shown]),
+        Column("Mostly", "text", [CAUSE_LABELS[each.main_piece.cause] for each in shown]),
+        Column("for", "ns", [each.main_piece.end_ns - each.main_piece.start_ns for each in shown]),
+        Column("Pieces", "int", [len(each.gap.pieces) for each in shown]),
     )
-    keys = [f"i{first + i}" for (_, _, first), i in zip(shown, main, strict=True)]
-    return Table("gaps", "Idle gaps", _note(len(gaps), len(shown), "gaps", "the longest"), columns, keys)
+    note = _note(len(gaps), len(shown), "gaps", "the longest")
+    return Table("gaps", "Idle gaps", note, columns, [each.key for each in shown])
 
 
-def _length(gap: IdleGap, piece: int) -> int:
-    return gap.pieces[piece].end_ns - gap.pieces[piece].start_ns
+def _numbered_gaps(devices: Sequence[DeviceIdle]) -> Iterator[_ShownGap]:
+    """Gaps with the key of their longest piece; pieces are numbered across all devices, as `sheet` numbers them."""
+    first = 0
+    for device in devices:
+        for gap in device.gaps:
+            lengths = [piece.end_ns - piece.start_ns for piece in gap.pieces]
+            main = lengths.index(max(lengths))
+            yield _ShownGap(device.device, gap, main, f"i{first + main}")
+            first += len(gap.pieces)
 
 
 def _longest(count: int, most: int, length_ns: Callable[[int], int]) -> list[int]:
@@ -186,4 +191,6 @@ def _longest(count: int, most: int, length_ns: Callable[[int], int]) -> list[int
 def _note(total: int, shown: int, what: str, which: str) -> str:
     if not total:
         return f"no {what} in this capture"
+    if total == 1:
+        return f"1 {what.removesuffix('s')}"
     return f"{total:,} {what}" if shown == total else f"{which} {shown:,} of {total:,} {what}; {total - shown:,} more"

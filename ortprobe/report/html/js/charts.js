@@ -5,6 +5,8 @@ const CHART_COLORS = {
   dark: ["#56b4e9", "#e8793a", "#22b183", "#cc79a7", "#d5c740", "#9aa4af"],
 };
 
+const NARROW_PIXELS = 480, NARROW_LABEL = 22;
+
 class Charts {
   constructor(figures, timeline) {
     this.figures = figures;
@@ -20,15 +22,19 @@ class Charts {
     document.head.append(script);
     for (const figure of wanted) {
       const box = byId(`chart-${figure.key}`);
-      const layout = { ...figure.plotly.layout, ...this.themed(figure.plotly.layout) };
-      await Plotly.newPlot(box, this.colored(figure.plotly.data), layout, { displayModeBar: false, responsive: true });
+      await Plotly.newPlot(box, this.colored(figure.plotly.data), this.laidOut(figure, box), { displayModeBar: false, responsive: true });
       box.on("plotly_click", ({ points }) => { if (points[0].customdata) this.timeline.reveal([points[0].customdata].flat()[0]); });
       this.drawn.push([box, figure]);
     }
   }
 
   retheme() {
-    for (const [box, figure] of this.drawn) Plotly.react(box, this.colored(figure.plotly.data), { ...figure.plotly.layout, ...this.themed(figure.plotly.layout) });
+    for (const [box, figure] of this.drawn) Plotly.react(box, this.colored(figure.plotly.data), this.laidOut(figure, box));
+  }
+
+  laidOut(figure, box) {
+    const layout = { ...figure.plotly.layout, ...this.themed(figure.plotly.layout) };
+    return box.clientWidth < NARROW_PIXELS ? narrowed(layout, figure.plotly.data) : layout;
   }
 
   colored(data) {
@@ -46,4 +52,19 @@ class Charts {
       xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
     };
   }
+}
+
+// Names of nodes are paths, which differ at their end.
+function narrowLabel(label) {
+  if (label.length <= NARROW_LABEL) return label;
+  return label.includes("/") ? `…${label.slice(1 - NARROW_LABEL)}` : `${label.slice(0, NARROW_LABEL - 1)}…`;
+}
+
+// On a phone: room for the figures beside the bars, and short labels.
+function narrowed(layout, data) {
+  const labels = data[0].orientation === "h" ? data[0].y : null;
+  const yaxis = labels && {
+    ...layout.yaxis, tickvals: labels, ticktext: labels.map(narrowLabel),
+  };
+  return { ...layout, margin: { ...layout.margin, r: 48 }, yaxis: yaxis || layout.yaxis };
 }

@@ -40,16 +40,16 @@ class Details {
     if (store.title(mark) !== label) add("Name", store.title(mark));
     add("Kind", PALETTE[store.categoryName(mark)].label);
     add("Lane", `${model.lanes[lane].label} · ${layer}`);
-    add("Start", `${formatNs(store.start[mark])} after the first event`);
+    add("Start", `${formatMoment(store.start[mark])} after the first event`);
     add("Duration", formatNs(store.duration[mark]));
     if (node >= 0) {
       add("ONNX node", store.names[model.nodes.name[node]]);
       add("Op type", `${store.names[model.nodes.op_type[node]]} on ${store.names[model.nodes.provider[node]] || "unknown provider"}`);
     }
     const run = store.run[mark];
-    if (run >= 0) add("Run", run + 1);
+    if (run >= 0) add("Run", run);
     const session = node >= 0 ? model.nodes.session[node] : run >= 0 ? model.runs_session[run] : -1;
-    if (session >= 0) add("Session", session + 1);
+    if (session >= 0) add("Session", session);
     const isSpan = store.keys[store.category[mark]] === "s", site = isSpan ? model.sites[store.ref[mark]] : undefined;
     if (site !== undefined) add("Line of code", store.names[site]);
     if (store.correlation[mark] >= 0) add("Correlation", store.correlation[mark]);
@@ -60,7 +60,7 @@ class Details {
   // Runs, sessions, waits and gaps have a table row of their own.
   tableFacts(mark, known) {
     const row = this.tables.rowOf(this.timeline.store.keyOf(mark).replace(/^l/, "c"));
-    return row ? row.filter(([term, value]) => value && !known.has(term)) : [];
+    return row ? row.filter(([term, value]) => value && value !== "–" && !known.has(term)) : [];
   }
 
   relationButtons(mark) {

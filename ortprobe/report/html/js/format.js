@@ -22,6 +22,11 @@ function formatTick(ns, stepNs) {
   return `${(ns / scale).toFixed(digits)} ${unit}`;
 }
 
+// A moment of the capture, to the microsecond.
+function formatMoment(ns) {
+  return `${(ns / 1e6).toLocaleString("en-US", { minimumFractionDigits: 3, maximumFractionDigits: 3 })} ms`;
+}
+
 function formatCount(count) {
   return count.toLocaleString("en-US");
 }

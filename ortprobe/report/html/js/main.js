@@ -13,7 +13,7 @@ async function loadTimeline(model) {
   store.spanNs = Math.max(1, model.span_ns);
   return new Timeline(store, new Relations(store, waits, pieces), {
     section: byId("timeline"), canvas: byId("tl-canvas"), axis: byId("tl-axis"), minimap: byId("tl-minimap"),
-    gutter: byId("tl-gutter"), search: byId("tl-search"), hits: byId("tl-hits"), area: byId("tl-area"),
+    gutter: byId("tl-gutter"), search: byId("tl-search"), hits: byId("tl-hits"), area: byId("tl-area"), base: byId("tl-base"),
   });
 }
 
@@ -87,11 +87,7 @@ function surface(timeline, charts) {
     selection: () => (timeline.selected < 0 ? null : timeline.store.keyOf(timeline.selected)),
     hits: () => timeline.search.hits.length,
     rect: key => timeline.rect(timeline.store.markOf(key)),
-    keys: category => {
-      const code = timeline.store.model.categories.indexOf(category), found = [];
-      timeline.store.category.forEach((each, mark) => { if (each === code) found.push(timeline.store.keyOf(mark)); });
-      return found;
-    },
+    keys: category => timeline.store.marksOf(category).map(mark => timeline.store.keyOf(mark)),
     mark: key => {
       const mark = timeline.store.markOf(key);
       return mark < 0 ? null : { start: timeline.store.start[mark], duration: timeline.store.duration[mark], label: timeline.store.label(mark) };

@@ -17,7 +17,7 @@ class Minimap {
     const pen = timeline.painter.fit(this.canvas, width, MINIMAP_HEIGHT);
     if (!this.heat) this.heat = this.paintHeat();
     pen.drawImage(this.heat, 0, 0, width, MINIMAP_HEIGHT);
-    const left = this.x(timeline.view.from), right = Math.max(left + 3, this.x(timeline.view.to));
+    const left = Math.min(this.x(timeline.view.from), width - 4), right = Math.max(left + 4, this.x(timeline.view.to));
     pen.globalAlpha = 0.62;
     pen.fillStyle = palette.ink.page;
     pen.fillRect(0, 0, left, MINIMAP_HEIGHT);
@@ -46,6 +46,9 @@ class Minimap {
         pen.fillRect(x * BIN_PIXELS, 3 + index * height, BIN_PIXELS, Math.max(1, height - 1));
       }
     });
+    pen.globalAlpha = 1;
+    pen.fillStyle = palette.ink.flag;
+    for (const mark of this.timeline.reInits) pen.fillRect(Math.round(this.x(store.start[mark])), 0, 2, MINIMAP_HEIGHT);
     return canvas;
   }
 

@@ -32,8 +32,8 @@ class Painter {
     pen.fillStyle = palette.ink.band;
     for (const lane of layout.lanes) pen.fillRect(0, lane.top - 3, width, lane.height + 5);
     this.gridLines(pen, layout.total);
-    for (let row = 0; row < store.model.rows.length; row++) this.row(pen, row);
     this.flagLines(pen, layout.total);
+    for (let row = 0; row < store.model.rows.length; row++) this.row(pen, row);
     this.arrows(pen);
     this.selection(pen);
     this.area(pen, layout.total);
@@ -60,9 +60,19 @@ class Painter {
     pen.globalAlpha = 1;
     for (let i = 0; i < labels.length; i += 4) {
       const [mark, left, right, hit] = labels.slice(i, i + 4);
-      pen.fillStyle = hit ? palette.labelInk[store.category[mark]] : palette.ink.soft;
-      pen.fillText(plainText(store.label(mark), right - left - 8, CHAR_WIDTH), left + 4, top + height / 2 + 0.5, right - left - 6);
+      this.label(pen, mark, left, right, top, height, hit);
     }
+  }
+
+  label(pen, mark, left, right, top, height, hit) {
+    const { store, palette } = this.timeline, category = store.category[mark];
+    const text = plainText(store.label(mark), right - left - 8, CHAR_WIDTH);
+    if (hit && text && palette.hatch[category]) {
+      pen.fillStyle = palette.fill[category];
+      pen.fillRect(left, top, Math.min(right - left - 1, pen.measureText(text).width + 9), height);
+    }
+    pen.fillStyle = hit ? palette.labelInk[category] : palette.ink.soft;
+    pen.fillText(text, left + 4, top + height / 2 + 0.5, right - left - 6);
   }
 
   boxes(pen, key, boxes, top, height) {
@@ -91,11 +101,13 @@ class Painter {
   }
 
   axis(pen, height) {
-    const { palette, width } = this.timeline, { step, at } = this.ticks();
+    const { palette, width, view } = this.timeline, { step, at } = this.ticks();
+    const base = axisBase(view);
+    this.timeline.parts.base.textContent = base ? `after ${formatMoment(base)}` : "after the first event";
     pen.fillStyle = palette.ink.page;
     pen.fillRect(0, 0, width, height);
     for (const tick of at) {
-      const x = Math.round(this.timeline.x(tick)), text = formatTick(tick, step);
+      const x = Math.round(this.timeline.x(tick)), text = (base ? "+" : "") + formatTick(tick - base, step);
       pen.fillStyle = palette.ink.line;
       pen.fillRect(x, height - 6, 1, 6);
       pen.fillStyle = palette.ink.soft;
@@ -109,8 +121,8 @@ class Painter {
     const left = Math.min(x, this.timeline.width - wide);
     pen.fillStyle = palette.ink.flag;
     pen.fillRect(left, 1, wide, 15);
-    pen.fillRect(x, 1, 2, 30);
-    pen.fillStyle = luminance(palette.ink.flag) > 0.3 ? "#111418" : "#ffffff";
+    pen.fillRect(x, 1, 2, 19);
+    pen.fillStyle = luminance(palette.ink.flag) > EVEN_CONTRAST ? "#111418" : "#ffffff";
     pen.fillText(label, left + 5, 9);
   }
 
@@ -172,4 +184,12 @@ class Painter {
     pen.fillRect(left, 0, 1, height);
     pen.fillRect(right - 1, 0, 1, height);
   }
+}
+
+// Far into a capture, and close up, only the last digits of a time differ: they count from a round moment before.
+function axisBase(view) {
+  const span = view.to - view.from;
+  if (view.from < 100 * span) return 0;
+  const round = 10 ** Math.ceil(Math.log10(span));
+  return Math.floor(view.from / round) * round;
 }

@@ -42,11 +42,14 @@ function currentTheme() {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
+// Black and white ink read equally well on a ground of this luminance.
+const EVEN_CONTRAST = 0.18;
+
 class Palette {
   constructor(categories, theme) {
     this.ink = INK[theme];
     this.fill = categories.map(name => PALETTE[name][theme]);
-    this.labelInk = this.fill.map(fill => (luminance(fill) > 0.3 ? "#111418" : "#ffffff"));
+    this.labelInk = this.fill.map(fill => (luminance(fill) > EVEN_CONTRAST ? "#111418" : "#ffffff"));
     this.hatch = categories.map(name => (PALETTE[name].hatch ? hatchPattern(PALETTE[name].hatch, theme) : null));
   }
 }

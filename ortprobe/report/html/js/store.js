@@ -68,6 +68,12 @@ class Store {
   end(mark) { return this.start[mark] + this.duration[mark]; }
   categoryName(mark) { return this.model.categories[this.category[mark]]; }
 
+  marksOf(category) {
+    const code = this.model.categories.indexOf(category), found = [];
+    this.category.forEach((each, mark) => { if (each === code) found.push(mark); });
+    return found;
+  }
+
   rowOf(mark) {
     let low = 0, high = this.offsets.length - 1;
     while (high - low > 1) {

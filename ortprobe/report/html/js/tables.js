@@ -3,7 +3,7 @@
 const PAGE_ROWS = 100;
 const WRITE = {
   text: value => value, int: value => (value === null ? "–" : formatCount(value)), ns: formatNs,
-  time: value => (value === null ? "not measured" : formatNs(value)), bytes: value => value,
+  time: value => (value === null ? "not measured" : formatMoment(value)),
 };
 
 class Tables {

@@ -9,13 +9,14 @@ class Timeline {
     this.parts = parts;
     this.layout = new Layout(store.model);
     this.search = new Search(store);
-    this.view = { from: 0, to: store.spanNs };
+    this.reInits = store.marksOf("RE_INIT");
     this.selected = -1;
     this.area = null;
     this.listeners = [];
     this.painter = new Painter(this);
     this.minimap = new Minimap(this, parts.minimap);
     this.gutter = new Gutter(this, parts.gutter);
+    this.show(...store.model.first_view);
     this.retheme();
     this.resize();
   }
@@ -73,7 +74,7 @@ class Timeline {
 
   fit(mark = this.selected) {
     if (mark < 0) return;
-    const margin = Math.max(this.store.duration[mark], 200) * 0.6;
+    const margin = Math.max(this.store.duration[mark], 200);
     this.show(this.store.start[mark] - margin, this.store.end(mark) + margin);
     this.remember();
   }
@@ -163,11 +164,6 @@ class Timeline {
 
   // Re-initialisations, as flags on the axis.
   flags() {
-    if (!this.reInits) {
-      const category = this.store.model.categories.indexOf("RE_INIT");
-      this.reInits = [];
-      this.store.category.forEach((each, mark) => { if (each === category) this.reInits.push(mark); });
-    }
     return this.reInits
       .map(mark => ({ mark, x: this.x(this.store.start[mark]), label: "↻ re-init" }))
       .filter(({ x }) => x >= 0 && x <= this.width);

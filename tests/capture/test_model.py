@@ -1,0 +1,59 @@
+"""Inputs made from a model's own shapes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ortprobe.capture.model import ModelInput, random_feeds, read_inputs
+from ortprobe.errors import UnreadableInput, UsageError
+
+IMAGE = ModelInput("x", "tensor(float)", ("N", 3))
+
+
+def test_inputs_are_read_with_their_free_dimensions(free_model: Path) -> None:
+    assert read_inputs(free_model) == (IMAGE,)
+
+
+def test_feeds_are_the_same_every_time_and_of_the_right_types() -> None:
+    inputs = (IMAGE, ModelInput("ids", "tensor(int64)", (2, "L")), ModelInput("mask", "tensor(bool)", ()))
+    feeds = random_feeds(inputs, {"N": 4, "L": 5}, {})
+    again = random_feeds(inputs, {"N": 4, "L": 5}, {})
+    assert {name: (feed.shape, feed.dtype.name) for name, feed in feeds.items()} == {
+        "x": ((4, 3), "float32"),
+        "ids": ((2, 5), "int64"),
+        "mask": ((), "bool"),
+    }
+    assert set(feeds["ids"].ravel()) <= {0, 1}
+    for name, feed in feeds.items():
+        np.testing.assert_array_equal(feed, again[name])
+
+
+def test_missing_dimension_is_asked_for_by_name() -> None:
+    with pytest.raises(UsageError, match=r"dimension 'N' of input 'x' \(N, 3\)\? Add --dim N=N, or --shape x=N,3"):
+        random_feeds((IMAGE,), {}, {})
+
+
+def test_shape_goes_before_dim() -> None:
+    assert random_feeds((IMAGE,), {"N": 4}, {"x": (7, 3)})["x"].shape == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("dims", "shapes", "message"),
+    [
+        ({"N": 4, "M": 2}, {}, "--dim M: the model's inputs have no such free dimension; they have N"),
+        ({"N": 4}, {"y": (1,)}, "--shape y: the model has no such input; it has x"),
+    ],
+)
+def test_options_that_name_nothing_are_refused(dims: dict, shapes: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        random_feeds((IMAGE,), dims, shapes)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"not a model at all", bytes(range(256))])
+def test_what_is_no_model_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.onnx").write_bytes(content)
+    with pytest.raises(UnreadableInput, match="is not an ONNX model"):
+        read_inputs(tmp_path / "bad.onnx")

@@ -1,0 +1,138 @@
+"""`ortprobe trace` from its command line: what it leaves, what it refuses, and with which exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from ortprobe.bundle import Call, read_bundle
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"], "/relu")],
+        "free",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ("N", 3))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ("N", 3))],
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+    return path
+
+
+def ortprobe(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ortprobe", *map(str, words)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=60, check=False)
+
+
+def test_model_leaves_a_bundle_with_runs_by_what_was_attached(tmp_path: Path, model: Path) -> None:
+    done = ortprobe("trace", "--no-report", "--dim", "N=2", "--active", 4, "--torch-runs", 3, model, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    folder = tmp_path / "reports" / "model.ortprobe"
+    assert {"ort-0.json", "torch-0.json.gz", "manifest.json", "hooks.jsonl"} <= {path.name for path in folder.iterdir()}
+    calls = [record for record in read_bundle(folder).records if isinstance(record, Call)]
+    attached = Counter(call.attached for call in calls if call.what == "run_with_iobinding")
+    assert attached == {3: 4, 2: 3, 0: 50}
+    assert "no CUDA GPU: running on the CPU" in done.stderr
+    assert "reports/model.ortprobe" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["bad.onnx"], "bad.onnx: is not an ONNX model"),
+        (["missing.onnx"], "missing.onnx: can't be read (No such file or directory)"),
+        (["missing.py"], "missing.py: no such file"),
+        (["model.onnx"], "how large is dimension 'N' of input 'x' (N, 3)? Add --dim N=N"),
+        (["--dim", "N=2", "model.onnx", "word"], "a model takes no arguments"),
+        (["--example", "nothing"], "--example nothing: there is no such example; there are missing-wait"),
+        (["-m", "no.such.module"], "-m no.such.module:"),
+        (["broken.py"], "broken.py: is neither a model (.onnx) nor a Python program (SyntaxError"),
+        (["-o", "model.onnx/out", "fine.py"], "can't be created"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    tmp_path: Path, model: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "bad.onnx").write_text("{")
+    (tmp_path / "broken.py").write_text("def (")
+    (tmp_path / "fine.py").write_text("print('the program ran')")
+    before = sorted(tmp_path.rglob("*"))
+    done = ortprobe("trace", *words, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("existing", ["fine.ortprobe", "fine.html", "findings.json"])
+def test_existing_outputs_are_refused_before_the_program_runs(tmp_path: Path, existing: str) -> None:
+    (tmp_path / "fine.py").write_text("print('the program ran')")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / existing).write_text("precious")
+    done = ortprobe("trace", "-o", "out", "fine.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{existing}: already there" in done.stderr
+    assert (out / existing).read_text() == "precious"
+
+
+def test_force_replaces_a_bundle_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "fine.py").write_text("print('the program ran')")
+    for _ in range(2):
+        done = ortprobe("trace", "--no-report", "--nvtx-only", "--force", "fine.py", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "the program ran\n")
+    folder = tmp_path / "reports" / "fine.ortprobe"
+    (folder / "manifest.json").unlink()
+    done = ortprobe("trace", "--no-report", "--nvtx-only", "--force", "fine.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is no ortprobe bundle" in done.stderr
+
+
+def test_words_behind_the_target_are_the_targets(tmp_path: Path) -> None:
+    (tmp_path / "args.py").write_text("import sys; print(sys.argv[1:])")
+    done = ortprobe(
+        "trace", "--no-report", "--nvtx-only", "--", "args.py", "--name", "x", "-o", "--", "y", cwd=tmp_path
+    )
+    assert done.stdout == "['--name', 'x', '-o', '--', 'y']\n"
+
+
+def test_options_behind_a_module_are_the_modules(tmp_path: Path) -> None:
+    (tmp_path / "mod.py").write_text("import sys; print(sys.argv[1:])")
+    done = ortprobe(
+        "trace", "--no-report", "--name", "x", "--nvtx-only", "-m", "mod", "--force", "-m", "z", cwd=tmp_path
+    )
+    assert done.stdout == "['--force', '-m', 'z']\n", done.stderr
+    assert (tmp_path / "reports" / "x.ortprobe").is_dir()
+
+
+def test_help_is_quick(tmp_path: Path) -> None:
+    start = time.perf_counter()
+    done = ortprobe("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert time.perf_counter() - start < 3.0  # 0.06 s of its own; the rest is for a busy machine
+    loaded = "import sys, ortprobe.cli, ortprobe; print(sorted({'torch', 'numpy', 'onnxruntime'} & set(sys.modules)))"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    light = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, env=env, check=True)
+    assert light.stdout == "[]\n"
+
+
+def test_nsys_line_names_the_same_target(tmp_path: Path) -> None:
+    done = ortprobe("nsys", "--example", "missing-wait", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("nsys profile -t cuda,nvtx --cuda-event-trace=true")
+    assert done.stdout.rstrip().endswith("-m ortprobe trace --nvtx-only --no-report --example missing-wait")

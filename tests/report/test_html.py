@@ -1,0 +1,317 @@
+"""The page of a real capture, and of hostile and empty ones, as Chromium shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.report.html import render_html
+from ortprobe.report.verdict import verdict
+from ortprobe.rules import judge
+from tests.captures import racy, resnet
+from tests.report.browser import Opened, chromium, opener
+from tests.scene import Scene
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+OpenPage = Callable[..., Opened]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def open_page(browser: Browser) -> OpenPage:
+    return opener(browser)
+
+
+@pytest.fixture(scope="module")
+def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("html") / "resnet.html"
+    file.write_text(render_html(judge(Analyses(resnet()))), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def resnet_page(open_page: OpenPage, resnet_file: Path) -> Opened:
+    """Shared by tests that look, or that put back what they change."""
+    return open_page(resnet_file)
+
+
+def hostile_scene() -> Scene:
+    scene = Scene(window_us=(0, 4000))
+    profile = scene.profile(100)
+    profile.load(100, 50).initialize(150, 80).run(1000, 400).node(HOSTILE, 1010, 300)
+    scene.session(0, 90, 160, model=HOSTILE, site="app.py:3")
+    scene.hook(HOSTILE, 900, 20, site=f"{HOSTILE}:7")
+    scene.annotation(HOSTILE, 950, 500).torch_op("\u2028" + HOSTILE, 960, 10)
+    return scene.launch(f"kernel<{HOSTILE}>", 1020, 1100, 200, 5).launch("other & <b>", 1500, 1600, 40, 6)
+
+
+def test_opens_without_complaint_and_without_the_network(resnet_page: Opened) -> None:
+    assert resnet_page.complaints == []
+    assert [url for url in resnet_page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_verdict_is_the_first_heading_and_on_the_first_screen(resnet_page: Opened) -> None:
+    heading = resnet_page.page.locator("h1, h2, h3").first
+    assert heading.inner_text().casefold() == verdict(judge(Analyses(resnet()))).casefold()
+    assert resnet_page.page.locator(".causes").bounding_box()["y"] < 800
+
+
+def test_every_chart_is_drawn_by_the_bundle(resnet_page: Opened) -> None:
+    assert resnet_page.page.evaluate("ortprobe.stats().charts") == 5
+    assert resnet_page.page.locator(".plot svg .point").count() > 30
+
+
+@pytest.mark.parametrize("category", ["RE_INIT", "CREATION", "HOST_WAIT", "STREAM_WAIT", "IDLE_HOST", "IDLE_SETUP"])
+def test_waits_idle_time_and_sessions_are_marks_to_click(resnet_page: Opened, category: str) -> None:
+    key = resnet_page.page.evaluate(f"ortprobe.keys('{category}')[0]")
+    resnet_page.page.evaluate(f"ortprobe.select('{key}')")
+    resnet_page.page.keyboard.press("Escape")
+    assert resnet_page.page.evaluate("ortprobe.selection()") is None
+    resnet_page.click_mark(key)
+    assert resnet_page.page.evaluate("ortprobe.selection()") == key
+    assert resnet_page.page.locator("#tl-details h3").inner_text()
+
+
+def test_the_re_init_is_seen_without_zooming(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    box = opened.page.evaluate("ortprobe.rect(ortprobe.keys('RE_INIT')[0])")
+    assert box["right"] - box["left"] > 50
+    opened.page.locator("#tl-axis").scroll_into_view_if_needed()
+    opened.page.locator("#tl-axis").click(position={"x": box["left"] + 12, "y": 8})
+    assert opened.page.evaluate("ortprobe.selection()") == "c1"
+    assert "re-init" in opened.page.locator("#tl-details h3").inner_text()
+
+
+def test_a_kernel_leads_to_its_launch_and_its_node(resnet_page: Opened) -> None:
+    key = resnet_page.page.evaluate("ortprobe.keys('KERNEL')[1500]")
+    resnet_page.page.evaluate(f"ortprobe.select('{key}')")
+    assert resnet_page.page.evaluate(f"ortprobe.relations('{key}')") == ["launched by", "its ONNX node"]
+    facts = resnet_page.page.locator("#tl-details dl").inner_text()
+    assert "ONNX node" in facts
+    assert "Correlation" in facts
+    assert "kineto.json.gz, row" in facts
+    resnet_page.page.locator("#tl-details button", has_text="cudaLaunchKernel").click()
+    assert "launch" in resnet_page.page.locator("#tl-details dl").inner_text()
+
+
+def test_evidence_of_a_finding_zooms_to_it_and_selects_it(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    whole = opened.page.evaluate("ortprobe.view()")
+    button = opened.page.locator(".evidence button").first
+    key = button.get_attribute("data-show")
+    button.click()
+    assert opened.page.evaluate("ortprobe.selection()") == key
+    mark, view = opened.page.evaluate(f"ortprobe.mark('{key}')"), opened.page.evaluate("ortprobe.view()")
+    assert view["from"] < mark["start"] < mark["start"] + mark["duration"] < view["to"]
+    assert view != whole
+
+
+def test_keys_zoom_pan_fit_and_step(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    page, before = opened.page, opened.page.evaluate("ortprobe.view()")
+    page.keyboard.press("KeyW")
+    closer = page.evaluate("ortprobe.view()")
+    assert closer["to"] - closer["from"] == pytest.approx(0.7 * (before["to"] - before["from"]))
+    page.keyboard.press("KeyD")
+    assert page.evaluate("ortprobe.view().from") > closer["from"]
+    page.evaluate("ortprobe.select('r3')")
+    page.keyboard.press("Period")
+    assert page.evaluate("ortprobe.selection()") == "r4"
+    page.keyboard.press("Comma")
+    assert page.evaluate("ortprobe.selection()") == "r3"
+    page.keyboard.press("Digit0")
+    assert page.evaluate("ortprobe.view().from") == 0
+    page.keyboard.press("KeyF")
+    run = page.evaluate("ortprobe.mark('r3')")
+    assert page.evaluate("ortprobe.view().to") == pytest.approx(run["start"] + 2 * run["duration"])
+
+
+def test_the_help_opens_with_a_question_mark_and_closes_with_escape(resnet_page: Opened) -> None:
+    resnet_page.page.keyboard.press("?")
+    assert resnet_page.page.locator("#help").is_visible()
+    resnet_page.page.keyboard.press("Escape")
+    assert resnet_page.page.locator("#help").is_hidden()
+
+
+def test_search_counts_all_executions_of_a_node_and_steps_through_them(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    timeline = resnet()
+    opened.page.keyboard.press("Slash")
+    opened.page.keyboard.type("/conv1/Conv")
+    wanted = {i for i, name in enumerate(timeline.names) if "/conv1/conv" in name.lower()}
+    nodes = timeline.links.node
+    expected = sum(
+        int(name) in wanted or (node >= 0 and int(timeline.nodes.name[node]) in wanted)
+        for name, node in zip(timeline.spans.name.tolist(), nodes.tolist(), strict=True)
+    )
+    assert opened.page.evaluate("ortprobe.hits()") == expected
+    assert opened.page.locator("#tl-hits").inner_text() == f"{expected:,} hits"
+    opened.page.keyboard.press("Enter")
+    first = opened.page.evaluate("ortprobe.selection()")
+    opened.page.keyboard.press("Enter")
+    assert opened.page.evaluate("ortprobe.selection()") not in (None, first)
+
+
+def test_the_address_restores_view_and_selection(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    opened.page.evaluate("ortprobe.select('r7')")
+    opened.page.keyboard.press("KeyW")
+    fragment, view = opened.page.evaluate("location.hash"), opened.page.evaluate("ortprobe.view()")
+    again = open_page(resnet_file, fragment=fragment)
+    assert again.page.evaluate("ortprobe.selection()") == "r7"
+    restored = again.page.evaluate("ortprobe.view()")
+    assert restored["from"] == pytest.approx(view["from"], abs=1)
+    assert restored["to"] == pytest.approx(view["to"], abs=1)
+
+
+def test_dragging_measures_a_stretch(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    canvas = opened.page.locator("#tl-canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    opened.page.mouse.move(box["x"] + 100, box["y"] + 60)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + 400, box["y"] + 60, steps=3)
+    opened.page.mouse.up()
+    panel = opened.page.locator("#tl-area").inner_text()
+    assert panel.startswith("Measured: ")
+    assert "stream 29 · device work" in panel
+
+
+def test_shading_rests_on_exact_busy_time(resnet_page: Opened) -> None:
+    timeline = resnet()
+    lane = int(timeline.spans.lane[timeline.device_ops.span[1000]])
+    work = [span for span in timeline.device_ops.span.tolist() if timeline.spans.lane[span] == lane]
+    low, high = timeline.spans.start_ns[work[0]] + 500, timeline.spans.end_ns[work[-1]] - 500
+    expected = sum(
+        max(0, min(int(timeline.spans.end_ns[span]), int(high)) - max(int(timeline.spans.start_ns[span]), int(low)))
+        for span in work
+    )
+    zero = timeline.start_ns
+    assert resnet_page.page.evaluate(f"ortprobe.busy('s{work[0]}', {low - zero}, {high - zero})") == expected
+
+
+def test_drawing_costs_by_the_width_and_not_by_the_events(resnet_page: Opened) -> None:
+    resnet_page.page.evaluate("ortprobe.select('r0')")
+    resnet_page.page.keyboard.press("Digit0")
+    resnet_page.settle()
+    stats = resnet_page.page.evaluate("ortprobe.stats()")
+    assert resnet_page.page.evaluate("ortprobe.count") > 20_000
+    assert 50 < stats["marksDrawn"] < 5_000
+
+
+def test_tables_sort_filter_and_lead_to_the_timeline(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    table = opened.page.locator("#table-runs")
+    header = table.locator("th", has_text="Latency")
+    header.locator("button").click()
+    assert header.get_attribute("aria-sort") == "descending"
+    assert table.locator("tbody tr").first.get_attribute("data-key") == "r0"
+    assert table.locator("tbody tr").nth(1).get_attribute("data-key") == "r5"
+    opened.page.get_by_label("Filter Runs").fill("445 ms")
+    assert table.locator("tbody tr").count() == 1
+    table.locator("tbody tr td").nth(3).click()
+    assert opened.page.evaluate("ortprobe.selection()") == "r0"
+
+
+def test_a_bar_of_a_chart_leads_to_the_timeline(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    opened.page.locator("#chart-sessions .point path").last.click(force=True)
+    assert opened.page.evaluate("ortprobe.selection()") in ("c0", "c1")
+
+
+def test_a_lane_folds_from_the_keyboard(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    button = opened.page.locator("button.lane", has_text="thread 583")
+    height = opened.page.locator("#tl-canvas").bounding_box()["height"]
+    button.focus()
+    opened.page.keyboard.press("Enter")
+    opened.settle()
+    assert button.get_attribute("aria-expanded") == "false"
+    assert opened.page.locator("#tl-canvas").bounding_box()["height"] < height
+
+
+def test_hostile_names_are_text_and_nothing_else(open_page: OpenPage, tmp_path: Path) -> None:
+    file = tmp_path / "hostile.html"
+    file.write_text(render_html(judge(Analyses(hostile_scene().load(tmp_path)))), encoding="utf-8")
+    opened = open_page(file)
+    assert opened.complaints == []
+    assert opened.page.locator("img").count() == 0
+    key = opened.page.evaluate("ortprobe.keys('KERNEL')[0]")
+    opened.page.evaluate(f"ortprobe.select('{key}')")
+    assert HOSTILE in opened.page.locator("#tl-details").inner_text()
+    opened.page.locator("#tables details").nth(2).locator("summary").click()
+    assert HOSTILE in opened.page.locator("#table-nodes").inner_text()
+    assert HOSTILE in opened.page.locator("#chart-nodes").inner_text()
+    assert opened.page.locator("img").count() == 0
+
+
+def test_a_capture_without_a_gpu_says_so_where_charts_would_be(open_page: OpenPage, tmp_path: Path) -> None:
+    scene = Scene()
+    scene.profile(0).load(0, 50).initialize(50, 80).run(200, 400).node("n", 210, 300, provider="CPUExecutionProvider")
+    file = tmp_path / "cpu.html"
+    file.write_text(render_html(judge(Analyses(scene.load(tmp_path)))), encoding="utf-8")
+    opened = open_page(file)
+    assert opened.complaints == []
+    assert "No GPU trace in this capture" in opened.page.locator(".chart-idle").inner_text()
+    assert opened.page.locator("#chart-idle").count() == 0
+
+
+def test_a_capture_of_hooks_alone_has_its_calls_and_no_charts_of_what_was_not_measured(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    scene = Scene().session(0, 0, 500, site="app.py:3").hook("run", 600, 40, session=0, site="app.py:8")
+    file = tmp_path / "hooks.html"
+    file.write_text(render_html(judge(Analyses(scene.load(tmp_path)))), encoding="utf-8")
+    opened = open_page(file)
+    assert opened.complaints == []
+    opened.page.evaluate("ortprobe.select(ortprobe.keys('HOOK').at(-1))")
+    assert "app.py:8" in opened.page.locator("#tl-details").inner_text()
+    assert "No ONNX node has measured time" in opened.page.locator(".chart-nodes").inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(open_page: OpenPage, resnet_file: Path, theme: str) -> None:
+    opened = open_page(resnet_file, theme=theme)
+    opened.page.evaluate("ortprobe.select('w3')")
+    opened.page.locator("#tables details").nth(2).locator("summary").click()
+    found = Axe().run(opened.page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:120], each["nodes"][0]["failureSummary"]) for each in found] == []
+
+
+@pytest.mark.parametrize("width", [390, 768])
+def test_narrow_screens_do_not_scroll_sideways(open_page: OpenPage, resnet_file: Path, width: int) -> None:
+    opened = open_page(resnet_file, width=width)
+    for summary in opened.page.locator("details > summary").all():
+        if summary.locator("xpath=..").get_attribute("open") is None:
+            summary.click()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_theme_can_be_switched_and_charts_follow(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    color = "getComputedStyle(document.querySelector('#chart-idle .xtick text')).fill"
+    before = opened.page.evaluate(color)
+    opened.page.locator("#theme").click()
+    opened.until(f"{color} !== '{before}'")
+    assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(17, 21, 26)"
+
+
+def test_the_race_is_rendered_with_its_resolved_waits(open_page: OpenPage, tmp_path: Path) -> None:
+    file = tmp_path / "racy.html"
+    file.write_text(render_html(judge(Analyses(racy()))), encoding="utf-8")
+    opened = open_page(file)
+    assert opened.complaints == []
+    labels = opened.page.evaluate("ortprobe.keys('HOST_WAIT').flatMap(key => ortprobe.relations(key))")
+    assert "waited for" in labels
