@@ -42,3 +42,9 @@ def test_too_few_rounds(tmp_path):
 
 def test_resnet_in_a_loop_with_its_copies_keeps_the_gpu_fed():
     assert ask("I1", captures.resnet()) == Passed()
+
+
+def test_a_program_without_a_gpu_lacks_no_evidence(tmp_path):
+    outcome = ask("I1", Scene().session(0, 0, 100).hook("run", 200, 10, session=0).load(tmp_path))
+    assert isinstance(outcome, NotApplicable)
+    assert not outcome.evidence_missing
