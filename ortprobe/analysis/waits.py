@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -100,14 +100,19 @@ class _Scene:
     stream_lanes: Mapping[StreamKey, int]
     wait_kinds: Mapping[int, WaitKind]
     """Index in `Timeline.names` of each waiting call → what it does."""
+    only_device: int
+    """The device with work, when there is one alone: a call does not say which device it is for. Otherwise NONE."""
 
     @staticmethod
     def of(timeline: Timeline) -> _Scene:
         lanes = enumerate(timeline.lanes)
         names = enumerate(timeline.names)
+        work = work_by_stream(timeline)
+        devices = {device for device, _ in work}
         return _Scene(
             timeline=timeline,
-            work=work_by_stream(timeline),
+            work=work,
+            only_device=devices.pop() if len(devices) == 1 else NONE,
             stream_lanes={(lane.device, lane.stream): row for row, lane in lanes if lane.kind is LaneKind.STREAM},
             wait_kinds={row: WAITING_CALLS[base_name(name)] for row, name in names if base_name(name) in WAITING_CALLS},
         )
@@ -136,12 +141,11 @@ def _waits_without_record(scene: _Scene) -> Iterator[Wait]:
     waiting = calls[np.isin(spans.name[calls], list(scene.wait_kinds))]
     for call in np.setdiff1d(waiting, timeline.links.launch[timeline.waits.span]).tolist():
         kind = scene.kind_of_call(call)
-        if kind is WaitKind.STREAM_WAIT_EVENT:
-            yield _wait(scene, span=call, call=call, waiter=Waiter.STREAM, waiter_lane=NONE)
+        if kind is WaitKind.DEVICE_SYNC and scene.only_device != NONE:
+            yield _host_wait(scene, call, call, _launched(scene, list(scene.work), int(spans.start_ns[call])))
         else:
-            yield _host_wait(
-                scene, call, call, _of_the_only_device(scene, call) if kind is WaitKind.DEVICE_SYNC else None
-            )
+            of_stream = kind is WaitKind.STREAM_WAIT_EVENT
+            yield _unresolved(scene, call, call, Waiter.STREAM if of_stream else Waiter.HOST)
 
 
 def _blocking_copies(scene: _Scene) -> Iterator[Wait]:
@@ -151,13 +155,17 @@ def _blocking_copies(scene: _Scene) -> Iterator[Wait]:
     copies = timeline.spans.of_kind(Kind.MEMCPY)
     for copy in copies[timeline.links.launch[copies] != NONE].tolist():
         call = int(timeline.links.launch[copy])
-        copied = timeline.name_of(copy)
-        if "DtoH" not in copied or ("Async" in timeline.name_of(call) and "Pageable" not in copied):
-            continue
-        lane = timeline.lane_of(copy)
-        work = scene.work[lane.device, lane.stream]
-        row = int(np.flatnonzero(work.span == copy)[0])
-        yield _host_wait(scene, call, call, [((lane.device, lane.stream), row + 1)])
+        if _blocks(timeline.name_of(call), timeline.name_of(copy)):
+            lane = timeline.lane_of(copy)
+            key = (lane.device, lane.stream)
+            before = scene.work[key].enqueued_before(int(timeline.spans.correlation[copy]))
+            yield _host_wait(scene, call, call, [(key, before + 1)])
+
+
+def _blocks(call: str, copy: str) -> bool:
+    # A graph launch returns at once, whatever copies are in the graph.
+    is_copy = call.startswith(("cudaMemcpy", "cuMemcpy"))
+    return is_copy and "DtoH" in copy and ("Async" not in call or "Pageable" in copy)
 
 
 _Outstanding = list[tuple[StreamKey, int]]
@@ -189,52 +197,32 @@ def _launched(scene: _Scene, streams: list[StreamKey], before_ns: int) -> _Outst
     return [(key, scene.work[key].launched_before(before_ns)) for key in streams if key in scene.work]
 
 
-def _of_the_only_device(scene: _Scene, call: int) -> _Outstanding | None:
-    """A call does not say which device it is for; with work on one device alone there is no doubt."""
-    if len({device for device, _ in scene.work}) > 1:
-        return None
-    return _launched(scene, list(scene.work), int(scene.timeline.spans.start_ns[call]))
-
-
 def _host_wait(scene: _Scene, span: int, call: int, outstanding: _Outstanding | None) -> Wait:
-    spans = scene.timeline.spans
-    timed = call if call != NONE else span
-    start_ns, end_ns = int(spans.start_ns[timed]), int(spans.end_ns[timed])
-    lane = int(spans.lane[call]) if call != NONE else NONE
+    wait = _unresolved(scene, span, call, Waiter.HOST)
     if outstanding is None:
-        return _wait(scene, span=span, call=call, waiter=Waiter.HOST, waiter_lane=lane)
+        return wait
     last = {key: scene.work[key].done_before(count) for key, count in outstanding}
-    running = {key: done for key, done in last.items() if done[0] > start_ns}
-    until_ns, work = max(running.values(), default=(start_ns, NONE))
-    return _wait(
-        scene,
-        span=span,
-        call=call,
-        waiter=Waiter.HOST,
-        waiter_lane=lane,
+    running = {key: done for key, done in last.items() if done[0] > wait.start_ns}
+    until_ns, work = max(running.values(), default=(wait.start_ns, NONE))
+    return replace(
+        wait,
         waited_streams=tuple(stream for _, stream in running),
-        stall_ns=min(until_ns, end_ns) - start_ns,
+        stall_ns=min(until_ns, wait.end_ns) - wait.start_ns,
         work=work,
     )
 
 
 def _stream_wait(scene: _Scene, row: int, span: int, call: int) -> Wait:
-    timeline = scene.timeline
-    key = (int(timeline.waits.device[row]), int(timeline.waits.stream[row]))
-    lane = scene.stream_lanes.get(key, NONE)
+    waits = scene.timeline.waits
+    key = (int(waits.device[row]), int(waits.stream[row]))
+    wait = replace(_unresolved(scene, span, call, Waiter.STREAM), waiter_lane=scene.stream_lanes.get(key, NONE))
     outstanding = _recorded_work(scene, row)
     if outstanding is None:
-        return _wait(scene, span=span, call=call, waiter=Waiter.STREAM, waiter_lane=lane)
+        return wait
     until_ns, work = scene.work[outstanding[0][0]].done_before(outstanding[0][1]) if outstanding else (0, NONE)
-    stall_ns, held = 0, NONE
-    if key in scene.work:
-        stall_ns, held = _held_back(scene.work[key], timeline, span, until_ns)
-    return _wait(
-        scene,
-        span=span,
-        call=call,
-        waiter=Waiter.STREAM,
-        waiter_lane=lane,
+    stall_ns, held = _held_back(scene.work[key], scene.timeline, span, until_ns) if key in scene.work else (0, NONE)
+    return replace(
+        wait,
         waited_streams=tuple(stream for (_, stream), _ in outstanding) if work != NONE else (),
         stall_ns=stall_ns,
         work=work,
@@ -253,35 +241,24 @@ def _held_back(waiting: StreamWork, timeline: Timeline, span: int, until_ns: int
     return max(stall_ns, 0), int(waiting.span[following])
 
 
-def _wait(  # noqa: PLR0913
-    scene: _Scene,
-    *,
-    span: int,
-    call: int,
-    waiter: Waiter,
-    waiter_lane: int,
-    waited_streams: tuple[int, ...] = (),
-    stall_ns: int | None = None,
-    work: int = NONE,
-    held: int = NONE,
-) -> Wait:
+def _unresolved(scene: _Scene, span: int, call: int, waiter: Waiter) -> Wait:
+    """A wait as far as its call and its record alone tell."""
     timeline = scene.timeline
     timed = call if call != NONE else span
-    row = np.searchsorted(timeline.waits.span, span)
+    row = int(np.searchsorted(timeline.waits.span, span))
     recorded = row < len(timeline.waits.span) and timeline.waits.span[row] == span
-    work_lane = timeline.lane_of(work).device if work != NONE else NONE
     return Wait(
         span=span,
         call=call,
         name=timeline.name_of(timed),
         waiter=waiter,
-        waiter_lane=waiter_lane,
-        device=int(timeline.waits.device[row]) if recorded else work_lane,
-        waited_streams=waited_streams,
+        waiter_lane=int(timeline.spans.lane[call]) if waiter is Waiter.HOST and call != NONE else NONE,
+        device=int(timeline.waits.device[row]) if recorded else scene.only_device,
+        waited_streams=(),
         start_ns=int(timeline.spans.start_ns[timed]),
         end_ns=int(timeline.spans.end_ns[timed]),
-        stall_ns=stall_ns,
-        work=work,
-        held=held,
+        stall_ns=None,
+        work=NONE,
+        held=NONE,
         run=int(timeline.links.run[timed]),
     )

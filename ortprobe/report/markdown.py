@@ -96,10 +96,11 @@ def _devices(analyses: Analyses) -> Iterable[str]:
 
 def _nodes(analyses: Analyses) -> str:
     rows = [
-        (node.name, node.op_type, node.provider, format_ns(node.device_ns), format_ns(node.host_ns))
+        (str(node.session), node.name, node.op_type, node.provider, format_ns(node.device_ns), format_ns(node.host_ns))
         for node in analyses.nodes.nodes[:TOP_NODES]
     ]
-    return "## Dearest nodes\n\n" + _table(("node", "operator", "provider", "device", "host"), rows) if rows else ""
+    columns = ("session", "node", "operator", "provider", "device", "host")
+    return "## Dearest nodes\n\n" + _table(columns, rows) if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:

@@ -123,13 +123,13 @@ def _nodes(analyses: Analyses) -> RenderableType | None:
     if not times.nodes:
         return None
     measured = ("device", "host", "kernels") if times.by_device else ("host",)
-    table = _table("node", "operator", "provider", *measured, right_from=3)
+    table = _table("session", "node", "operator", "provider", *measured, right_from=4)
     for node in times.nodes[:TOP_NODES]:
         names = (node.name, node.op_type, node.provider.removesuffix("ExecutionProvider"))
         host, device = format_ns(node.host_ns), format_ns(node.device_ns)
         kernels = str(node.kernels) if node.device_ns is not None else NOT_MEASURED
         figures = (device, host, kernels) if times.by_device else (host,)
-        table.add_row(*(Text(printable(name)) for name in names), *figures)
+        table.add_row(str(node.session), *(Text(printable(name)) for name in names), *figures)
     shown = f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes)}"
     found = f"{times.kernels_with_node} of {times.kernels_of_ort} kernels of ORT have their node"
     note = f"{shown}; {found}" if times.by_device else f"{shown}, by host time: no device time was captured"

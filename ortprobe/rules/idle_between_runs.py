@@ -58,7 +58,10 @@ Prepare the next input while the GPU works on this one:
 def check(analyses: Analyses) -> Outcome:
     devices = analyses.idle.devices
     if not devices:
-        return NotApplicable(why="no device work was recorded", evidence_missing=True)
+        # A capture of our own that names no GPU is of a program without one; bare files leave that open.
+        capture = analyses.timeline.capture
+        why = "no device work was recorded"
+        return NotApplicable(why=why, evidence_missing=bool(capture.devices) or not capture.hooked)
     between, period_ns = _between_runs(analyses.timeline)
     if len(period_ns) < BETWEEN_RUNS_NEEDED:
         return NotApplicable(why="too few runs were recorded with the GPU to speak of a loop", evidence_missing=True)

@@ -47,8 +47,10 @@ Bind every output under its own name:
 class _Binding:
     """What one binding's outputs are bound to, as its calls go by."""
 
-    bound: dict[str, int] = field(default_factory=dict)
-    """Output name → hook row of its bind."""
+    bound: set[str] = field(default_factory=set)
+    """Names of all outputs bound."""
+    unused: dict[str, int] = field(default_factory=dict)
+    """Output name → hook row of its bind, for those bound since the last run."""
     lost: list[int] = field(default_factory=list)
     """Binds since the last run that another bind of the same name took the place of."""
 
@@ -77,11 +79,11 @@ def _walk(timeline: Timeline) -> tuple[dict[int, None], dict[str, int]]:
         if what in BINDS:
             _bind(timeline, binding, row)
         elif what == "clear_binding_outputs":
-            binding.bound.clear()
-            binding.lost.clear()
+            bindings[int(hooks.binding[row])] = _Binding()
         else:
             lost.update(dict.fromkeys(binding.lost))
             binding.lost.clear()
+            binding.unused.clear()
             for output in _outputs_of(timeline, row):
                 if output not in binding.bound:
                     unbound.setdefault(output, row)
@@ -91,12 +93,13 @@ def _walk(timeline: Timeline) -> tuple[dict[int, None], dict[str, int]]:
 def _bind(timeline: Timeline, binding: _Binding, row: int) -> None:
     hooks = timeline.hooks
     name = timeline.names[hooks.buffer[row]]
-    before = binding.bound.get(name, NONE)
+    before = binding.unused.get(name, NONE)
     addresses = {int(hooks.write_address[row]), int(hooks.write_address[before])}
     # Binding again to the same buffer, or to one that ORT allocates (no address), loses nothing.
     if before != NONE and len(addresses) == 2 and not addresses & {0, NONE}:
         binding.lost.append(before)
-    binding.bound[name] = row
+    binding.bound.add(name)
+    binding.unused[name] = row
 
 
 def _outputs_of(timeline: Timeline, row: int) -> tuple[str, ...]:

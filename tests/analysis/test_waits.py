@@ -116,6 +116,11 @@ def test_a_copy_to_the_host_holds_its_caller(tmp_path):
     assert (wait.name, wait.start_ns, wait.stall_ns) == ("cudaMemcpy", at_ns(0), 45_000)
 
 
+def test_a_graph_with_a_copy_in_it_holds_nobody(tmp_path):
+    scene = Scene().call("cudaGraphLaunch", 0, 5, 1).kernel("k", 10, 20, 1)
+    assert waits_of(scene.memcpy("Memcpy DtoH (Device -> Pinned)", 30, 5, 1).load(tmp_path)) == ()
+
+
 def test_resolution_on_real_captures():
     unresolved = Analyses(captures.resnet()).waits
     assert unresolved.unresolved == 10

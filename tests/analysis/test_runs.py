@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import captures
+import numpy as np
+import pytest
+from scene import Scene
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.runs import FEWEST_FOR_P99
+from ortprobe.timeline import NONE
+
+
+def hooked_runs(count: int, *, dur_us: float = 10, **fields: object) -> Scene:
+    scene = Scene().session(0, 0, 5)
+    for number in range(count):
+        scene.hook("run", 100 + number * 100, dur_us, session=0, **fields)
+    return scene
+
+
+def test_ten_runs_of_resnet():
+    runs = Analyses(captures.resnet()).runs
+    assert len(runs.latency_ns) == 10
+    assert runs.index_in_session.tolist() == [0, 1, 2, 3, 4] * 2
+    assert runs.first_ns == 445_412_000
+    assert runs.median_ns == pytest.approx(4.0e6, rel=0.1)
+    assert runs.untraced_median_ns is None
+    assert runs.p99_ns is None
+
+
+def test_the_gpu_is_as_busy_in_the_first_run_as_in_every_other():
+    busy_ns = Analyses(captures.resnet()).runs.device_busy_ns
+    assert (np.abs(busy_ns - np.median(busy_ns)) < 0.03 * np.median(busy_ns)).all()
+    assert busy_ns[0] == pytest.approx(1.79e6, rel=0.01)
+
+
+def test_phases_follow_the_call_from_start_to_return(tmp_path):
+    scene = Scene()
+    scene.profile().run(110, 50).node("n", 120, 20)
+    scene.session(0, 0, 5).hook("run", 100, 80, session=0, attached=1)
+    runs = Analyses(scene.load(tmp_path)).runs
+    phases = (runs.host_before_ns, runs.input_copies_ns, runs.execute_ns, runs.drain_ns, runs.host_after_ns)
+    assert [int(phase[0]) // 1000 for phase in phases] == [10, 1, 48, 1, 20]
+    assert sum(int(phase[0]) for phase in phases) == runs.latency_ns[0]
+
+
+def test_what_nobody_measured_is_not_zero(tmp_path):
+    runs = Analyses(hooked_runs(3).load(tmp_path)).runs
+    for column in (runs.host_before_ns, runs.execute_ns, runs.drain_ns, runs.device_busy_ns):
+        assert (column == NONE).all()
+    assert runs.traced_median_ns is None
+
+
+def test_a_run_without_device_work_under_a_gpu_trace_kept_the_device_free(tmp_path):
+    scene = Scene().launch("torch's", 0, 5, 5, 1).launch("torch's", 200, 205, 5, 2)
+    scene.profile().run(50, 50).node("n", 60, 20, provider="CPUExecutionProvider")
+    assert Analyses(scene.load(tmp_path)).runs.device_busy_ns.tolist() == [0]
+
+
+def test_medians_go_by_what_was_attached(tmp_path):
+    scene = Scene().session(0, 0, 5)
+    for number, (dur_us, attached) in enumerate([(90, 3), (30, 3), (32, 3), (20, 2), (22, 2), (10, 0), (12, 0)]):
+        scene.hook("run", 100 + number * 100, dur_us, session=0, attached=attached)
+    analyses = Analyses(scene.load(tmp_path))
+    overhead = analyses.overhead
+    assert analyses.runs.first_ns == 90_000
+    assert (overhead.traced_median_ns, overhead.torch_only_median_ns, overhead.untraced_median_ns) == (
+        31000,
+        21000,
+        11000,
+    )
+    assert overhead.ratio == pytest.approx(31 / 11)
+
+
+def test_runs_that_raised_are_in_no_statistic(tmp_path):
+    scene = hooked_runs(4).hook("run", 1000, 90_000, session=0, error="ValueError: no")
+    runs = Analyses(scene.load(tmp_path)).runs
+    assert runs.failed.tolist() == [False] * 4 + [True]
+    assert runs.median_ns == 10_000
+
+
+@pytest.mark.parametrize(("steady", "stated"), [(FEWEST_FOR_P99 - 1, False), (FEWEST_FOR_P99, True)])
+def test_a_percentile_needs_enough_runs(tmp_path, steady, stated):
+    runs = Analyses(hooked_runs(steady + 1).load(tmp_path)).runs
+    assert (runs.p99_ns is not None) is stated
+
+
+def test_an_empty_capture_has_no_figures(tmp_path):
+    analyses = Analyses(Scene().torch_op("aten::add", 0, 5).load(tmp_path))
+    assert analyses.runs.first_ns is None
+    assert analyses.idle.devices == ()
+    assert analyses.waits.waits == ()
+    assert analyses.nodes.nodes == ()
+    assert analyses.sessions.lives == ()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import captures
+from scene import Scene
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.sessions import SessionLives
+
+CUDA = "CUDAExecutionProvider"
+
+
+def lives_of(scene: Scene, folder) -> SessionLives:
+    return Analyses(scene.load(folder)).sessions
+
+
+def runs(scene: Scene, session: int, start_us: float, *durations_us: float, attached: int = 0) -> Scene:
+    for number, dur_us in enumerate(durations_us):
+        scene.hook("run", start_us + 1000 * number, dur_us, session=session, attached=attached)
+    return scene
+
+
+def test_two_lives_of_resnet():
+    sessions = Analyses(captures.resnet()).sessions
+    first, second = sessions.lives
+    assert (first.runs, second.runs) == (5, 5)
+    assert sessions.re_inits == 1
+    assert first.re_init_cost_ns is None
+    assert second.re_init_cost_ns == second.creation_ns + second.first_run_excess_ns == sessions.re_init_cost_ns
+    assert second.first_run_ns == 103_658_000
+    assert first.end_ns <= second.session.start_ns
+
+
+def test_a_re_initialisation_costs_its_creation_and_its_slow_first_run(tmp_path):
+    scene = Scene().session(0, 0, 100).session(1, 10_000, 300, reason="set_providers", replaces=0)
+    runs(runs(scene, 0, 1000, 50, 10, 10), 1, 20_000, 210, 10, 12, 8)
+    sessions = lives_of(scene, tmp_path)
+    assert sessions.re_init_cost_ns == 300_000 + 200_000
+    assert sessions.lives[0].end_ns == sessions.lives[1].session.start_ns
+
+
+def test_a_steady_run_is_one_under_the_same_tracing_as_the_first(tmp_path):
+    scene = runs(Scene().session(0, 0, 100), 0, 1000, 500, 40, 44, attached=3)
+    (life,) = lives_of(runs(scene, 0, 10_000, 10, 10, 10, 10, 10), tmp_path).lives
+    assert life.steady_run_ns == 42_000
+
+
+def test_one_more_run_is_not_enough_to_know_what_is_steady(tmp_path):
+    (life,) = lives_of(runs(Scene().session(0, 0, 100), 0, 1000, 500, 40), tmp_path).lives
+    assert life.steady_run_ns is None
+    assert life.first_run_excess_ns is None
+
+
+def test_a_creation_that_failed_is_no_re_initialisation(tmp_path):
+    scene = (
+        Scene().session(0, 0, 100).session(1, 10_000, 5, reason="set_providers", replaces=0, error="Unknown Provider")
+    )
+    sessions = lives_of(runs(scene, 0, 1000, 50, 10, 10), tmp_path)
+    assert sessions.re_inits == 0
+    assert sessions.re_init_cost_ns is None
+
+
+def test_options_that_went_back_to_their_defaults(tmp_path):
+    before = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "1", "device_id": "1", "prefer_nhwc": "0"}}
+    after = {CUDA: {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "0", "device_id": "0", "prefer_nhwc": "0"}}
+    scene = Scene().session(0, 0, 100, provider_options=before)
+    scene.session(
+        1, 10_000, 5, reason="set_providers", replaces=0, provider_options=after, previous_provider_options=before
+    )
+    (change,) = lives_of(scene, tmp_path).lives[1].options_reset
+    assert (change.option, change.before, change.after) == ("cudnn_conv_algo_search", "HEURISTIC", "EXHAUSTIVE")
+
+
+def test_the_same_model_again_when_the_session_before_is_done(tmp_path):
+    scene = Scene()
+    for number in range(3):
+        scene.session(number, number * 10_000, 100, model_path="m.onnx", owner=number)
+        runs(scene, number, number * 10_000 + 1000, 10)
+    assert [life.repeats for life in lives_of(scene, tmp_path).lives] == [None, 0, 1]
+
+
+def test_two_sessions_that_work_side_by_side_repeat_nothing(tmp_path):
+    scene = Scene().session(0, 0, 100, model_path="m.onnx").session(1, 200, 100, model_path="m.onnx", owner=1)
+    runs(runs(scene, 0, 1000, 10, 10), 1, 1500, 10, 10)
+    assert [life.repeats for life in lives_of(scene, tmp_path).lives] == [None, None]

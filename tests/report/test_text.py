@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import io
+
+import captures
+import pytest
+from rich.console import Console
+from scene import Scene
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.report.text import render_text
+from ortprobe.rules import judge
+from ortprobe.timeline import Timeline
+
+ESCAPE = "\x1b"
+
+
+def text_of(timeline: Timeline, **options: object) -> str:
+    out = io.StringIO()
+    render_text(judge(Analyses(timeline)), Console(file=out, width=120, **options))
+    return out.getvalue()
+
+
+def test_the_report_on_resnet():
+    text = text_of(captures.resnet())
+    assert text.splitlines()[0] == "The session was built again once, which cost 232 ms (S1)"
+    for said in (
+        "S1 warning",
+        "cost 232 ms, likely",
+        "2340 of 2340 kernels of ORT have their node",
+        "waits-unresolved",
+    ):
+        assert said in text
+    assert text.index("S1 warning") < text.index("F1 info") < text.index("Sessions") < text.index("Device")
+
+
+@pytest.mark.parametrize("capture", [captures.resnet, captures.racy, captures.healthy])
+def test_no_line_is_wider_than_the_terminal(capture):
+    assert max(len(line) for line in text_of(capture()).splitlines()) <= 120
+
+
+def test_colour_is_left_out_on_request(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[33m" not in text_of(captures.resnet(), force_terminal=True)
+    monkeypatch.delenv("NO_COLOR")
+    assert "\x1b[33m" in text_of(captures.resnet(), force_terminal=True)
+
+
+def test_names_from_a_trace_are_data(tmp_path):
+    scene = Scene()
+    scene.profile().run(10, 50).node(f"[bold red]{ESCAPE}[2Jboo[/]\nnext", 20, 20, op="[link=http://x]Conv")
+    text = text_of(scene.load(tmp_path))
+    assert "[bold red]" in text
+    assert "[link=http://x]Conv" in text
+    assert ESCAPE not in text
+    assert "\nnext" not in text
+
+
+def test_what_nobody_measured_reads_so(tmp_path):
+    text = text_of(Scene().session(0, 0, 100).hook("run", 200, 10, session=0).load(tmp_path))
+    assert "median not measured" in text
+    assert " 0 ns" not in text
+
+
+def test_the_line_to_change_is_named(tmp_path):
+    scene = Scene().session(0, 0, 100).hook("run", 200, 10, session=0)
+    scene.session(1, 1000, 100, reason="set_providers", replaces=0, site="app.py:12")
+    assert "at app.py:12" in text_of(scene.load(tmp_path))

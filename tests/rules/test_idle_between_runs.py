@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import captures
+from asking import ask, finding
+from scene import Scene
+
+from ortprobe.rules import NotApplicable, Passed, Severity
+
+
+def loop(rounds: int, busy_us: int, pause_us: int) -> Scene:
+    """Runs that keep the GPU busy to their end, with torch ops between them."""
+    scene, period = Scene(), busy_us + pause_us
+    for number in range(rounds):
+        begin = number * period
+        scene.hook("run", begin, busy_us, session=0, attached=2)
+        scene.launch("k", begin + 2, begin + 5, busy_us - 5, number + 1)
+        scene.torch_op("aten::stack", begin + busy_us + 1, pause_us - 2)
+    return scene.session(0, -1000, 100)
+
+
+def test_a_gpu_that_waits_for_the_host_in_each_round(tmp_path):
+    found = finding("I1", loop(8, 60, 40), tmp_path)
+    # Eight runs have seven gaps; the first run began 2 µs before the trace did.
+    assert (found.severity, found.count) == (Severity.INFO, 6)
+    assert found.cost_ns == 6 * 40_000
+    assert "torch-op 38.0 µs" in found.detail
+
+
+def test_a_gpu_that_is_fed_in_time(tmp_path):
+    assert ask("I1", loop(8, 95, 5).load(tmp_path)) == Passed()
+
+
+def test_one_slow_round_is_no_loop(tmp_path):
+    scene = loop(8, 95, 5)
+    scene.hook("run", 50_000, 95, session=0, attached=2).launch("k", 50_002, 50_005, 90, 99)
+    assert ask("I1", scene.load(tmp_path)) == Passed()
+
+
+def test_too_few_rounds(tmp_path):
+    assert isinstance(ask("I1", loop(3, 60, 40).load(tmp_path)), NotApplicable)
+
+
+def test_resnet_in_a_loop_with_its_copies_keeps_the_gpu_fed():
+    assert ask("I1", captures.resnet()) == Passed()
+
+
+def test_a_program_without_a_gpu_lacks_no_evidence(tmp_path):
+    outcome = ask("I1", Scene().session(0, 0, 100).hook("run", 200, 10, session=0).load(tmp_path))
+    assert isinstance(outcome, NotApplicable)
+    assert not outcome.evidence_missing

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import captures
+from asking import ask, finding, runs
+from scene import Scene
+
+from ortprobe.rules import Confidence, NotApplicable, Passed, Severity
+from ortprobe.timeline import Kind, Site
+
+
+def test_set_providers_between_runs(tmp_path):
+    scene = Scene().session(0, 0, 100)
+    scene.hook("set_providers", 9_990, 320, session=1, site="app.py:12")
+    scene.session(1, 10_000, 300, reason="set_providers", replaces=0, site="app.py:12")
+    runs(runs(scene, 0, 1000, 50, 10, 10), 1, 20_000, 210, 10, 10)
+    found = finding("S1", scene, tmp_path)
+    assert (found.count, found.cost_ns, found.severity, found.confidence) == (
+        1, 500_000, Severity.WARNING, Confidence.CERTAIN
+    )  # fmt: skip
+    assert found.where == (Site(file="app.py", line=12),)
+
+
+def test_resnet_was_re_initialised_once():
+    timeline = captures.resnet()
+    found = ask("S1", timeline)
+    assert (found.count, found.confidence) == (1, Confidence.LIKELY)
+    assert 220_000_000 < found.cost_ns < 240_000_000
+    assert [Kind(int(timeline.spans.kind[span])) for span in found.evidence] == [Kind.ORT_LOAD, Kind.ORT_INITIALIZE]
+
+
+def test_before_the_first_run_it_is_no_more_than_information(tmp_path):
+    scene = Scene().session(0, 0, 100).session(1, 200, 300, reason="set_providers", replaces=0)
+    assert finding("S1", runs(scene, 1, 1000, 50, 10, 10), tmp_path).severity is Severity.INFO
+
+
+def test_a_session_for_each_request(tmp_path):
+    scene = Scene()
+    for number in range(4):
+        scene.session(number, number * 10_000, 500, model_path="m.onnx", owner=number, site="serve.py:7")
+        runs(scene, number, number * 10_000 + 1000, 40)
+    found = finding("S1", scene, tmp_path)
+    assert (found.count, found.severity, found.confidence) == (3, Severity.WARNING, Confidence.LIKELY)
+    assert found.cost_ns == 1_500_000
+    assert found.where == (Site(file="serve.py", line=7),)
+
+
+def test_one_session_for_the_whole_program(tmp_path):
+    assert ask("S1", runs(Scene().session(0, 0, 100), 0, 1000, 50, 10, 10).load(tmp_path)) == Passed()
+
+
+def test_two_models_side_by_side(tmp_path):
+    scene = Scene().session(0, 0, 100, model_path="a.onnx").session(1, 200, 100, model_path="b.onnx", owner=1)
+    assert ask("S1", runs(runs(scene, 0, 1000, 10, 10), 1, 5000, 10, 10).load(tmp_path)) == Passed()
+
+
+def test_one_profile_without_hooks_can_not_tell():
+    outcome = ask("S1", captures.healthy())
+    assert isinstance(outcome, NotApplicable)
+    assert outcome.evidence_missing
