@@ -21,7 +21,7 @@ CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.LAUNCH_LATENCY: "launch latency",
     IdleCause.CROSS_STREAM_WAIT: "stream waits for a stream",
     IdleCause.BACK_TO_BACK: "between queued work",
-    IdleCause.NO_MORE_WORK: "no work before or after",
+    IdleCause.NO_MORE_WORK: "no work left",
     IdleCause.UNATTRIBUTED: "unattributed",
 }
 
