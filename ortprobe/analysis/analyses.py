@@ -34,7 +34,7 @@ class Analyses:
 
     @cached_property
     def races(self) -> InputOrder:
-        return compute_races(self.timeline, self.waits)
+        return compute_races(self.timeline)
 
     @cached_property
     def idle(self) -> Idle:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ortprobe.analysis.runs import TORCH_ALONE, RunTimes, median_ns
+import numpy as np
+
+from ortprobe.analysis.runs import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes, median_ns
 from ortprobe.analysis.waits import WaitTimes
-from ortprobe.timeline import Problem, ProblemKind, Timeline
+from ortprobe.timeline import NONE, Bools, Problem, ProblemKind, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ UNDERMINING = frozenset(
 
 The other kinds leave what is there true, and the rules that need what is missing say that they can't judge.
 """
+FEWEST_TO_COMPARE = 3
+"""Runs of each kind that a comparison of medians needs."""
 LOST_WORK_SHARE = 0.01
 """Launches without their work undermine a verdict above this share of all work. Kineto loses a few at the start of each
 profiling session (pytorch issue 192021), which moves no verdict."""
@@ -70,17 +74,40 @@ def compute_integrity(timeline: Timeline, waits: WaitTimes) -> Integrity:
 
 
 def compute_overhead(timeline: Timeline, runs: RunTimes) -> Overhead:
-    """Medians of steady runs by what was attached to them."""
+    """Medians of steady runs by what was attached to them, over runs that can be compared.
+
+    A program does other things around other runs, so like is compared with like: the steady runs of one session that
+    one line of the program made, of the session and line with the most of both kinds. Where no line made both, the
+    medians are those of all steady runs and the ratio is None.
+    """
     steady = (runs.index_in_session > 0) & ~runs.failed
-    torch_ns = median_ns(runs.latency_ns[steady & (runs.attached == TORCH_ALONE)])
-    traced_ns, untraced_ns = runs.traced_median_ns, runs.untraced_median_ns
+    alike = _alike(timeline, runs, steady)
+    shown = steady if alike is None else alike
+    torch_ns = median_ns(runs.latency_ns[shown & (runs.attached == TORCH_ALONE)])
+    traced_ns = median_ns(runs.latency_ns[shown & (runs.attached == ORT_AND_TORCH)])
+    untraced_ns = median_ns(runs.latency_ns[shown & (runs.attached == HOOKS_ALONE)])
     return Overhead(
         traced_median_ns=traced_ns,
         torch_only_median_ns=torch_ns,
         untraced_median_ns=untraced_ns,
-        ratio=traced_ns / untraced_ns if traced_ns and untraced_ns else None,
+        ratio=traced_ns / untraced_ns if alike is not None and traced_ns and untraced_ns else None,
         hook_cost_ns=timeline.capture.hook_cost_ns,
     )
+
+
+def _alike(timeline: Timeline, runs: RunTimes, steady: Bools) -> Bools | None:
+    """The steady runs of the session and line with the most runs both traced and untraced; None without such a line."""
+    hooked = timeline.runs.hook_span != NONE
+    site = np.full(len(hooked), NONE, np.int64)
+    site[hooked] = timeline.hooks.site[np.searchsorted(timeline.hooks.span, timeline.runs.hook_span[hooked])]
+    origin = timeline.runs.session.astype(np.int64) << 32 | (site & 0xFFFFFFFF)
+    best, most = None, FEWEST_TO_COMPARE - 1
+    for value in np.unique(origin[steady]).tolist():
+        group = steady & (origin == value)
+        both = min(int((group & (runs.attached == kind)).sum()) for kind in (ORT_AND_TORCH, HOOKS_ALONE))
+        if both > most:
+            best, most = group, both
+    return best
 
 
 def _own_checks(timeline: Timeline) -> tuple[Problem, ...]:

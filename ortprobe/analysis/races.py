@@ -13,8 +13,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from ortprobe.analysis.waits import Waiter, WaitTimes
-from ortprobe.timeline import NONE, Kind, Timeline
+from ortprobe.timeline import NONE, Bools, Kind, Timeline, WaitKind
+
+_QUERIES = ("cudaEventQuery", "cudaStreamQuery")
+"""CUPTI records these as synchronisations too, and they wait for nothing (kineto, CUPTI 12.9 and later)."""
 
 
 class Order(StrEnum):
@@ -51,11 +53,11 @@ class InputOrder:
     writes: tuple[InputWrite, ...]
 
 
-def compute_races(timeline: Timeline, waits: WaitTimes) -> InputOrder:
+def compute_races(timeline: Timeline) -> InputOrder:
     """Judge every run with a binding whose device work and input writes the capture holds."""
     first_work = _first_work(timeline)
     work_of_hook = _WorkOfHooks(timeline)
-    ordering = _Ordering(timeline, waits)
+    ordering = _Ordering(timeline)
     found = []
     for run, hook in _bound_runs(timeline):
         if run not in first_work:
@@ -138,52 +140,54 @@ class _WorkOfHooks:
 
 
 class _Ordering:
-    """Looks for a direct order between a write and a run."""
+    """Looks for a direct order between a write and a run: one stream, a host wait, a stream wait."""
 
-    def __init__(self, timeline: Timeline, waits: WaitTimes) -> None:
+    def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
-        self._host = [wait for wait in waits.waits if wait.waiter is Waiter.HOST]
-        self._host_start_ns = np.array([wait.start_ns for wait in self._host], np.int64)
-        records = timeline.waits
-        on_event = records.waited_stream != NONE
-        self._event_waits = np.flatnonzero(on_event)
-        self._event_start_ns = timeline.spans.start_ns[records.span[self._event_waits]]
+        spans, waits = timeline.spans, timeline.waits
+        call = timeline.links.launch[waits.span]
+        made_by = np.where(call == NONE, waits.span, call)
+        self._wait_ns = spans.start_ns[made_by]
+        self._wait_end_ns = spans.end_ns[made_by]
+        self._wait_lane = np.where(call == NONE, NONE, spans.lane[made_by])
+        queries = [number for number, name in enumerate(timeline.names) if name in _QUERIES]
+        self._blocks = ~np.isin(spans.name[made_by], queries)
+        device_syncs = [number for number, name in enumerate(timeline.names) if name == "cudaDeviceSynchronize"]
+        self._device_syncs = np.flatnonzero((spans.kind == Kind.CUDA_CALL) & np.isin(spans.name, device_syncs))
 
     def is_seen(self, written: int, first: int) -> bool:
-        """Whether the same stream, a host wait or a direct stream wait puts the write before the run."""
+        """Whether the write was made to end before the run's first device work."""
         spans, launch = self._timeline.spans, self._timeline.links.launch
         write_lane, run_lane = self._timeline.lane_of(written), self._timeline.lane_of(first)
         if (write_lane.device, write_lane.stream) == (run_lane.device, run_lane.stream):
             return True
         if NONE in (launch[written], launch[first]):
             return False
-        window_ns = int(spans.start_ns[launch[written]]), int(spans.start_ns[launch[first]])
-        return self._host_waited(written, window_ns) or self._stream_waited(written, run_lane.stream, window_ns)
-
-    def _host_waited(self, written: int, window_ns: tuple[int, int]) -> bool:
-        """A call that blocked the launching thread until the write's stream was done, and then the launch."""
-        spans = self._timeline.spans
-        lane = spans.lane[self._timeline.links.launch[written]]
-        stream = self._timeline.lane_of(written).stream
-        first, past = np.searchsorted(self._host_start_ns, window_ns)
-        return any(
-            wait.waiter_lane == lane
-            and spans.end_ns[written] <= wait.end_ns <= window_ns[1]
-            and (wait.name == "cudaDeviceSynchronize" or stream in wait.waited_streams)
-            for wait in self._host[first:past]
+        since_ns, until_ns = int(spans.end_ns[launch[written]]), int(spans.start_ns[launch[first]])
+        thread = int(spans.lane[launch[written]])
+        return self._device_synchronized(thread, since_ns, until_ns) or bool(
+            self._ordering_waits(written, run_lane.stream, thread, since_ns, until_ns).any()
         )
 
-    def _stream_waited(self, written: int, stream: int, window_ns: tuple[int, int]) -> bool:
-        """The run's stream was told to wait for an event that was recorded behind the write."""
-        records, spans = self._timeline.waits, self._timeline.spans
-        first, past = np.searchsorted(self._event_start_ns, window_ns)
-        rows = self._event_waits[first:past]
-        ordered = (
-            (records.stream[rows] == stream)
-            & (records.waited_stream[rows] == self._timeline.lane_of(written).stream)
-            & (records.record_correlation[rows] > spans.correlation[written])
+    def _ordering_waits(self, written: int, run_stream: int, thread: int, since_ns: int, until_ns: int) -> Bools:
+        """The synchronisation records between the write's launch and the run's that put one before the other."""
+        waits = self._timeline.waits
+        write_stream = self._timeline.lane_of(written).stream
+        between = (self._wait_ns >= since_ns) & (self._wait_ns < until_ns)
+        recorded_behind = (waits.waited_stream == write_stream) & (
+            waits.record_correlation > self._timeline.spans.correlation[written]
         )
-        return bool(ordered.any())
+        told = (waits.kind == WaitKind.STREAM_WAIT_EVENT) & (waits.stream == run_stream) & recorded_behind
+        on_stream = (waits.kind == WaitKind.STREAM_SYNC) & (waits.stream == write_stream)
+        on_event = (waits.kind == WaitKind.EVENT_SYNC) & recorded_behind
+        returned = (self._wait_lane == thread) & (self._wait_end_ns <= until_ns) & self._blocks
+        ordering: Bools = between & (told | ((on_stream | on_event) & returned))
+        return ordering
+
+    def _device_synchronized(self, thread: int, since_ns: int, until_ns: int) -> bool:
+        spans, calls = self._timeline.spans, self._device_syncs
+        inside = (spans.start_ns[calls] >= since_ns) & (spans.end_ns[calls] <= until_ns)
+        return bool((inside & (spans.lane[calls] == thread)).any())
 
 
 def has_device_bindings(timeline: Timeline) -> bool:

@@ -64,7 +64,7 @@ def check(analyses: Analyses) -> Outcome:
     if overlaps:
         return _finding(analyses, overlaps, unseen)
     if unseen:
-        why = f"{unseen} of {len(writes)} writes to inputs ended in time, and nothing that was seen makes them"
+        why = f"{unseen} of {len(writes)} writes to inputs ended in time, and nothing that was seen makes it so"
         return NotApplicable(why=why, evidence_missing=True)
     if not writes:
         bound = has_device_bindings(timeline)
@@ -77,7 +77,8 @@ def _finding(analyses: Analyses, overlaps: list[InputWrite], unseen: int) -> Fin
     timeline, total = analyses.timeline, len({write.run for write in analyses.races.writes})
     worst = min(overlaps, key=lambda write: write.slack_ns)
     runs = {write.run for write in overlaps}
-    latent = f" {unseen} more writes ended in time without anything that was seen to make them." if unseen else ""
+    more = "1 more write" if unseen == 1 else f"{unseen} more writes"
+    latent = f" {more} ended in time without anything that was seen to make it so." if unseen else ""
     return Finding(
         code=RULE.code,
         severity=Severity.ERROR,

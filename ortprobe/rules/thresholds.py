@@ -9,9 +9,9 @@ FIRST_RUN_EXCESS_NS = 5_000_000
 """F1: a first run that costs less than this on top is not worth a line."""
 REPEATED_SESSIONS = 2
 """S1: one more session of a model that was done running can have a reason; from here on it is a habit."""
-BETWEEN_RUNS_SHARE = 0.2
-"""I1: idle between two runs over the time from one run's start to the next, medians. Below it, overlapping the host's
-work could win less than a quarter of the run time."""
+BETWEEN_RUNS_SHARE = 0.4
+"""I1: idle between two runs over the time from one run's start to the next, medians. Tracing slows the host and with it
+this gap: the packaged examples, which leave nothing to overlap, show 0.21 to 0.25 while traced on an H100."""
 BETWEEN_RUNS_NEEDED = 5
 """I1: fewer gaps than this are no loop."""
 EVIDENCE_SPANS = 50

@@ -58,17 +58,32 @@ def test_a_run_without_device_work_under_a_gpu_trace_kept_the_device_free(tmp_pa
 
 def test_medians_go_by_what_was_attached(tmp_path):
     scene = Scene().session(0, 0, 5)
-    for number, (dur_us, attached) in enumerate([(90, 3), (30, 3), (32, 3), (20, 2), (22, 2), (10, 0), (12, 0)]):
+    runs = [(90, 3), (30, 3), (31, 3), (32, 3), (20, 2), (22, 2), (10, 0), (11, 0), (12, 0)]
+    for number, (dur_us, attached) in enumerate(runs):
         scene.hook("run", 100 + number * 100, dur_us, session=0, attached=attached)
     analyses = Analyses(scene.load(tmp_path))
     overhead = analyses.overhead
     assert analyses.runs.first_ns == 90_000
-    assert (overhead.traced_median_ns, overhead.torch_only_median_ns, overhead.untraced_median_ns) == (
-        31000,
-        21000,
-        11000,
-    )
+    medians_ns = (overhead.traced_median_ns, overhead.torch_only_median_ns, overhead.untraced_median_ns)
+    assert medians_ns == (31_000, 21_000, 11_000)
     assert overhead.ratio == pytest.approx(31 / 11)
+
+
+def test_tracing_is_judged_by_runs_that_one_line_made(tmp_path):
+    """A loop of slow runs is traced, and goes on untraced; then another line makes quick runs, all untraced."""
+    scene, at_us = Scene().session(0, 0, 5), 100
+    for dur_us, attached, site in [*[(30, 3, "app.py:1")] * 4, *[(29, 0, "app.py:1")] * 3, *[(5, 0, "app.py:9")] * 9]:
+        scene.hook("run", at_us, dur_us, session=0, attached=attached, site=site)
+        at_us += 100
+    assert Analyses(scene.load(tmp_path)).overhead.ratio == pytest.approx(30 / 29)
+
+
+def test_runs_of_different_lines_give_no_cost_of_tracing(tmp_path):
+    scene, at_us = Scene().session(0, 0, 5), 100
+    for dur_us, attached, site in [*[(30, 3, "app.py:1")] * 4, *[(5, 0, "app.py:9")] * 9]:
+        scene.hook("run", at_us, dur_us, session=0, attached=attached, site=site)
+        at_us += 100
+    assert Analyses(scene.load(tmp_path)).overhead.ratio is None
 
 
 def test_runs_that_raised_are_in_no_statistic(tmp_path):
