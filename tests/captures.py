@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from ortprobe.ingest import load_files
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.ingest import load_bundle, load_files
 from ortprobe.timeline import Timeline
 
 DATA = Path(__file__).parent / "data"
@@ -29,3 +30,9 @@ def racy() -> Timeline:
 def healthy() -> Timeline:
     """The same loop with `wait_stream` before and after each run; bare files."""
     return load_files(ort=[RACE / "healthy_ort.json.gz"], torch=[RACE / "healthy_kineto.json.gz"])
+
+
+@cache
+def example(name: str) -> Analyses:
+    """A packaged example, traced on an H100: `missing-wait`, `set-providers` or `healthy`; a bundle."""
+    return Analyses(load_bundle(DATA / "h100-examples" / f"{name}.ortprobe"))

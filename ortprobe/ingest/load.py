@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ortprobe.bundle import Bundle, Lost, Manifest, ProfileEnded, SessionCreated, Window, read_bundle
@@ -99,7 +100,7 @@ def _bundled_traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace
             problems.append(Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.file}: is not in the bundle"))
             continue
         try:
-            trace = read_kineto(path)
+            trace = replace(read_kineto(path), path=record.file)
         except UnreadableInput as error:
             problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
             continue
@@ -129,7 +130,8 @@ def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[Ort
                 problems.append(Problem(kind=ProblemKind.EMPTY_SOURCE, detail=detail))
             continue
         try:
-            profiles.append((read_ort_profile(path), created))
+            profile = replace(read_ort_profile(path), path=files[created.session])
+            profiles.append((profile, created))
         except UnreadableInput as error:
             problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
     return profiles

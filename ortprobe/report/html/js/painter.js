@@ -45,11 +45,12 @@ class Painter {
     const batches = new Map(), labels = [], nsPerPixel = (view.to - view.from) / width;
     store.visible(row, view.from, view.to, width, (start, end, mark, first, count, busy) => {
       const left = Math.max(-2, this.timeline.x(start)), right = Math.min(width + 2, this.timeline.x(end));
-      const category = store.category[mark], least = ALWAYS_VISIBLE.has(store.model.categories[category]) ? 3 : 1;
+      const category = store.category[mark], alone = count === 1;
+      const stands = ALWAYS_VISIBLE.has(store.model.categories[category]), least = stands && alone ? 3 : 1;
       const wide = Math.max(least, right - left);
       const hit = !search.active || search.hitsIn(first, first + count) > 0;
-      const share = count === 1 && right - left >= 1 ? 1 : busy / (wide * nsPerPixel);
-      const shade = least > 1 || share > 0.85 ? 3 : share > 0.5 ? 2 : share > 0.2 ? 1 : 0;
+      const share = alone && right - left >= 1 ? 1 : busy / (wide * nsPerPixel);
+      const shade = least > 1 || share > 0.85 ? 3 : share > 0.5 ? 2 : share > 0.2 || stands ? 1 : 0;
       const key = hit ? category * 4 + shade : DIMMED;
       if (!batches.has(key)) batches.set(key, []);
       batches.get(key).push(left, wide);
