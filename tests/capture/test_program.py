@@ -120,7 +120,7 @@ def test_module_is_run_as_python_runs_it(tmp_path: Path) -> None:
         [sys.executable, "-m", "package", "a", "--b"], capture_output=True, text=True, cwd=tmp_path, check=True
     )
     assert traced.stdout == bare.stdout
-    assert (tmp_path / "reports" / "package.ortprobe" / "manifest.json").is_file()
+    assert (tmp_path / "reports" / "package" / "package.ortprobe" / "manifest.json").is_file()
 
 
 def _env() -> dict[str, str]:

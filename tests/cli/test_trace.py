@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_model_leaves_a_bundle_with_runs_by_what_was_attached(tmp_path: Path, mo
     done = ortprobe("trace", "--no-report", "--dim", "N=2", "--active", 4, "--torch-runs", 3, model, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    folder = tmp_path / "reports" / "model.ortprobe"
+    folder = tmp_path / "reports" / "model" / "model.ortprobe"
     assert {"ort-0.json", "torch-0.json.gz", "manifest.json", "hooks.jsonl"} <= {path.name for path in folder.iterdir()}
     calls = [record for record in read_bundle(folder).records if isinstance(record, Call)]
     attached = Counter(call.attached for call in calls if call.what == "run_with_iobinding")
@@ -96,7 +95,7 @@ def test_force_replaces_a_bundle_and_nothing_else(tmp_path: Path) -> None:
     for _ in range(2):
         done = ortprobe("trace", "--no-report", "--nvtx-only", "--force", "fine.py", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (0, "the program ran\n")
-    folder = tmp_path / "reports" / "fine.ortprobe"
+    folder = tmp_path / "reports" / "fine" / "fine.ortprobe"
     (folder / "manifest.json").unlink()
     done = ortprobe("trace", "--no-report", "--nvtx-only", "--force", "fine.py", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
@@ -117,18 +116,19 @@ def test_options_behind_a_module_are_the_modules(tmp_path: Path) -> None:
         "trace", "--no-report", "--name", "x", "--nvtx-only", "-m", "mod", "--force", "-m", "z", cwd=tmp_path
     )
     assert done.stdout == "['--force', '-m', 'z']\n", done.stderr
-    assert (tmp_path / "reports" / "x.ortprobe").is_dir()
+    assert (tmp_path / "reports" / "x" / "x.ortprobe").is_dir()
 
 
-def test_help_is_quick(tmp_path: Path) -> None:
-    start = time.perf_counter()
-    done = ortprobe("--help", cwd=tmp_path)
-    assert done.returncode == 0
-    assert time.perf_counter() - start < 3.0  # 0.06 s of its own; the rest is for a busy machine
-    loaded = "import sys, ortprobe.cli, ortprobe; print(sorted({'torch', 'numpy', 'onnxruntime'} & set(sys.modules)))"
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    light = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, env=env, check=True)
-    assert light.stdout == "[]\n"
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['ortprobe', '--help']\n"
+        "from ortprobe.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: print(end.code, {'torch', 'onnxruntime', 'numpy', 'pandas', 'plotly'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "trace" in done.stdout
+    assert done.stdout.endswith("0 set()\n")
 
 
 def test_nsys_line_names_the_same_target(tmp_path: Path) -> None:
