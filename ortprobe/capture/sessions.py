@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ortprobe.bundle import NONE, ProfileEnded
 from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.weak_map import WeakIdentityMap
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, IOBinding, SessionOptions
@@ -48,9 +48,9 @@ class SessionBook:
     def __init__(self, log: HookLog, folder: Path) -> None:
         self._log = log
         self._folder = folder
-        self._states: weakref.WeakKeyDictionary[InferenceSession, SessionState] = weakref.WeakKeyDictionary()
-        self._owners: weakref.WeakKeyDictionary[InferenceSession, int] = weakref.WeakKeyDictionary()
-        self._bindings: weakref.WeakKeyDictionary[IOBinding, int] = weakref.WeakKeyDictionary()
+        self._states: WeakIdentityMap[InferenceSession, SessionState] = WeakIdentityMap()
+        self._owners: WeakIdentityMap[InferenceSession, int] = WeakIdentityMap()
+        self._bindings: WeakIdentityMap[IOBinding, int] = WeakIdentityMap()
         self._serials = itertools.count()
         self._owner_serials = itertools.count()
         self._binding_serials = itertools.count()
@@ -70,23 +70,25 @@ class SessionBook:
         """The serial number of an IOBinding."""
         serial = self._bindings.get(binding)
         if serial is None:
-            serial = self._bindings[binding] = next(self._binding_serials)
+            serial = next(self._binding_serials)
+            self._bindings.set(binding, serial)
         return serial
 
     def alive(self) -> list[SessionState]:
         """The C sessions that a living Python session holds."""
-        return list(self._states.values())
+        return [state for _, state in self._states.items()]
 
     def begin(self, session: InferenceSession) -> SessionState:
         """Number the C session that is about to be created in `session`."""
         owner = self._owners.get(session)
         if owner is None:
-            owner = self._owners[session] = next(self._owner_serials)
+            owner = next(self._owner_serials)
+            self._owners.set(session, owner)
         return SessionState(serial=next(self._serials), owner=owner)
 
     def keep(self, session: InferenceSession, state: SessionState) -> None:
         """The C session came to life."""
-        self._states[session] = state
+        self._states.set(session, state)
         self.any_created = True
 
     def drop(self, session: InferenceSession) -> SessionState | None:
@@ -94,7 +96,7 @@ class SessionBook:
         state = self._states.get(session)
         if state is not None:
             self.end_profile(session, state)
-            self._states.pop(session, None)
+            self._states.pop(session)
         return state
 
     @contextmanager
@@ -155,7 +157,7 @@ class SessionBook:
 
     def finish(self) -> None:
         """Complete the profiles of all living sessions and collect those that ORT wrote when a session was deleted."""
-        for session, state in list(self._states.items()):
+        for session, state in self._states.items():
             self.end_profile(session, state)
             if state.profiled:
                 self._log.lost("ort_profile", "the program's own profiling had not ended yet", session=state.serial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import onnxruntime
 import pytest
 
 import ortprobe
-from ortprobe.bundle import ATTACHED_ORT_PROFILE, Bundle, Call, ProfileEnded, SessionCreated, read_bundle
+from ortprobe.bundle import ATTACHED_ORT_PROFILE, Bundle, Call, Lost, ProfileEnded, SessionCreated, read_bundle
 
 FEEDS = {"x": np.ones((2, 3), np.float32)}
 CPU = ["CPUExecutionProvider"]
@@ -157,3 +158,29 @@ def test_hooks_are_gone_afterwards(tmp_path: Path, model: Path) -> None:
         session = onnxruntime.InferenceSession(str(model), providers=CPU)
     assert [dict(vars(owner)) for owner in classes] == before
     session.run(None, FEEDS)
+
+
+def test_sessions_that_compare_in_their_own_way_are_told_apart(tmp_path: Path, model: Path) -> None:
+    class Unhashable(onnxruntime.InferenceSession):  # noqa: PLW1641 - the point of it
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    class Alike(Unhashable):
+        def __hash__(self) -> int:
+            return 1
+
+    with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
+        sessions = [kind(model, providers=CPU) for kind in (Unhashable, Alike, Alike)]
+        for session in sessions:
+            session.run(None, FEEDS)
+    assert [call.session for call in calls(read_bundle(capture.folder), "run")] == [0, 1, 2]
+
+
+def test_runs_that_only_a_profile_sees_are_said_to_be_missing(tmp_path: Path, model: Path) -> None:
+    done = threading.Event()
+    with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
+        session = onnxruntime.InferenceSession(model, providers=CPU)
+        session.run_async(["y"], FEEDS, lambda *_: done.set(), None)
+        assert done.wait(10)
+    lost = [record for record in read_bundle(capture.folder).records if isinstance(record, Lost)]
+    assert [record.what for record in lost] == ["run_async"]

@@ -1,0 +1,37 @@
+"""Remembering something about an object of the program without keeping it alive, and without asking it anything."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class WeakIdentityMap(Generic[Key, Value]):
+    """What is known about objects, by their identity.
+
+    `weakref.WeakKeyDictionary` calls `__hash__` and `__eq__`, which a subclass of the program may have redefined or
+    removed, and can't be listed while another thread adds to it.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[weakref.ref[Key], Value]] = {}
+
+    def get(self, key: Key) -> Value | None:
+        entry = self._entries.get(id(key))
+        return None if entry is None else entry[1]
+
+    def set(self, key: Key, value: Value) -> None:
+        identity = id(key)
+        # Called while the object dies, and so before another one can get its id.
+        self._entries[identity] = (weakref.ref(key, lambda _: self._entries.pop(identity, None)), value)
+
+    def pop(self, key: Key) -> None:
+        self._entries.pop(id(key), None)
+
+    def items(self) -> list[tuple[Key, Value]]:
+        """Those objects that are alive."""
+        found = [(reference(), value) for reference, value in list(self._entries.values())]
+        return [(key, value) for key, value in found if key is not None]
