@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -29,7 +30,7 @@ class BundleWriter:
     """
 
     def __init__(self, folder: Path, manifest: Manifest, *, force: bool = False) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()  # the program may change its directory before the capture ends
         _make_empty(folder, force)
         self._encoder = msgspec.json.Encoder()
         self._lock = threading.RLock()  # re-entered when a signal handler or a finalizer makes a hooked call
@@ -39,7 +40,7 @@ class BundleWriter:
 
     def append(self, record: AnyRecord) -> None:
         """Add one line to the hook log."""
-        line = self._encoder.encode(record) + b"\n"
+        line = self._encoded(record) + b"\n"
         with self._lock:
             if self._log != _CLOSED:
                 os.write(self._log, line)
@@ -53,9 +54,16 @@ class BundleWriter:
         if log != _CLOSED:
             os.close(log)
 
+    def _encoded(self, content: msgspec.Struct) -> bytes:
+        """As JSON. A path that is not UTF-8 reaches Python with surrogates in it, which become "?" here."""
+        try:
+            return self._encoder.encode(content)
+        except UnicodeEncodeError:
+            return json.dumps(msgspec.to_builtins(content), ensure_ascii=False).encode("utf-8", "replace")
+
     def _write_manifest(self) -> None:
         final, partial = self.folder / MANIFEST_NAME, self.folder / (MANIFEST_NAME + ".partial")
-        partial.write_bytes(msgspec.json.format(self._encoder.encode(self.manifest), indent=1))
+        partial.write_bytes(msgspec.json.format(self._encoded(self.manifest), indent=1))
         partial.replace(final)
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import builtins
 import importlib.util
 import io
 import os
+import pkgutil
 import runpy
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
+from typing import NoReturn
 
 from ortprobe.capture.callsite import is_ours
 from ortprobe.capture.hook_log import one_line
@@ -53,9 +58,13 @@ def load_script(path: Path, args: Sequence[str]) -> Program:
     name = path.resolve().stem
     argv = (str(path), *args)
     if path.is_dir() or path.suffix in (".zip", ".pyz"):
+        importer = pkgutil.get_importer(str(path))
+        if importer is None or importer.find_spec("__main__") is None:
+            raise UsageError(f"{path}: has no __main__.py; give a script, a model (.onnx), or a module with -m")
         return Program("script", name, argv, lambda: _run_container(path))
     code = _compiled(path)
-    main = _main_module({"__file__": str(path), "__cached__": None})
+    file = os.path.abspath(path)
+    main = _main_module({"__file__": file, "__cached__": None, "__loader__": SourceFileLoader("__main__", file)})
     return Program("script", name, argv, lambda: _execute(code, main, str(path.resolve().parent)))
 
 
@@ -94,8 +103,17 @@ def load_module(name: str, args: Sequence[str], *, kind: str = "module", title: 
 def run_program(program: Program) -> Outcome:
     """Run it to its end, including the threads it leaves running, and say how it ended.
 
-    An exception is printed as Python prints it, without the frames of the tracer.
+    An exception is printed as Python prints it, without the frames of the tracer. A child that the program forked and
+    that comes out of it ends here: the capture is its parent's.
     """
+    process = os.getpid()
+    outcome = _run(program)
+    if os.getpid() != process:
+        _end_child(outcome.exit_code)
+    return outcome
+
+
+def _run(program: Program) -> Outcome:
     with _arguments(program.argv), _terminable():
         try:
             program.execute()
@@ -114,10 +132,19 @@ def run_program(program: Program) -> Outcome:
     return Outcome(0)
 
 
+def _end_child(exit_code: int) -> NoReturn:
+    """As Python ends, but for the C++ destructors: onnxruntime's wait for threads that a forked child has not got."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(exit_code)
+
+
 def _compiled(path: Path) -> CodeType:
     try:
         with io.open_code(str(path.resolve())) as source:
-            return compile(source.read(), str(path), "exec", dont_inherit=True)
+            return compile(source.read(), os.path.abspath(path), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise UsageError(f"{path}: is neither a model (.onnx) nor a Python program ({one_line(error)})") from error
     except OSError as error:
@@ -126,7 +153,7 @@ def _compiled(path: Path) -> CodeType:
 
 def _main_module(attributes: dict[str, object]) -> ModuleType:
     main = ModuleType("__main__")
-    vars(main).update({"__builtins__": __builtins__, "__package__": None, "__spec__": None, **attributes})
+    vars(main).update({"__builtins__": builtins, "__package__": None, "__spec__": None, **attributes})
     return main
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ortprobe.errors import OrtprobeError, OutputExists, UsageError
+from ortprobe.errors import CaptureFailed, OrtprobeError, OutputExists, UsageError
 from ortprobe.units import format_bytes
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _UNTRACED_RUNS = 50
 _MODEL_SUFFIX = ".onnx"
+_LONGEST_NAME_BYTES = 200
+"""File systems allow 255, and `.ortprobe` and the like come on top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +36,32 @@ class Outputs:
     def of(cls, folder: Path, name: str) -> Outputs:
         return cls(folder / f"{name}.ortprobe", folder / f"{name}.html", folder / "findings.json")
 
+    def absolute(self) -> Outputs:
+        """The same places wherever the program changes its directory to."""
+        return Outputs(self.bundle.absolute(), self.html.absolute(), self.findings.absolute())
+
     def check(self, *, report: bool, force: bool) -> None:
         """Refuse before anything runs what would be refused after it."""
         for path in (self.bundle, self.html, self.findings) if report else (self.bundle,):
-            if path.exists() and not force:
+            if os.path.lexists(path) and not force:
                 raise OutputExists(f"{path}: already there; choose another folder with -o, or overwrite with --force")
+
+    def make_folder(self) -> Path | None:
+        """Make the folder; returns the outermost path that was not there before, None when the bundle itself was.
+
+        Raises:
+            UsageError: it can't be made or written.
+        """
         parent = self.bundle.parent
+        bundle = self.bundle.absolute()
+        missing = [path for path in (bundle, *bundle.parents) if not path.exists()]
         try:
             parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{parent}: can't be created ({error.strerror}); choose another with -o") from error
         if not os.access(parent, os.W_OK | os.X_OK):
             raise UsageError(f"{parent}: is not writable; choose another folder with -o")
+        return missing[-1] if missing else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +123,7 @@ class TraceCommand(click.Command):
         }
         index = 0
         while index < len(args) and args[index].startswith("-") and args[index] not in ("-", "--"):
-            if args[index] == "-m":
+            if args[index] == "-m" and index + 1 < len(args):
                 args.insert(index + 2, "--")
                 break
             attached = "=" in args[index] or (len(args[index]) > 2 and args[index][1] != "-")
@@ -176,14 +193,23 @@ def trace_target(request: Request) -> int:
     """Record the target, analyse and report; the target's exit code, or 2 when only analysing failed."""
     program = load_target(request)
     name = request.name or program.name
+    if Path(name).name != name or len(os.fsencode(name)) > _LONGEST_NAME_BYTES:
+        raise UsageError(f"--name {name}: can't be the name of a file; choose the folder with -o")
     outputs = Outputs.of(request.out or Path("reports") / name, name)
     outputs.check(report=not request.no_report, force=request.force)
-    outcome = record(program, outputs.bundle, request)
-    click.echo(f"ortprobe: recorded {outputs.bundle} ({format_bytes(_folder_bytes(outputs.bundle))})", err=True)
+    made = outputs.make_folder()
+    on_disk = outputs.absolute()
+    try:
+        outcome = record(program, outputs.bundle, request)
+    except CaptureFailed:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+        raise
+    click.echo(f"ortprobe: recorded {outputs.bundle} ({format_bytes(_folder_bytes(on_disk.bundle))})", err=True)
     if request.no_report:
         click.echo(f"ortprobe: next: ortprobe report {outputs.bundle}", err=True)
         return outcome.exit_code
-    return _report(outputs, request, outcome)
+    return _report(outputs, on_disk, request, outcome)
 
 
 def load_target(request: Request) -> Program:
@@ -250,23 +276,23 @@ def _load_model(path: Path, args: Sequence[str], request: Request) -> Program:
     return load_model(path, dims=request.dims, shapes=request.shapes, iterations=runs, provider=request.provider)
 
 
-def _report(outputs: Outputs, request: Request, outcome: Outcome) -> int:
+def _report(outputs: Outputs, on_disk: Outputs, request: Request, outcome: Outcome) -> int:
     click.echo("ortprobe: analysing", err=True)
     try:
         from ortprobe.cli.report import write_reports
 
-        report = write_reports(outputs.bundle, outputs.html, outputs.findings, force=request.force)
+        report = write_reports(on_disk.bundle, on_disk.html, on_disk.findings, force=request.force)
         verdict = report.verdict
     except Exception as error:
         reason = error if isinstance(error, OrtprobeError) else f"{type(error).__name__}: {error}"
         click.echo(f"ortprobe: the capture is in {outputs.bundle}, but analysing it failed: {reason}", err=True)
         return outcome.exit_code or OrtprobeError.exit_code
     click.echo(f"ortprobe: {verdict}", err=True)
-    size = format_bytes(outputs.html.stat().st_size)
+    size = format_bytes(on_disk.html.stat().st_size)
     click.echo(f"ortprobe: report {outputs.html} ({size})", err=True)
     click.echo(f"ortprobe: next: open it in a browser, or ortprobe report {outputs.bundle} --format text", err=True)
     if request.open_report:
-        webbrowser.open(outputs.html.resolve().as_uri())
+        webbrowser.open(on_disk.html.as_uri())
     return outcome.exit_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from ortprobe.bundle import Call, SessionCreated, Window
+from ortprobe.capture.program import load_script
+from ortprobe.errors import UsageError
 from tests.capture.conftest import TracedProgram
 
 Trace = Callable[..., TracedProgram]
@@ -124,6 +127,64 @@ def test_module_is_run_as_python_runs_it(tmp_path: Path) -> None:
 
 
 def _env() -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_main_module_looks_as_python_makes_it(trace_script: Trace, tmp_path: Path) -> None:
+    program = trace_script("print(__file__, __builtins__.__name__, __loader__.path)\ndef here(): pass\n"
+                           "print(here.__code__.co_filename)", "--nvtx-only")  # fmt: skip
+    file = str(tmp_path / "program.py")
+    assert program.stdout.split() == [file, "builtins", file, file]
+
+
+def test_relative_script_and_output_survive_a_change_of_directory(tmp_path: Path, model: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    text = f"MODEL = {str(model)!r}\nimport os\nos.chdir({str(elsewhere)!r})\nprint(__file__)\n{RUN}"
+    (tmp_path / "program.py").write_text(text)
+    command = [sys.executable, "-m", "ortprobe", "trace", "--nvtx-only", "-o", "out", "program.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=_env(), check=False)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}/program.py\n"), done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "program.ortprobe",
+        "program.html",
+        "findings.json",
+    }
+    recorded = runs(TracedProgram(subprocess.CompletedProcess([], 0), tmp_path / "out" / "program.ortprobe"))
+    assert {call.site.rpartition(":")[0] for call in recorded} == {str(tmp_path / "program.py")}
+    assert not list(elsewhere.iterdir())
+
+
+def test_forked_child_that_returns_ends_as_itself_and_reports_nothing(trace_script: Trace) -> None:
+    text = """
+import os, sys, atexit
+if os.fork() == 0:
+    atexit.register(print, "exit function of the child")
+    sys.exit(5)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    program = trace_script(text, "--nvtx-only")
+    assert program.code == 0
+    assert program.stdout == "exit function of the child\n5\n"
+    assert program.stderr.count("recorded") == 1
+    ending = program.bundle.manifest.ending
+    assert ending is not None
+    assert ending.exit_code == 0
+
+
+def test_folder_without_a_main_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").mkdir()
+    with pytest.raises(UsageError, match=r"model\.onnx: has no __main__\.py"):
+        load_script(tmp_path / "model.onnx", ())
+
+
+def test_script_whose_path_is_not_utf8_is_recorded(tmp_path: Path, model: Path) -> None:
+    script = os.fsencode(tmp_path) + b"/caf\xe9.py"
+    with open(script, "w") as file:
+        file.write(f"MODEL = {str(model)!r}\n{RUN}")
+    command = [sys.executable, "-m", "ortprobe", "trace", "--nvtx-only", "--name", "cafe", "-o", "out", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=_env(), check=False)
+    assert done.returncode == 0, done.stderr
+    program = TracedProgram(done, tmp_path / "out" / "cafe.ortprobe")
+    assert len(runs(program)) == 5
+    assert runs(program)[0].site.endswith("caf?.py:9")
