@@ -27,6 +27,8 @@ class ModelInput:
     name: str
     type: str
     shape: tuple[int | str, ...]
+    has_rank: bool = True
+    """Whether the model says how many dimensions it has; `shape` is empty if not."""
 
 
 def load_model(
@@ -51,8 +53,6 @@ def load_model(
     feeds = random_feeds(read_inputs(path), dims, shapes)
     if provider == "cuda" and (problem := cuda_problem()):
         raise UsageError(f"--provider cuda: {problem}")
-    if provider is None and cuda_problem():
-        print("ortprobe: no CUDA GPU: running on the CPU, so there is no device timeline", file=sys.stderr)
     return Program("model", path.stem, (str(path),), lambda: _run(path, feeds, iterations, provider))
 
 
@@ -89,10 +89,15 @@ def random_feeds(inputs: Sequence[ModelInput], dims: Mapping[str, int], shapes: 
         found = element_type(given.type, given.name)
         if not found.numpy:
             raise UsageError(f"input {given.name!r} is {found.torch}, for which numpy has no array; trace a script")
-        shape = tuple(shapes[given.name]) if given.name in shapes else _sized(given, dims)
+        shape = _stated(given, shapes[given.name]) if given.name in shapes else _sized(given, dims)
         dtype = np.dtype(found.numpy)
-        values = generator.random(shape) if dtype.kind == "f" else generator.integers(0, 2, shape)
-        feeds[given.name] = np.asarray(values).astype(dtype)
+        try:
+            values = generator.random(shape) if dtype.kind == "f" else generator.integers(0, 2, shape)
+            feeds[given.name] = np.asarray(values).astype(dtype)
+        except (MemoryError, ValueError) as error:
+            raise UsageError(
+                f"input {given.name!r}: no memory for an array of shape {shape}; make it smaller"
+            ) from error
     return feeds
 
 
@@ -109,7 +114,19 @@ def _described(value: object) -> ModelInput:
         dim.dim_value if dim.WhichOneof("value") == "dim_value" else dim.dim_param or f"{name}:{axis}"
         for axis, dim in enumerate(tensor.shape.dim)
     )
-    return ModelInput(name, f"tensor({element})", shape)
+    return ModelInput(name, f"tensor({element})", shape, has_rank=tensor.HasField("shape"))
+
+
+def _stated(given: ModelInput, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of `--shape`, which must have the model's own sizes where those are fixed."""
+    fits = len(shape) == len(given.shape) and all(
+        isinstance(own, str) or own == size for own, size in zip(given.shape, shape, strict=True)
+    )
+    if given.has_rank and not fits:
+        own = ", ".join(str(size) for size in given.shape)
+        stated = ",".join(str(size) for size in shape)
+        raise UsageError(f"--shape {given.name}={stated}: the model's own shape of this input is ({own})")
+    return tuple(shape)
 
 
 def _sized(given: ModelInput, dims: Mapping[str, int]) -> tuple[int, ...]:
@@ -138,11 +155,12 @@ def _check_options(inputs: Sequence[ModelInput], dims: Mapping[str, int], shapes
 
 
 def _run(path: Path, feeds: Feeds, iterations: int, provider: str | None) -> None:
+    if provider is None and cuda_problem():
+        print("ortprobe: no CUDA GPU: running on the CPU, so there is no device timeline", file=sys.stderr)
     try:
         runner = Runner.open(path, provider=provider)
-    except UsageError:
-        raise
+        runner(feeds)
     except Exception as error:
-        raise CaptureFailed(f"{path}: onnxruntime can't load it ({one_line(error)})") from error
-    for _ in range(iterations):
+        raise CaptureFailed(f"{path}: onnxruntime can't run it ({one_line(error)})") from error
+    for _ in range(iterations - 1):
         runner(feeds)

@@ -102,6 +102,9 @@ class Runner:
         """
         self._check(feeds)
         names = [node.name for node in self.session.get_outputs()] if outputs is None else list(outputs)
+        for node in self.session.get_outputs():
+            if node.name in names and not node.type.startswith("tensor("):
+                raise UsageError(f"output {node.name!r} is a {node.type}: only tensors can be bound; leave it out")
         with self._step("bind"):
             self._binding = self.session.io_binding()
             self._buffers = make_buffers(self.session, self._stream)

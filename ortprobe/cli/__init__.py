@@ -49,8 +49,11 @@ def main() -> None:
     except OrtprobeError as error:
         click.echo(f"ortprobe: {error}", err=True)
         code = error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        click.echo(f"ortprobe: {error.format_message()}", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = 130

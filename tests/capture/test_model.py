@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from ortprobe.capture.model import ModelInput, random_feeds, read_inputs
@@ -57,3 +58,26 @@ def test_what_is_no_model_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bad.onnx").write_bytes(content)
     with pytest.raises(UnreadableInput, match="is not an ONNX model"):
         read_inputs(tmp_path / "bad.onnx")
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 5), (4, 3, 1)])
+def test_shape_must_fit_the_models_own(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UsageError, match=r"--shape x=4.*: the model's own shape of this input is \(N, 3\)"):
+        random_feeds([IMAGE], {}, {"x": shape})
+
+
+def test_array_beyond_memory_is_refused() -> None:
+    with pytest.raises(UsageError, match="input 'x': no memory for an array of shape"):
+        random_feeds([IMAGE], {"N": 10**15}, {})
+
+
+def test_input_without_a_shape_takes_any(tmp_path: Path) -> None:
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Relu", ["x"], ["y"])],
+        "any",
+        [value("x", onnx.TensorProto.FLOAT, None)],
+        [value("y", onnx.TensorProto.FLOAT, None)],
+    )
+    onnx.save(onnx.helper.make_model(graph), str(tmp_path / "any.onnx"))
+    assert random_feeds(read_inputs(tmp_path / "any.onnx"), {}, {"x": (2, 3)})["x"].shape == (2, 3)

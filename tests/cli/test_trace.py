@@ -61,6 +61,12 @@ def test_model_leaves_a_bundle_with_runs_by_what_was_attached(tmp_path: Path, mo
         (["-m", "no.such.module"], "-m no.such.module:"),
         (["broken.py"], "broken.py: is neither a model (.onnx) nor a Python program (SyntaxError"),
         (["-o", "model.onnx/out", "fine.py"], "can't be created"),
+        (["-o", "model.onnx/out", "--dim", "N=2", "model.onnx"], "can't be created"),
+        (["--name", "../out", "fine.py"], "--name ../out: can't be the name of a file"),
+        (["--name", "x" * 300, "fine.py"], "can't be the name of a file"),
+        (["--dim", "N=2", "--shape", "x=2,4", "model.onnx"], "the model's own shape of this input is (N, 3)"),
+        (["--no-such-option", "fine.py"], "ortprobe: No such option"),
+        (["-m"], "ortprobe: Option '-m' requires an argument"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(
@@ -134,3 +140,25 @@ except SystemExit as end:
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=True)
     assert "trace" in done.stdout
     assert done.stdout.endswith("0 set()\n")
+
+
+def test_nsys_line_names_the_same_target(tmp_path: Path) -> None:
+    done = ortprobe("nsys", "--example", "missing-wait", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("nsys profile -t cuda,nvtx --cuda-event-trace=true")
+    assert done.stdout.rstrip().endswith("-m ortprobe trace --nvtx-only --no-report --example missing-wait")
+
+
+def test_model_that_onnxruntime_refuses_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Nonsense", ["x"], ["y"], domain="nowhere")],
+        "refused",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (2,))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (2,))],
+    )
+    onnx.save(helper.make_model(graph, ir_version=8), str(tmp_path / "refused.onnx"))
+    done = ortprobe("trace", "--nvtx-only", "-o", "out/deep", "refused.onnx", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("ortprobe: refused.onnx: onnxruntime can't run it (")
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["refused.onnx"]
