@@ -51,8 +51,11 @@ def read_bundle(folder: Path) -> Bundle:
 
 def inside(folder: Path, name: str) -> Path | None:
     """The path of a bundle's own file, or None when `name` leads out of the bundle: names in a bundle are data."""
-    path = (folder / name).resolve()
-    return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    try:
+        path = (folder / name).resolve()
+        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
+    except (OSError, ValueError):  # too long for a name, or a zero byte in it
+        return None
 
 
 def _read_hook_log(path: Path) -> tuple[tuple[AnyRecord, ...], int]:

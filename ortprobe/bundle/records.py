@@ -7,6 +7,8 @@ torch reports them (0 is the legacy default stream); `NO_STREAM` where no GPU is
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 import msgspec
 
 NO_STREAM = -1
@@ -14,6 +16,14 @@ NONE = -1
 
 ATTACHED_ORT_PROFILE = 1
 ATTACHED_TORCH_PROFILER = 2
+
+_LIMIT = 1 << 62
+Serial: TypeAlias = Annotated[int, msgspec.Meta(ge=NONE, lt=1 << 31)]
+"""Of a session, an owner, a binding, a thread or a device; a line with a number beyond is unreadable."""
+TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
+Address: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
+Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
+Bits: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=ATTACHED_ORT_PROFILE | ATTACHED_TORCH_PROFILER)]
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="type"):
@@ -33,11 +43,11 @@ class Call(Record, frozen=True, tag="call"):
     """
 
     what: str
-    start_ns: int
-    end_ns: int
-    thread: int
-    session: int = NONE
-    binding: int = NONE
+    start_ns: TimeNs
+    end_ns: TimeNs
+    thread: Serial
+    session: Serial = NONE
+    binding: Serial = NONE
     stream: int = NO_STREAM
     """The stream that is acted on, or torch's current stream at the call."""
     waited_stream: int = NO_STREAM
@@ -45,13 +55,13 @@ class Call(Record, frozen=True, tag="call"):
     buffer: str = ""
     """For `bind_*`: the input or output bound."""
     device: str = ""
-    read_address: int = 0
-    read_bytes: int = 0
-    write_address: int = 0
-    write_bytes: int = 0
+    read_address: Address = 0
+    read_bytes: Bytes = 0
+    write_address: Address = 0
+    write_bytes: Bytes = 0
     site: str = ""
     """`file:line` of the program's own code that made the call."""
-    attached: int = 0
+    attached: Bits = 0
     """Bits: `ATTACHED_ORT_PROFILE`, `ATTACHED_TORCH_PROFILER`. For runs."""
     error: str = ""
 
@@ -59,19 +69,19 @@ class Call(Record, frozen=True, tag="call"):
 class SessionCreated(Record, frozen=True, tag="session"):
     """A C session came to life: by a constructor, by `set_providers`, or by ORT's hidden fallback inside `run`."""
 
-    session: int
+    session: Serial
     """Serial number in this process, from 0."""
-    owner: int
+    owner: Serial
     """Serial number of the Python InferenceSession, which a re-created C session shares with the one it replaces."""
     reason: str
     """`constructor`, `set_providers` or `fallback`."""
-    start_ns: int
-    end_ns: int
-    thread: int
-    replaces: int = NONE
+    start_ns: TimeNs
+    end_ns: TimeNs
+    thread: Serial
+    replaces: Serial = NONE
     site: str = ""
     model_path: str = ""
-    model_bytes: int = 0
+    model_bytes: Bytes = 0
     requested_providers: tuple[str, ...] = ()
     requested_options: dict[str, dict[str, str]] = {}
     """Provider options that the call named, as text. What a re-creation does not name goes back to its default."""
@@ -82,7 +92,7 @@ class SessionCreated(Record, frozen=True, tag="session"):
     outputs: tuple[str, ...] = ()
     profile_prefix: str = ""
     """Prefix of ORT's profile file inside the bundle; empty when ORT profiling is off or the program's own."""
-    profile_start_ns: int = 0
+    profile_start_ns: TimeNs = 0
     """ORT's `get_profiling_start_time_ns()`: Unix epoch on Linux, whatever its documentation says."""
     error: str = ""
 
@@ -90,17 +100,17 @@ class SessionCreated(Record, frozen=True, tag="session"):
 class ProfileEnded(Record, frozen=True, tag="profile"):
     """ORT's profile of one session is complete in `file` (relative to the bundle)."""
 
-    session: int
+    session: Serial
     file: str
-    end_ns: int
+    end_ns: TimeNs
 
 
 class Stream(Record, frozen=True, tag="stream"):
     """A CUDA stream handle, and what traces call it."""
 
     handle: int
-    device: int = 0
-    trace_id: int = NONE
+    device: Serial = 0
+    trace_id: Serial = NONE
     """CUPTI's stream id (`cuptiGetStreamIdEx`), the `stream` of a torch trace; NONE when CUPTI did not say."""
     blocking: bool | None = None
     """Whether it orders itself with the legacy default stream (`cuStreamGetFlags`); None when unknown."""
@@ -109,7 +119,7 @@ class Stream(Record, frozen=True, tag="stream"):
 class Thread(Record, frozen=True, tag="thread"):
     """A thread under its three names: the OS id, the low 32 bits of its pthread id (CUPTI's), the Python name."""
 
-    native_id: int
+    native_id: Serial
     ident_low32: int
     name: str = ""
 
@@ -117,8 +127,8 @@ class Thread(Record, frozen=True, tag="thread"):
 class Window(Record, frozen=True, tag="window"):
     """A stretch of time during which torch's profiler was attached; its trace is `file` (relative to the bundle)."""
 
-    start_ns: int
-    end_ns: int
+    start_ns: TimeNs
+    end_ns: TimeNs
     file: str
 
 
@@ -127,7 +137,7 @@ class Lost(Record, frozen=True, tag="lost"):
 
     what: str
     why: str
-    session: int = NONE
+    session: Serial = NONE
 
 
 AnyRecord = Call | SessionCreated | ProfileEnded | Stream | Thread | Window | Lost
