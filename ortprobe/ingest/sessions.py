@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ortprobe.bundle import AnyRecord, SessionCreated
 from ortprobe.ingest.ort_profile import OrtProfile
 from ortprobe.timeline import NONE, Creation, Kind, Session, parse_site
@@ -81,24 +83,19 @@ def _with_profile(session: Session, placed: PlacedProfile | None) -> Session:
 
 def _first(placed: PlacedProfile, kind: Kind) -> tuple[int, int] | None:
     profile = placed.profile
-    for event, event_kind in zip(profile.events, profile.kinds, strict=True):
-        if event_kind == kind:
-            start_ns = event.ts * 1000 + placed.offset_ns
-            return start_ns, start_ns + event.dur * 1000
-    return None
+    rows = np.flatnonzero(profile.kinds == kind)
+    if not len(rows):
+        return None
+    return int(profile.start_ns[rows[0]]) + placed.offset_ns, int(profile.end_ns[rows[0]]) + placed.offset_ns
 
 
 def _replaced_by(one: PlacedProfile, earlier: Sequence[PlacedProfile]) -> int | None:
-    names = _node_names(one.profile)
+    names = one.profile.node_names
     for other in reversed(earlier):
-        other_names = _node_names(other.profile)
+        other_names = other.profile.node_names
         same_process = {process for process, _ in one.profile.threads} & {pid for pid, _ in other.profile.threads}
         in_common = len(names & other_names) / max(len(names | other_names), 1)
         ended_ns = int(other.profile.end_ns.max(initial=0)) + other.offset_ns
         if same_process and in_common >= _SAME_MODEL_SHARE and ended_ns <= one.offset_ns:
             return other.session
     return None
-
-
-def _node_names(profile: OrtProfile) -> set[str]:
-    return {event.name for event, kind in zip(profile.events, profile.kinds, strict=True) if kind == Kind.ORT_NODE}
