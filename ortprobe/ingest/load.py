@@ -12,7 +12,7 @@ from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded, assemble
 from ortprobe.ingest.files import LIMIT_NS
-from ortprobe.ingest.hook_log import cupti_threads, hooked_runs
+from ortprobe.ingest.hook_log import cupti_threads, hooked_runs, session_numbers
 from ortprobe.ingest.kineto import KinetoTrace, read_kineto
 from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.ingest.place import Place, next_free_ns, place_at_epoch, place_by_fit
@@ -37,8 +37,9 @@ def load_bundle(folder: Path) -> Timeline:
     traces = _bundled_traces(bundle, problems)
     threads = cupti_threads(bundle.records)
     launches = kernel_launches(traces, lambda thread: threads.get(thread, thread))
+    sessions = session_numbers(bundle.records)
     profiles = [
-        (profile, created.session, _place(profile, created, launches, bundle))
+        (profile, sessions[created.session], _place(profile, created, launches, bundle))
         for profile, created in _bundled_profiles(bundle, problems)
     ]
     decoded = Decoded(

@@ -24,8 +24,8 @@ def site_of_hook(timeline: Timeline, row: int) -> Site | None:
 
 def site_of_run(timeline: Timeline, run: int) -> Site | None:
     """The program's own line that made the run; None when no hook saw it."""
-    rows = np.flatnonzero(timeline.hooks.span == timeline.runs.hook_span[run])
-    return site_of_hook(timeline, int(rows[0])) if len(rows) else None
+    (row,) = timeline.hooks.rows_of(timeline.runs.hook_span[run : run + 1]).tolist()
+    return site_of_hook(timeline, row) if row != NONE else None
 
 
 def distinct_sites(sites: Iterable[Site | None]) -> tuple[Site, ...]:

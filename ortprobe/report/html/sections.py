@@ -97,7 +97,7 @@ def key_figures(judgement: Judgement) -> tuple[Fact, ...]:
         Fact("first run", format_ns(runs.first_ns)),
         Fact("median run", format_ns(runs.median_ns)),
         Fact("median run, not traced", format_ns(runs.untraced_median_ns)),
-        Fact("sessions created", f"{len(analyses.sessions.lives)}"),
+        Fact("sessions created", f"{analyses.sessions.created}"),
         Fact("of them re-inits", f"{analyses.sessions.re_inits}"),
     ]
     for device in analyses.idle.devices:
