@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ortprobe.timeline import Bools, Kind, SourceKind, Timeline
-from ortprobe.timeline.intervals import Intervals, union
-
-TORCH_PROFILER = 2
-"""Bit of `Runs.attached`."""
+from ortprobe.bundle import ATTACHED_TORCH_PROFILER
+from ortprobe.timeline import DEVICE_WORK, Bools, Kind, Timeline, torch_windows
+from ortprobe.timeline.intervals import Intervals
 
 
 def recorded_windows(timeline: Timeline) -> Intervals:
-    """From the first to the last span of each torch trace, overlaps joined. Between two of them nobody watched."""
-    spans = timeline.spans
-    of_sources = [
-        spans.source == source
-        for source, described in enumerate(timeline.sources)
-        if described.kind is SourceKind.TORCH_TRACE
-    ]
-    bounds = [(spans.start_ns[mine].min(), spans.end_ns[mine].max()) for mine in of_sources if mine.any()]
-    start_ns, end_ns = np.array(bounds, np.int64).reshape(-1, 2).T
-    return union(start_ns, end_ns)
+    """The stretches of time that torch's traces cover, disjoint and in order."""
+    return torch_windows(timeline.spans, timeline.sources)
 
 
 def gpu_traced(timeline: Timeline) -> Bools:
@@ -29,5 +19,5 @@ def gpu_traced(timeline: Timeline) -> Bools:
 
     Traces without a single CUDA call or device span were recorded without CUPTI and say nothing about a GPU.
     """
-    watched = np.isin(timeline.spans.kind, (Kind.CUDA_CALL, Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET)).any()
-    return np.asarray(watched & ((timeline.runs.attached & TORCH_PROFILER) != 0), np.bool_)
+    watched = np.isin(timeline.spans.kind, (Kind.CUDA_CALL, *DEVICE_WORK)).any()
+    return np.asarray(watched & ((timeline.runs.attached & ATTACHED_TORCH_PROFILER) != 0), np.bool_)

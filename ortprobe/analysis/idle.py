@@ -39,6 +39,10 @@ class IdleGap:
     """The device work that ended it (a span); NONE for the last gap."""
     pieces: tuple[IdlePiece, ...]
 
+    @property
+    def longest_piece(self) -> IdlePiece:
+        return max(self.pieces, key=lambda piece: piece.end_ns - piece.start_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleColumns:
@@ -104,7 +108,7 @@ class DeviceIdle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:
-    """Per device; empty when the capture holds no device work."""
+    """Per device; empty when the capture holds no device work, or none that took time."""
 
     devices: tuple[DeviceIdle, ...]
 
@@ -123,6 +127,8 @@ def compute_idle(timeline: Timeline, waits: WaitTimes) -> Idle:
     the gap began, by what the device waited for.
     """
     windows = recorded_windows(timeline)
+    if not len(windows[0]):
+        return Idle(devices=())
     activity = HostActivity(timeline)
     held = _held_work(timeline, waits)
     devices = np.unique(timeline.device_ops.device).tolist()

@@ -99,7 +99,7 @@ def _alike(timeline: Timeline, runs: RunTimes, steady: Bools) -> Bools | None:
     """The steady runs of the session and line with the most runs both traced and untraced; None without such a line."""
     hooked = timeline.runs.hook_span != NONE
     site = np.full(len(hooked), NONE, np.int64)
-    site[hooked] = timeline.hooks.site[np.searchsorted(timeline.hooks.span, timeline.runs.hook_span[hooked])]
+    site[hooked] = timeline.hooks.site[timeline.hooks.rows_of(timeline.runs.hook_span[hooked])]
     origin = timeline.runs.session.astype(np.int64) << 32 | (site & 0xFFFFFFFF)
     best, most = None, FEWEST_TO_COMPARE - 1
     for value in np.unique(origin[steady]).tolist():

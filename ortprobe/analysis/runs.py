@@ -8,6 +8,7 @@ import numpy as np
 
 from ortprobe.analysis.busy import busy_by_group
 from ortprobe.analysis.coverage import gpu_traced
+from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline, UInt8s
 
 
@@ -18,7 +19,7 @@ class RunTimes:
     latency_ns: Int64s
     """Call to return as the program saw it; ORT's `model_run` where no hook was there."""
     index_in_session: Int32s
-    """0 for the first run of each C session."""
+    """0 for the first run of each C session; never 0 where the session, and so its first run, is not known."""
     attached: UInt8s
     host_before_ns: Int64s
     """Python call → `model_run`."""
@@ -34,22 +35,20 @@ class RunTimes:
     """Union of the device work this run launched; NONE without a GPU trace of this run."""
     failed: Bools
     first_ns: int | None
-    """Latency of the very first run."""
+    """Latency of the first run of a session that the capture saw being made."""
     median_ns: int | None
     """Median of all runs but the first of each session."""
     p99_ns: int | None
     """Over the same runs; None when there are fewer than `FEWEST_FOR_P99`."""
     untraced_median_ns: int | None
     """The same median over the runs with nothing but the hooks attached; None when there were none."""
-    traced_median_ns: int | None
-    """The same median over the runs with ORT's profile and torch's profiler attached."""
 
 
 FEWEST_FOR_P99 = 100
 """Of fewer values the 99th percentile is the greatest by another name, so it is not stated."""
 
-ORT_AND_TORCH = 3
-TORCH_ALONE = 2
+ORT_AND_TORCH = ATTACHED_ORT_PROFILE | ATTACHED_TORCH_PROFILER
+TORCH_ALONE = ATTACHED_TORCH_PROFILER
 HOOKS_ALONE = 0
 
 
@@ -60,6 +59,7 @@ def compute_runs(timeline: Timeline) -> RunTimes:
     index = _index_in_session(runs.session)
     failed = _failed(timeline)
     steady = (index > 0) & ~failed
+    known = ~failed & (runs.session != NONE)
     return RunTimes(
         latency_ns=latency_ns,
         index_in_session=index,
@@ -67,11 +67,10 @@ def compute_runs(timeline: Timeline) -> RunTimes:
         **_phases(timeline),
         device_busy_ns=_device_busy(timeline),
         failed=failed,
-        first_ns=int(latency_ns[~failed][0]) if (~failed).any() else None,
+        first_ns=int(latency_ns[known][0]) if known.any() else None,
         median_ns=median_ns(latency_ns[steady]),
         p99_ns=int(np.percentile(latency_ns[steady], 99)) if steady.sum() >= FEWEST_FOR_P99 else None,
         untraced_median_ns=median_ns(latency_ns[steady & (runs.attached == HOOKS_ALONE)]),
-        traced_median_ns=median_ns(latency_ns[steady & (runs.attached == ORT_AND_TORCH)]),
     )
 
 
@@ -81,12 +80,13 @@ def median_ns(times_ns: Int64s) -> int | None:
 
 
 def _index_in_session(session: Int32s) -> Int32s:
-    """Runs whose session is unknown are counted together, as one session."""
+    """Runs whose session is unknown are counted together, from 1: their first one was not seen for certain."""
     order = np.argsort(session, kind="stable")
     ordered = session[order]
     first = np.searchsorted(ordered, ordered, side="left")
     index = np.empty(len(session), np.int32)
     index[order] = np.arange(len(session)) - first
+    index[session == NONE] += 1
     return index
 
 

@@ -26,7 +26,7 @@ class SessionLife:
 
     session: Session
     creation_ns: int | None
-    """The whole call; the span from loading to initialised where only ORT's profile is there."""
+    """The whole call; from loading to initialised where only ORT's profile is there, None where it lacks both."""
     load_ns: int | None
     initialize_ns: int | None
     other_ns: int | None
@@ -53,6 +53,8 @@ class SessionLives:
     """All C sessions in order of creation."""
 
     lives: tuple[SessionLife, ...]
+    created: int
+    """How many came to life."""
     re_inits: int
     re_init_cost_ns: int | None
     """Summed over all re-initialisations whose cost is known; None without one."""
@@ -63,19 +65,27 @@ CUDA_DEFAULTS = {
     "cudnn_conv1d_pad_to_nc1d": "0",
     "cudnn_conv_algo_search": "EXHAUSTIVE",
     "cudnn_conv_use_max_workspace": "1",
+    "device_id": "0",
     "do_copy_in_default_stream": "1",
     "enable_cuda_graph": "0",
+    "enable_cudnn": "1",
+    "external_data_loader_reading_threads": "4",
     "fuse_conv_bias": "0",
+    "gpu_external_alloc": "0",
+    "gpu_external_empty_cache": "0",
+    "gpu_external_free": "0",
     "gpu_mem_limit": "18446744073709551615",
-    "has_user_compute_stream": "0",
     "prefer_nhwc": "0",
     "sdpa_kernel": "0",
     "tunable_op_enable": "0",
+    "tunable_op_max_tuning_duration_ms": "0",
     "tunable_op_tuning_enable": "0",
     "use_ep_level_unified_stream": "0",
     "use_tf32": "1",
+    "user_compute_stream": "0",
 }
-"""Defaults of the CUDA execution provider's options (ORT's documentation, "CUDA Execution Provider")."""
+"""Defaults of the CUDA execution provider's options, as a session of onnxruntime-gpu 1.31.1 states them that was given
+none. `has_user_compute_stream` is left out: it follows from `user_compute_stream`."""
 
 STEADY_RUNS_NEEDED = 2
 _CUDA = "CUDAExecutionProvider"
@@ -86,32 +96,42 @@ def compute_sessions(timeline: Timeline, runs: RunTimes) -> SessionLives:
     lives = tuple(_life(timeline, runs, session) for session in timeline.sessions)
     re_inits = [life for life in lives if life.session.replaces is not None and not life.session.error]
     costs = [life.re_init_cost_ns for life in re_inits if life.re_init_cost_ns is not None]
-    return SessionLives(lives=lives, re_inits=len(re_inits), re_init_cost_ns=sum(costs) if costs else None)
+    return SessionLives(
+        lives=lives,
+        created=sum(not life.session.error for life in lives),
+        re_inits=len(re_inits),
+        re_init_cost_ns=sum(costs) if costs else None,
+    )
 
 
 def _life(timeline: Timeline, runs: RunTimes, session: Session) -> SessionLife:
     own = np.flatnonzero(timeline.runs.session == session.index)
-    creation_ns = session.end_ns - session.start_ns
+    seen = session.creation is not Creation.UNKNOWN or (session.load_ns, session.initialize_ns) != (None, None)
+    creation_ns = session.end_ns - session.start_ns if seen else None
     first_ns, steady_ns = _first_and_steady(runs, own.tolist())
     excess_ns = max(first_ns - steady_ns, 0) if first_ns is not None and steady_ns is not None else None
     replaced = session.replaces is not None and not session.error
-    known_parts = session.load_ns is not None and session.initialize_ns is not None
-    other_ns = creation_ns - (session.load_ns or 0) - (session.initialize_ns or 0)
     return SessionLife(
         session=session,
         creation_ns=creation_ns,
         load_ns=session.load_ns,
         initialize_ns=session.initialize_ns,
-        other_ns=max(other_ns, 0) if known_parts else None,
+        other_ns=_other_ns(session, creation_ns),
         runs=len(own),
         first_run_ns=first_ns,
         steady_run_ns=steady_ns,
         first_run_excess_ns=excess_ns,
-        re_init_cost_ns=creation_ns + (excess_ns or 0) if replaced else None,
+        re_init_cost_ns=creation_ns + (excess_ns or 0) if replaced and creation_ns is not None else None,
         repeats=_repeats(timeline, session),
         options_reset=_options_reset(session),
         end_ns=_end_of_life(timeline, session, own.tolist()),
     )
+
+
+def _other_ns(session: Session, creation_ns: int | None) -> int | None:
+    if creation_ns is None or session.load_ns is None or session.initialize_ns is None:
+        return None
+    return max(creation_ns - session.load_ns - session.initialize_ns, 0)
 
 
 def _first_and_steady(runs: RunTimes, own: list[int]) -> tuple[int | None, int | None]:
@@ -128,9 +148,10 @@ def _repeats(timeline: Timeline, session: Session) -> int | None:
     if session.creation is not Creation.CONSTRUCTOR or not session.model or session.error:
         return None
     for earlier in reversed(timeline.sessions[: session.index]):
-        ended_ns = timeline.runs.end_ns[timeline.runs.session == earlier.index]
-        if _same_setting(earlier, session) and len(ended_ns) and ended_ns.max() <= session.start_ns:
-            return earlier.index
+        if _same_setting(earlier, session):
+            ended_ns = timeline.runs.end_ns[timeline.runs.session == earlier.index]
+            if len(ended_ns) and ended_ns.max() <= session.start_ns:
+                return earlier.index
     return None
 
 
@@ -139,13 +160,13 @@ def _same_setting(one: Session, other: Session) -> bool:
 
 
 def _options_reset(session: Session) -> tuple[OptionChange, ...]:
-    """What was asked for is not recorded, so this rests on values: one that was not the default, and now is."""
     before = session.previous_provider_options.get(_CUDA, {})
     after = session.provider_options.get(_CUDA, {})
+    named = session.requested_options.get(_CUDA, {})
     return tuple(
         OptionChange(provider=_CUDA, option=option, before=value, after=after[option])
         for option, value in before.items()
-        if option in after and after[option] != value and after[option] == CUDA_DEFAULTS.get(option)
+        if option not in named and after.get(option, value) != value and after[option] == CUDA_DEFAULTS.get(option)
     )
 
 

@@ -10,6 +10,8 @@ from ortprobe.errors import UnreadableInput
 
 MAX_SIZE_BYTES = 4 << 30
 """Traces above this, decompressed, are refused: about 15 million events."""
+LIMIT_NS = 1 << 61
+"""Times beyond this, the year 2043, are damage; below it sums and differences of times stay within int64."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 22

@@ -33,8 +33,17 @@ def add_hook_log(builder: TimelineBuilder, bundle: Bundle, path: str) -> int:
         source=source,
         row=np.fromiter((row for row, _ in rows), np.int32),
     )
-    _add_calls(builder, calls, first, trace_streams(bundle.records))
+    _add_calls(builder, calls, first, bundle.records)
     return source
+
+
+def session_numbers(records: Sequence[AnyRecord]) -> dict[int, int]:
+    """Serial number of a C session in the capture → its index in `Timeline.sessions`.
+
+    They differ where a killed program left no line about a session that it was making.
+    """
+    serials = sorted({record.session for record in records if isinstance(record, SessionCreated)})
+    return {serial: index for index, serial in enumerate(serials)}
 
 
 def thread_names(records: Sequence[AnyRecord]) -> dict[int, str]:
@@ -92,13 +101,14 @@ def hooked_runs(records: Sequence[AnyRecord], session: int) -> Intervals:
     return table[:, 0], table[:, 1]
 
 
-def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, streams: dict[int, int]) -> None:
-    streams = {**streams, NO_STREAM: NONE}
+def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records: Sequence[AnyRecord]) -> None:
+    streams = {**trace_streams(records), NO_STREAM: NONE}
+    sessions = session_numbers(records)
     builder.add_rows(
         HookCalls,
         span=np.arange(first, first + len(calls)),
         what=builder.names(call.what for call in calls),
-        session=[call.session for call in calls],
+        session=[sessions.get(call.session, NONE) for call in calls],
         binding=[call.binding for call in calls],
         stream=[streams.get(call.stream, NONE) for call in calls],
         waited_stream=[streams.get(call.waited_stream, NONE) for call in calls],

@@ -8,16 +8,18 @@ made-up tids (kineto `output_json.cpp`).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.files import read_trace
+from ortprobe.ingest.files import LIMIT_NS, read_trace
 from ortprobe.timeline import (
     DEVICE_WORK,
     NONE,
@@ -28,6 +30,7 @@ from ortprobe.timeline import (
     Lane,
     LaneKind,
     SourceKind,
+    UInt8s,
     WaitKind,
     Waits,
 )
@@ -53,22 +56,24 @@ _WAIT_KINDS = {
     "Context Sync": WaitKind.DEVICE_SYNC,
 }
 _ON_DEVICE = (*DEVICE_WORK, Kind.EVENT_RECORD)
-_INT64_LIMIT_US = 9.2e15
+_INT64_MAX = (1 << 63) - 1
+
+_Int32 = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
+_Int64 = Annotated[int, msgspec.Meta(ge=-_INT64_MAX, le=_INT64_MAX)]
 
 
 class _Args(msgspec.Struct, gc=False):
-    correlation: int = NONE
-    external: int = msgspec.field(default=NONE, name="External id")
-    device: int = NONE
-    stream: int = NONE
-    bytes: int = 0
+    correlation: _Int64 = NONE
+    external: _Int64 = msgspec.field(default=NONE, name="External id")
+    device: _Int32 = NONE
+    stream: _Int64 = NONE
+    bytes: _Int64 = 0
     grid: list[int] = []
-    graph: int = msgspec.field(default=NONE, name="graph id")
+    graph: _Int64 = msgspec.field(default=NONE, name="graph id")
     cuda_sync_kind: str = ""
-    wait_on_stream: int = NONE
-    wait_on_cuda_event_record_corr_id: int = NONE
-    wait_on_cuda_event_id: int = NONE
-    name: str | int = ""
+    wait_on_stream: _Int64 = NONE
+    wait_on_cuda_event_record_corr_id: _Int64 = NONE
+    wait_on_cuda_event_id: _Int64 = NONE
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -88,7 +93,7 @@ class _Device(msgspec.Struct, gc=False):
 
 class _Trace(msgspec.Struct, gc=False):
     events: list[_Event] = msgspec.field(name="traceEvents")
-    base_ns: int = msgspec.field(default=0, name="baseTimeNanoseconds")
+    base_ns: _Int64 = msgspec.field(default=0, name="baseTimeNanoseconds")
     devices: list[_Device] = msgspec.field(default_factory=list, name="deviceProperties")
     cupti_version: int = 0
     cuda_runtime_version: int = 0
@@ -105,7 +110,9 @@ class KinetoTrace:
     """Position of each event in the file's `traceEvents`."""
     start_ns: Int64s
     end_ns: Int64s
-    kinds: list[Kind]
+    kinds: UInt8s
+    """`Kind` of each event."""
+    correlation: Int64s
     devices: tuple[str, ...]
     versions: Mapping[str, str]
     is_complete: bool
@@ -132,18 +139,20 @@ def read_kineto(path: Path) -> KinetoTrace:
         raise UnreadableInput(f"{path}: is no torch profiler trace (no event of a kind that it writes)")
     events = [trace.events[row] for row in complete]
     start_us = np.fromiter((event.ts for event in events), np.float64)
-    duration_us = np.fromiter((event.dur for event in events), np.float64)
-    if events and not (np.abs(start_us) < _INT64_LIMIT_US).all():
+    duration_us = np.fromiter((max(event.dur, 0.0) for event in events), np.float64)
+    # Written so that NaN, which old exports can hold, fails the comparison.
+    if not ((np.abs(start_us * 1000 + trace.base_ns) < LIMIT_NS) & (duration_us * 1000 < LIMIT_NS)).all():
         raise UnreadableInput(f"{path}: has times that no trace can have; export it again")
     start_ns = np.rint(start_us * 1000).astype(np.int64) + trace.base_ns
-    duration_ns = np.rint(np.clip(duration_us, 0, _INT64_LIMIT_US / 1e3) * 1000).astype(np.int64)
+    duration_ns = np.rint(duration_us * 1000).astype(np.int64)
     return KinetoTrace(
         path=str(path),
         events=events,
         rows=np.array(complete, np.int32),
         start_ns=start_ns,
         end_ns=start_ns + duration_ns,
-        kinds=[_KINDS[event.cat] for event in events],
+        kinds=np.fromiter((_KINDS[event.cat] for event in events), np.uint8),
+        correlation=np.fromiter((event.args.correlation if event.args else NONE for event in events), np.int64),
         devices=tuple(device.name for device in trace.devices),
         versions=_versions(trace),
         is_complete=any(event.name == "Record Window End" for event in trace.events[-64:]),
@@ -165,7 +174,7 @@ def add_kineto(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable
         kind=trace.kinds,
         lane=_lanes(builder, trace, thread_of),
         name=builder.names(event.name for event in trace.events),
-        correlation=np.fromiter((arg.correlation for arg in args), np.int64),
+        correlation=trace.correlation,
         external=np.fromiter((arg.external for arg in args), np.int64),
         source=source,
         row=trace.rows,
@@ -199,7 +208,7 @@ def _lanes(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable[[in
     known: dict[tuple[object, ...], int] = {}
     lanes = np.empty(len(trace.events), np.int32)
     process = trace.process
-    for index, (event, kind) in enumerate(zip(trace.events, trace.kinds, strict=True)):
+    for index, (event, kind) in enumerate(zip(trace.events, trace.kinds.tolist(), strict=True)):
         key = _lane_key(event, kind)
         if key not in known:
             known[key] = builder.lane(_lane(key, process, thread_of))
@@ -207,7 +216,7 @@ def _lanes(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable[[in
     return lanes
 
 
-def _lane_key(event: _Event, kind: Kind) -> tuple[object, ...]:
+def _lane_key(event: _Event, kind: int) -> tuple[object, ...]:
     args = event.args or _NO_ARGS
     if kind in _ON_DEVICE or (kind == Kind.WAIT and args.stream >= 0):
         return (LaneKind.STREAM, args.device, args.stream)
@@ -230,23 +239,26 @@ def _lane(key: tuple[object, ...], process: int, thread_of: Callable[[int], int]
     return Lane(kind=LaneKind.THREAD, label=f"thread {thread}", process=owner, thread=thread)
 
 
-def _add_device_ops(builder: TimelineBuilder, kinds: list[Kind], args: list[_Args], first: int) -> None:
-    work = [index for index, kind in enumerate(kinds) if kind in DEVICE_WORK]
+def _add_device_ops(builder: TimelineBuilder, kinds: UInt8s, args: list[_Args], first: int) -> None:
+    work = np.flatnonzero(np.isin(kinds, DEVICE_WORK)).tolist()
     builder.add_rows(
         DeviceOps,
         span=np.array(work, np.int32) + first,
         device=[args[index].device for index in work],
         stream=[args[index].stream for index in work],
         size_bytes=[args[index].bytes for index in work],
-        blocks=[int(np.prod(args[index].grid, dtype=np.int64)) if args[index].grid else 0 for index in work],
+        blocks=[_blocks(args[index].grid) for index in work],
         graph=[args[index].graph or NONE for index in work],
     )
 
 
-def _add_waits(builder: TimelineBuilder, kinds: list[Kind], args: list[_Args], first: int) -> None:
-    waits = [
-        index for index, kind in enumerate(kinds) if kind == Kind.WAIT and args[index].cuda_sync_kind in _WAIT_KINDS
-    ]
+def _blocks(grid: list[int]) -> int:
+    return min(math.prod(grid), _INT64_MAX) if grid else 0
+
+
+def _add_waits(builder: TimelineBuilder, kinds: UInt8s, args: list[_Args], first: int) -> None:
+    records = np.flatnonzero(kinds == Kind.WAIT).tolist()
+    waits = [index for index in records if args[index].cuda_sync_kind in _WAIT_KINDS]
     builder.add_rows(
         Waits,
         span=np.array(waits, np.int32) + first,

@@ -11,7 +11,8 @@ from ortprobe.bundle.reader import inside
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded, assemble
-from ortprobe.ingest.hook_log import cupti_threads, hooked_runs
+from ortprobe.ingest.files import LIMIT_NS
+from ortprobe.ingest.hook_log import cupti_threads, hooked_runs, session_numbers
 from ortprobe.ingest.kineto import KinetoTrace, read_kineto
 from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.ingest.place import Place, next_free_ns, place_at_epoch, place_by_fit
@@ -22,6 +23,7 @@ from ortprobe.timeline.intervals import union
 _WINDOW_SLACK_NS = 1_000_000_000
 _CLOCK_STEP_NS = 10_000
 """The wall clock moved against the monotonic one by more than reading both can explain."""
+_LONGEST_START = len(str(LIMIT_NS))
 
 
 def load_bundle(folder: Path) -> Timeline:
@@ -34,9 +36,10 @@ def load_bundle(folder: Path) -> Timeline:
     problems = _stated_problems(bundle)
     traces = _bundled_traces(bundle, problems)
     threads = cupti_threads(bundle.records)
-    launches = {threads.get(thread, thread): spans for thread, spans in kernel_launches(traces).items()}
+    launches = kernel_launches(traces, lambda thread: threads.get(thread, thread))
+    sessions = session_numbers(bundle.records)
     profiles = [
-        (profile, created.session, _place(profile, created, launches, bundle))
+        (profile, sessions[created.session], _place(profile, created, launches, bundle))
         for profile, created in _bundled_profiles(bundle, problems)
     ]
     decoded = Decoded(
@@ -87,7 +90,8 @@ def _place(profile: OrtProfile, created: SessionCreated, launches: ThreadInterva
 
 def _with_start(text: str) -> tuple[Path, int | None]:
     path, _, start = text.rpartition("@")
-    return (Path(path), int(start)) if path and start.isdigit() else (Path(text), None)
+    stated = bool(path) and start.isdecimal() and len(start) <= _LONGEST_START
+    return (Path(path), int(start)) if stated else (Path(text), None)
 
 
 def _bundled_traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace]:

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.files import read_trace
-from ortprobe.timeline import Int64s, Kind, Lane, LaneKind, NodeSpans, Problem, ProblemKind, SourceKind
+from ortprobe.ingest.files import LIMIT_NS, read_trace
+from ortprobe.timeline import Int64s, Kind, Lane, LaneKind, NodeSpans, Problem, ProblemKind, SourceKind, UInt8s
 
 _NODE_SUFFIX = "_kernel_time"
+_TRUNCATED = "profile_truncated"
 _SESSION_KINDS = {
     "session_initialization": Kind.ORT_INITIALIZE,
     "model_run": Kind.ORT_RUN,
     "SequentialExecutor::Execute": Kind.ORT_EXECUTE,
 }
+
+_INT32_MAX, _INT64_MAX = (1 << 31) - 1, (1 << 63) - 1
+_Microseconds = Annotated[int, msgspec.Meta(ge=-LIMIT_NS // 4000, le=LIMIT_NS // 4000)]
 
 
 class _Args(msgspec.Struct, gc=False):
@@ -38,8 +43,8 @@ class _Args(msgspec.Struct, gc=False):
 
 class _Event(msgspec.Struct, gc=False):
     name: str
-    ts: int
-    dur: int
+    ts: _Microseconds
+    dur: _Microseconds
     cat: str = ""
     pid: int = -1
     tid: int = -1
@@ -52,6 +57,10 @@ class OrtProfile:
 
     path: str
     events: list[_Event]
+    start_ns: Int64s
+    end_ns: Int64s
+    kinds: UInt8s
+    """`Kind` of each event."""
     dropped_events: int
 
     @property
@@ -60,16 +69,9 @@ class OrtProfile:
         return {(event.pid, event.tid) for event in self.events}
 
     @property
-    def start_ns(self) -> Int64s:
-        return np.fromiter((event.ts for event in self.events), np.int64) * 1000
-
-    @property
-    def end_ns(self) -> Int64s:
-        return np.fromiter((event.ts + event.dur for event in self.events), np.int64) * 1000
-
-    @property
-    def kinds(self) -> list[Kind]:
-        return [_kind_of(event) for event in self.events]
+    def node_names(self) -> set[str]:
+        """Names of the nodes that were executed."""
+        return {self.events[row].name for row in np.flatnonzero(self.kinds == Kind.ORT_NODE).tolist()}
 
 
 def read_ort_profile(path: Path) -> OrtProfile:
@@ -91,9 +93,20 @@ def read_ort_profile(path: Path) -> OrtProfile:
         raise UnreadableInput(f"{path}: {_broken(raw)} ({error}); record it again") from error
     if events and not any(event.cat in ("Session", "Node") for event in events):
         raise UnreadableInput(f"{path}: is no ONNX Runtime profile (no Session or Node event in it)")
-    dropped = sum(int(event.args.dropped_event_count or 0) for event in events if event.name == "profile_truncated")
+    dropped = sum(_number(event.args.dropped_event_count) for event in events if event.name == _TRUNCATED)
+    return _columns(path, [event for event in events if event.name != _TRUNCATED], dropped)
+
+
+def _columns(path: Path, events: list[_Event], dropped_events: int) -> OrtProfile:
+    start_us = np.fromiter((event.ts for event in events), np.int64)
+    duration_us = np.fromiter((max(event.dur, 0) for event in events), np.int64)
     return OrtProfile(
-        path=str(path), events=[event for event in events if event.name != "profile_truncated"], dropped_events=dropped
+        path=str(path),
+        events=events,
+        start_ns=start_us * 1000,
+        end_ns=(start_us + duration_us) * 1000,
+        kinds=np.fromiter((_kind_of(event) for event in events), np.uint8),
+        dropped_events=dropped_events,
     )
 
 
@@ -103,7 +116,6 @@ def add_ort_profile(builder: TimelineBuilder, profile: OrtProfile, *, session: i
     Returns the number of the source.
     """
     events = profile.events
-    kinds = profile.kinds
     source = builder.source(SourceKind.ORT_PROFILE, profile.path, len(events))
     lanes = {
         (process, thread): builder.lane(
@@ -114,18 +126,18 @@ def add_ort_profile(builder: TimelineBuilder, profile: OrtProfile, *, session: i
     first = builder.add_spans(
         start_ns=profile.start_ns + offset_ns,
         end_ns=profile.end_ns + offset_ns,
-        kind=kinds,
+        kind=profile.kinds,
         lane=np.fromiter((lanes[event.pid, event.tid] for event in events), np.int32),
         name=builder.names(_label(event) for event in events),
         source=source,
         row=np.arange(len(events)),
     )
-    nodes = [row for row, kind in enumerate(kinds) if kind == Kind.ORT_NODE]
+    nodes = np.flatnonzero(profile.kinds == Kind.ORT_NODE).tolist()
     builder.add_rows(
         NodeSpans,
         span=np.array(nodes, np.int32) + first,
         node=[_node(builder, session, events[row]) for row in nodes],
-        input_shapes=builder.names(bytes(events[row].args.input_type_shape).decode() for row in nodes),
+        input_shapes=builder.names(bytes(events[row].args.input_type_shape).decode(errors="replace") for row in nodes),
         output_bytes=[_number(events[row].args.output_size) for row in nodes],
         arena_growth_bytes=[_number(events[row].args.mem_arena_held_delta) for row in nodes],
     )
@@ -159,12 +171,17 @@ def _node(builder: TimelineBuilder, session: int, event: _Event) -> int:
         builder.name(_label(event)),
         builder.name(args.op_name),
         builder.name(args.provider),
-        _number(args.node_index),
+        min(_number(args.node_index), _INT32_MAX),
     )
 
 
 def _number(text: str) -> int:
-    return int(text) if text.lstrip("-").isdigit() else 0
+    """ORT writes numbers as strings; what is no number, or none that ORT can write, is 0."""
+    try:
+        value = int(text)
+    except ValueError:
+        return 0
+    return value if abs(value) <= _INT64_MAX else 0
 
 
 def _broken(raw: bytes) -> str:

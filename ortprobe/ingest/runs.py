@@ -9,7 +9,7 @@ import numpy as np
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.ingest.builder import Collected
 from ortprobe.ingest.hook_log import RUN_CALLS
-from ortprobe.timeline import NONE, Int32s, Kind, Runs, SourceKind
+from ortprobe.timeline import NONE, Int32s, Kind, Runs, torch_windows
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -41,17 +41,13 @@ def _columns(
         _containing(collected, run_span[run_span != NONE], execute).tolist(), execute.tolist(), strict=True
     ):
         execute_of.setdefault(run, span)
-    hook_row = {span: row for row, span in enumerate(hooks.span.tolist())}
-    session = np.full(len(whole), NONE, np.int32)
-    attached = np.zeros(len(whole), np.uint8)
-    gpu_traced = _torch_traced(collected, whole)
-    for index, (hook, run) in enumerate(zip(hook_span.tolist(), run_span.tolist(), strict=True)):
-        if hook != NONE:
-            session[index] = hooks.session[hook_row[hook]]
-            attached[index] = hooks.attached[hook_row[hook]]
-        else:
-            session[index] = session_of_source.get(int(spans.source[run]), NONE)
-            attached[index] = ATTACHED_ORT_PROFILE | (ATTACHED_TORCH_PROFILER if gpu_traced[index] else 0)
+    hooked, row = hook_span != NONE, hooks.rows_of(hook_span)
+    of_source = np.array([session_of_source.get(source, NONE) for source in range(len(collected.sources))], np.int32)
+    session = of_source[spans.source[whole]]
+    session[hooked] = hooks.session[row[hooked]]
+    traced = innermost_containing(*torch_windows(spans, collected.sources), spans.start_ns[whole]) != NONE
+    attached = (ATTACHED_ORT_PROFILE | np.where(traced, ATTACHED_TORCH_PROFILER, 0)).astype(np.uint8)
+    attached[hooked] = hooks.attached[row[hooked]]
     return Runs(
         start_ns=spans.start_ns[whole],
         end_ns=spans.end_ns[whole],
@@ -67,7 +63,7 @@ def _columns(
 def _hooked_runs(collected: Collected) -> Int32s:
     wanted = [number for number, name in enumerate(collected.names) if name in RUN_CALLS]
     hooks = collected.hooks
-    return _outermost(collected, hooks.span[np.isin(hooks.what, wanted) & (hooks.session != NONE)])
+    return _outermost(collected, hooks.span[np.isin(hooks.what, wanted)])
 
 
 def _outermost(collected: Collected, chosen: Int32s) -> Int32s:
@@ -91,14 +87,3 @@ def _containing(collected: Collected, outer: Int32s, inner: Int32s) -> Int32s:
         at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[inner[of_lane]])
         found[of_lane] = np.where(at == NONE, NONE, own[at])
     return found
-
-
-def _torch_traced(collected: Collected, whole: Int32s) -> list[bool]:
-    """Whether each run lies inside a torch trace, by the first and last span of that trace."""
-    spans = collected.spans
-    windows = []
-    for number, source in enumerate(collected.sources):
-        of_source = np.flatnonzero(spans.source == number)
-        if source.kind == SourceKind.TORCH_TRACE and len(of_source):
-            windows.append((spans.start_ns[of_source[0]], spans.end_ns[of_source].max()))
-    return [any(low <= spans.start_ns[run] <= high for low, high in windows) for run in whole.tolist()]

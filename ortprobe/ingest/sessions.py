@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ortprobe.bundle import AnyRecord, SessionCreated
+from ortprobe.ingest.hook_log import session_numbers
 from ortprobe.ingest.ort_profile import OrtProfile
-from ortprobe.timeline import NONE, Creation, Kind, Session, parse_site
+from ortprobe.timeline import Creation, Kind, Session, parse_site
 
 _SAME_MODEL_SHARE = 0.5
 """Two profiles with at least this share of node names in common are of one model; other providers fuse other nodes."""
@@ -24,10 +27,13 @@ class PlacedProfile:
 
 
 def sessions_of_log(records: Sequence[AnyRecord], placed: Sequence[PlacedProfile]) -> tuple[Session, ...]:
-    """Sessions as the hooks saw them; `Session.index` is the capture's serial number."""
-    created = sorted((record for record in records if isinstance(record, SessionCreated)), key=lambda one: one.session)
+    """Sessions as the hooks saw them, in the order of their serial numbers."""
+    numbers = session_numbers(records)
+    created = {numbers[record.session]: record for record in records if isinstance(record, SessionCreated)}
     by_session = {one.session: one for one in placed}
-    return tuple(_with_profile(_stated(index, record), by_session.get(index)) for index, record in enumerate(created))
+    return tuple(
+        _with_profile(_stated(index, created[index], numbers), by_session.get(index)) for index in sorted(created)
+    )
 
 
 def sessions_of_profiles(placed: Sequence[PlacedProfile]) -> tuple[Session, ...]:
@@ -42,17 +48,19 @@ def sessions_of_profiles(placed: Sequence[PlacedProfile]) -> tuple[Session, ...]
     return tuple(sessions)
 
 
-def _stated(index: int, record: SessionCreated) -> Session:
+def _stated(index: int, record: SessionCreated, numbers: Mapping[int, int]) -> Session:
     known = record.reason in {creation.value for creation in Creation}
+    replaced = numbers.get(record.replaces)
     return Session(
         index=index,
         creation=Creation(record.reason) if known else Creation.UNKNOWN,
         start_ns=record.start_ns,
         end_ns=record.end_ns,
-        replaces=None if record.replaces == NONE else record.replaces,
+        replaces=replaced if replaced is not None and replaced < index else None,
         model=record.model_path or (f"{record.model_bytes:,} bytes in memory" if record.model_bytes else ""),
         site=parse_site(record.site),
         requested_providers=record.requested_providers,
+        requested_options=record.requested_options,
         providers=record.providers,
         provider_options=record.provider_options,
         previous_provider_options=record.previous_provider_options,
@@ -81,24 +89,19 @@ def _with_profile(session: Session, placed: PlacedProfile | None) -> Session:
 
 def _first(placed: PlacedProfile, kind: Kind) -> tuple[int, int] | None:
     profile = placed.profile
-    for event, event_kind in zip(profile.events, profile.kinds, strict=True):
-        if event_kind == kind:
-            start_ns = event.ts * 1000 + placed.offset_ns
-            return start_ns, start_ns + event.dur * 1000
-    return None
+    rows = np.flatnonzero(profile.kinds == kind)
+    if not len(rows):
+        return None
+    return int(profile.start_ns[rows[0]]) + placed.offset_ns, int(profile.end_ns[rows[0]]) + placed.offset_ns
 
 
 def _replaced_by(one: PlacedProfile, earlier: Sequence[PlacedProfile]) -> int | None:
-    names = _node_names(one.profile)
+    names = one.profile.node_names
     for other in reversed(earlier):
-        other_names = _node_names(other.profile)
+        other_names = other.profile.node_names
         same_process = {process for process, _ in one.profile.threads} & {pid for pid, _ in other.profile.threads}
         in_common = len(names & other_names) / max(len(names | other_names), 1)
         ended_ns = int(other.profile.end_ns.max(initial=0)) + other.offset_ns
         if same_process and in_common >= _SAME_MODEL_SHARE and ended_ns <= one.offset_ns:
             return other.session
     return None
-
-
-def _node_names(profile: OrtProfile) -> set[str]:
-    return {event.name for event, kind in zip(profile.events, profile.kinds, strict=True) if kind == Kind.ORT_NODE}

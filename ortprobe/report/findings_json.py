@@ -66,7 +66,7 @@ def _summary(analyses: Analyses) -> Document:
     runs = analyses.runs
     return {
         "runs": len(analyses.timeline.runs),
-        "sessions": sum(not session.error for session in analyses.timeline.sessions),
+        "sessions": analyses.sessions.created,
         "re_inits": analyses.sessions.re_inits,
         "latency_ns": {
             "first": runs.first_ns,

@@ -9,8 +9,8 @@ Why it matters
     off, the memory limit is gone, or ORT is back on a stream of its own, without the order that the program relied on.
 
 Evidence
-    The CUDA options that the sessions before and after say they have. An option whose value was not the default and now
-    is counts as lost.
+    The CUDA options that the sessions before and after say they have, and those that the call named. An option that
+    was not at its default, was not named, and now is at its default counts as lost.
 
 Cost
     Not stated: it depends on the option. Where it is a slower run, the runs of both sessions show it.
@@ -20,10 +20,11 @@ Fix
     it to `set_providers`. Better: give it to the constructor, once.
 
 When it is wrong
-    The program may have named the default value on purpose: what was passed is not recorded, only what came of it.
+    Where the program relies on the defaults coming back.
 
 Source
     onnxruntime 1.31.1, `onnxruntime_inference_collection.py`, `Session._reset_session`; ORT pull request 9916.
+    Defaults: stated by a session of onnxruntime-gpu 1.31.1 on an H100.
 """
 
 from __future__ import annotations
@@ -59,10 +60,10 @@ def _finding(analyses: Analyses, changed: list[SessionLife]) -> Finding:
         severity=Severity.WARNING,
         title=f"Building the session again put {options} back to the default: {listed}",
         detail="`set_providers` replaces all options, and those that it is not given are at their defaults afterwards. "
-        "That the program did not ask for the default is inferred: what it passed is not recorded.",
+        "The call did not name these.",
         count=len(changes),
         cost_ns=None,
-        confidence=Confidence.LIKELY,
+        confidence=Confidence.CERTAIN,
         where=distinct_sites(life.session.site for life in changed),
         evidence=cited([span for life in changed for span in creation_spans(analyses.timeline, life.session)]),
         fix=_FIX,

@@ -15,6 +15,7 @@ from ortprobe.timeline.model import (
     SourceKind,
     Timeline,
     parse_site,
+    torch_windows,
 )
 from ortprobe.timeline.spans import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, Spans, UInt8s
 from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, WaitKind, Waits
@@ -50,4 +51,5 @@ __all__ = [
     "WaitKind",
     "Waits",
     "parse_site",
+    "torch_windows",
 ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
+
+from ortprobe.timeline.intervals import Intervals, union
 from ortprobe.timeline.spans import NONE, Spans
 from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, Waits
 
@@ -87,6 +90,8 @@ class Session:
     model: str = ""
     site: Site | None = None
     requested_providers: tuple[str, ...] = ()
+    requested_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Provider options that the call named."""
     providers: tuple[str, ...] = ()
     """The providers it really has; empty when nobody asked it."""
     provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -120,7 +125,7 @@ class ClockBound:
     low_ns: int | None = None
     high_ns: int | None = None
     witnesses: int = 0
-    """How many launches the bound rests on."""
+    """How many launches the bound rests on; where there are none, how many runs inside of hooked calls."""
 
 
 class ProblemKind(StrEnum):
@@ -212,6 +217,16 @@ class Timeline:
     def end_ns(self) -> int:
         """End of the last span; 0 for an empty timeline."""
         return int(self.spans.end_ns.max()) if len(self.spans) else 0
+
+
+def torch_windows(spans: Spans, sources: Sequence[Source]) -> Intervals:
+    """From the first to the last span of each torch trace, overlaps joined. Between two of them nobody watched."""
+    of_sources = [
+        spans.source == number for number, source in enumerate(sources) if source.kind is SourceKind.TORCH_TRACE
+    ]
+    bounds = [(spans.start_ns[mine].min(), spans.end_ns[mine].max()) for mine in of_sources if mine.any()]
+    start_ns, end_ns = np.array(bounds, np.int64).reshape(-1, 2).T
+    return union(start_ns, end_ns)
 
 
 def parse_site(text: str) -> Site | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from ortprobe.timeline.spans import Bools, Int32s, Int64s, UInt8s
+import numpy as np
+
+from ortprobe.timeline.spans import NONE, Bools, Int32s, Int64s, UInt8s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,13 @@ class HookCalls:
     attached: UInt8s
     """What was attached during the call: bit 1 ORT's profile, bit 2 torch's profiler."""
     failed: Bools
+
+    def rows_of(self, spans: Int32s) -> Int64s:
+        """The row of each of these spans; NONE for spans that are no hooked calls."""
+        row = np.searchsorted(self.span, spans)
+        found = row < len(self.span)
+        found[found] = self.span[row[found]] == spans[found]
+        return np.where(found, row, NONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

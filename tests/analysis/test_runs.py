@@ -33,6 +33,11 @@ def test_the_gpu_is_as_busy_in_the_first_run_as_in_every_other():
     assert busy_ns[0] == pytest.approx(1.79e6, rel=0.01)
 
 
+@pytest.mark.parametrize("call", ["run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector"])
+def test_every_way_to_run_is_a_run(tmp_path, call):
+    assert len(Analyses(Scene().session(0, 0, 5).hook(call, 10, 5, session=0).load(tmp_path)).runs.latency_ns) == 1
+
+
 def test_phases_follow_the_call_from_start_to_return(tmp_path):
     scene = Scene()
     scene.profile().run(110, 50).node("n", 120, 20)
@@ -47,7 +52,7 @@ def test_what_nobody_measured_is_not_zero(tmp_path):
     runs = Analyses(hooked_runs(3).load(tmp_path)).runs
     for column in (runs.host_before_ns, runs.execute_ns, runs.drain_ns, runs.device_busy_ns):
         assert (column == NONE).all()
-    assert runs.traced_median_ns is None
+    assert runs.untraced_median_ns == 10_000
 
 
 def test_a_run_without_device_work_under_a_gpu_trace_kept_the_device_free(tmp_path):

@@ -4,7 +4,7 @@ import captures
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.sessions import SessionLives
+from ortprobe.analysis.sessions import CUDA_DEFAULTS, SessionLives
 
 CUDA = "CUDAExecutionProvider"
 
@@ -60,14 +60,44 @@ def test_a_creation_that_failed_is_no_re_initialisation(tmp_path):
 
 
 def test_options_that_went_back_to_their_defaults(tmp_path):
-    before = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "1", "device_id": "1", "prefer_nhwc": "0"}}
-    after = {CUDA: {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "0", "device_id": "0", "prefer_nhwc": "0"}}
+    before = {CUDA: {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "1", "device_id": "1", "unknown": "1"}}
+    after = {CUDA: {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "0", "device_id": "0", "unknown": "0"}}
     scene = Scene().session(0, 0, 100, provider_options=before)
     scene.session(
         1, 10_000, 5, reason="set_providers", replaces=0, provider_options=after, previous_provider_options=before
     )
-    (change,) = lives_of(scene, tmp_path).lives[1].options_reset
-    assert (change.option, change.before, change.after) == ("cudnn_conv_algo_search", "HEURISTIC", "EXHAUSTIVE")
+    changes = lives_of(scene, tmp_path).lives[1].options_reset
+    assert [(change.option, change.before, change.after) for change in changes] == [
+        ("cudnn_conv_algo_search", "HEURISTIC", "EXHAUSTIVE"), ("device_id", "1", "0")
+    ]  # fmt: skip
+
+
+def test_the_defaults_are_those_that_onnxruntime_states():
+    """A session of onnxruntime-gpu 1.31.1 that was given no options."""
+    stated = dict(captures.example("set-providers").timeline.sessions[0].provider_options[CUDA])
+    assert stated.pop("has_user_compute_stream") == "0"
+    assert stated == CUDA_DEFAULTS
+
+
+def test_a_profile_without_its_sessions_making_leaves_the_creation_unmeasured(tmp_path):
+    scene = Scene()
+    scene.profile().run(10, 50)
+    (life,) = lives_of(scene, tmp_path).lives
+    assert life.creation_ns is None
+
+
+def test_a_session_that_left_no_line_does_not_shift_the_others(tmp_path):
+    scene = Scene().session(1, 0, 100, model_path="b.onnx").session(4, 200, 50, replaces=4)
+    analyses = Analyses(runs(runs(scene, 1, 1000, 10), 4, 2000, 20, 20).load(tmp_path))
+    assert [(life.session.model, life.runs, life.session.replaces) for life in analyses.sessions.lives] == [
+        ("b.onnx", 1, None), ("", 2, None)
+    ]  # fmt: skip
+
+
+def test_a_session_from_before_the_capture_has_runs_and_no_first_run(tmp_path):
+    analyses = Analyses(runs(Scene().hook("synchronize", 0, 1), -1, 1000, 30, 10, 10).load(tmp_path))
+    assert analyses.runs.index_in_session.tolist() == [1, 2, 3]
+    assert (analyses.runs.first_ns, analyses.runs.median_ns) == (None, 10_000)
 
 
 def test_the_same_model_again_when_the_session_before_is_done(tmp_path):

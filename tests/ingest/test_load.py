@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from captures import RACE, RESNET, healthy, racy, resnet
-from scene import Scene, at_ns
+from scene import PROCESS, Scene, at_ns
 
+from ortprobe.bundle import Thread
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest import load_bundle, load_files
 from ortprobe.timeline import NONE, ClockMethod, Kind, ProblemKind, Timeline
@@ -200,6 +201,11 @@ BAD_FILES = {
     "cut-off-gzip": gzip.compress(b"[" + b" " * 100_000 + b"]")[:60],
     "damaged-gzip": b"\x1f\x8b\x08\x00" + b"\xff" * 50,
     "huge-time": b'{"traceEvents": [{"ph": "X", "cat": "kernel", "name": "k", "ts": 1e300, "dur": 1}]}',
+    "huge-stream": b'{"traceEvents": [{"ph": "X", "cat": "kernel", "args": {"stream": 9223372036854775808}}]}',
+    "huge-device": b'{"traceEvents": [{"ph": "X", "cat": "kernel", "args": {"device": 4294967296}}]}',
+    "huge-base": b'{"traceEvents": [{"ph": "X", "cat": "kernel"}], "baseTimeNanoseconds": 9223372036854775000}',
+    "no-number": b'{"traceEvents": [{"ph": "X", "cat": "kernel", "ts": 1, "dur": NaN}]}',
+    "huge-ort-time": b'[{"cat": "Node", "name": "n_kernel_time", "ts": 9223372036854775807, "dur": 1}]',
     "deep": b'{"traceEvents": ' + b"[" * 100_000,
 }
 
@@ -214,6 +220,54 @@ def test_bad_files_are_refused_in_one_line_that_names_them(tmp_path, name, kind)
         load_files(**{kind: [path]})
     assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_span_that_ends_before_it_starts_is_empty(tmp_path):
+    scene = Scene().launch("conv", 100, 110, -5, 1)
+    scene.profile().run(90, 100).node("n", 95, -20)
+    timeline = scene.load(tmp_path)
+    assert (timeline.spans.duration_ns >= 0).all()
+    assert len(timeline.spans.of_kind(Kind.KERNEL, Kind.ORT_NODE)) == 2
+
+
+@pytest.mark.parametrize("number", ["--5", "²", "1" * 5000, "", "9" * 30])
+def test_what_should_be_a_number_in_a_profile_and_is_none_is_read_over(tmp_path, number):
+    args = {"op_name": "Conv", "node_index": number, "output_size": number, "mem_arena_held_delta": number}
+    events = [
+        {"cat": "Node", "name": "n_kernel_time", "ts": 5, "dur": 1, "args": args},
+        {"cat": "Session", "name": "profile_truncated", "ts": 5, "dur": 0, "args": {"dropped_event_count": number}},
+    ]
+    (tmp_path / "ort.json").write_text(json.dumps(events))
+    timeline = load_files(ort=[tmp_path / "ort.json"])
+    assert timeline.node_spans.output_bytes.tolist() == [0]
+    assert timeline.nodes.node_index.tolist() == [0]
+
+
+def test_a_thread_that_changed_its_id_between_two_traces_is_one_witness(tmp_path):
+    """CUPTI's id in the first trace, the OS's in the second, after a torch op: all launches bear on the clock."""
+    scene = Scene().session(0, 0, 50).hook("run", 95, 300, session=0, attached=3)
+    scene.profile(0).run(100, 290).node("a", 110, 20).node("b", 200, 20, index=1)
+    scene.records.append(Thread(native_id=PROCESS, ident_low32=77))
+    scene.session(0, 0, 50)
+    del scene.records[0]
+    bundle = scene.launch("conv", 115, 120, 5, 1, thread=77).launch("relu", 205, 210, 5, 2).write_bundle(tmp_path / "x")
+    (bound,) = load_bundle(bundle).clocks
+    assert bound.witnesses == 2
+
+
+def test_the_line_about_a_bad_file_holds_no_control_characters(tmp_path):
+    path = tmp_path / "a\x1b[2J\nb.json"
+    path.write_bytes(b"hello")
+    with pytest.raises(UnreadableInput) as refusal:
+        load_files(torch=[path])
+    assert str(refusal.value).isprintable()
+
+
+def test_half_a_surrogate_pair_in_a_name_can_be_written(tmp_path):
+    text = '{"traceEvents": [{"ph": "X", "cat": "kernel", "name": "k\\ud800", "ts": 1, "dur": 1}]}'
+    (tmp_path / "t.json").write_text(text)
+    timeline = load_files(torch=[tmp_path / "t.json"])
+    assert timeline.name_of(0).encode() == b"k?"
 
 
 def test_a_gzip_bomb_is_refused_without_filling_the_memory(tmp_path, monkeypatch):

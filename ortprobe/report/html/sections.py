@@ -11,7 +11,7 @@ from textwrap import dedent
 from ortprobe.report.html.tables import site_text
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
-from ortprobe.timeline import NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
+from ortprobe.timeline import DEVICE_WORK, NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
 _MAX_EVIDENCE = 8
@@ -97,7 +97,7 @@ def key_figures(judgement: Judgement) -> tuple[Fact, ...]:
         Fact("first run", format_ns(runs.first_ns)),
         Fact("median run", format_ns(runs.median_ns)),
         Fact("median run, not traced", format_ns(runs.untraced_median_ns)),
-        Fact("sessions created", f"{len(analyses.sessions.lives)}"),
+        Fact("sessions created", f"{analyses.sessions.created}"),
         Fact("of them re-inits", f"{analyses.sessions.re_inits}"),
     ]
     for device in analyses.idle.devices:
@@ -166,7 +166,7 @@ def tracing_sentence(judgement: Judgement) -> str:
     """One line for the header."""
     cost = judgement.analyses.overhead
     if cost.ratio is None:
-        return "What tracing cost was not measured: no run without tracing is in the capture."
+        return "What tracing cost was not measured: no line of the program made runs both with and without it."
     return (
         f"Tracing made the median run {cost.ratio:.2f} times as long "
         f"({format_ns(cost.traced_median_ns)} against {format_ns(cost.untraced_median_ns)})."
@@ -214,7 +214,7 @@ def clock_sentence(clock: ClockBound | None, kind: SourceKind) -> str:
     )
     return (
         f"{how}; {agrees}: off by between {_signed_us(clock.low_ns)} and {_signed_us(clock.high_ns)} µs, "
-        f"{clock.witnesses:,} launches checked"
+        f"checked {clock.witnesses:,} times"
     )
 
 
@@ -222,6 +222,8 @@ def attribution(judgement: Judgement) -> tuple[Fact, ...]:
     """What found its counterpart, and what did not."""
     analyses = judgement.analyses
     nodes, integrity = analyses.nodes, analyses.integrity
+    if not analyses.idle.devices:
+        return (Fact("Kernels and waits", f"{NOT_MEASURED}: no GPU trace"),)
     return (
         Fact("Kernels", f"{nodes.kernels_total:,}"),
         Fact("… launched by onnxruntime", f"{nodes.kernels_of_ort:,}"),
@@ -272,7 +274,17 @@ def passages(fix: str) -> tuple[Passage, ...]:
 def _evidence(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:
     shown = [span for span in spans if span != NONE][:_MAX_EVIDENCE]
     starts: Mapping[int, int] = {span: int(timeline.spans.start_ns[span]) - timeline.start_ns for span in shown}
-    return tuple(EvidenceButton(f"s{span}", f"{timeline.name_of(span)} at {format_ns(starts[span])}") for span in shown)
+    return tuple(
+        EvidenceButton(f"s{span}", f"{_called(span, timeline)} at {format_ns(starts[span])}") for span in shown
+    )
+
+
+def _called(span: int, timeline: Timeline) -> str:
+    """Device work goes by its ONNX node, as in the timeline: a kernel's own name fills lines and says little."""
+    node = int(timeline.links.node[span])
+    if node == NONE or timeline.spans.kind[span] not in DEVICE_WORK:
+        return timeline.name_of(span)
+    return f"{timeline.names[timeline.nodes.name[node]]} (GPU)"
 
 
 def _devices_by_lane(timeline: Timeline) -> str:
