@@ -157,7 +157,7 @@ def _refine(
     nodes: ThreadIntervals, launches: ThreadIntervals, runs: Intervals, offset_ns: int, reach_ns: int
 ) -> Fit | None:
     """Sweep over all offsets within `reach_ns` of `offset_ns`: each launch votes for those that put it in a node."""
-    votes = [_votes(nodes[thread], spans, offset_ns, reach_ns) for thread, spans in launches.items()]
+    votes = [_votes(nodes[thread], spans, offset_ns, reach_ns) for thread, spans in launches.items() if thread in nodes]
     if not votes:
         return None
     low = np.concatenate([vote[0] for vote in votes])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from captures import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import Scene, at_ns
 
-from ortprobe.ingest import load_files
+from ortprobe.ingest import load_bundle, load_files
 from ortprobe.timeline import NONE, ClockMethod, Kind, ProblemKind
 
 
@@ -75,3 +77,11 @@ def test_runs_as_alike_as_two_peas_can_not_be_told_apart(tmp_path):
     timeline = load_bare(scene, tmp_path)
     assert timeline.clocks[0].method is ClockMethod.UNCHECKED
     assert any("two places fit alike" in problem.detail for problem in timeline.problems)
+
+
+def test_profile_without_an_event_has_no_place(tmp_path):
+    whole, folder = DATA / "h100-examples" / "set-providers.ortprobe", tmp_path / "app.ortprobe"
+    shutil.copytree(whole, folder)
+    (folder / "ort-0.json.gz").write_bytes(b"[]")
+    timeline = load_bundle(folder)
+    assert len(timeline.runs) == len(load_bundle(whole).runs)
