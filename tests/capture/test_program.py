@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import ENVIRONMENT
 
 from ortprobe.bundle import Call, SessionCreated, Window
 from ortprobe.capture.program import load_script
@@ -118,16 +119,12 @@ def test_module_is_run_as_python_runs_it(tmp_path: Path) -> None:
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text("import sys\nprint(__name__, __package__, __file__, sys.argv)\n")
     command = [sys.executable, "-m", "ortprobe", "trace", "--no-report", "--nvtx-only", "-m", "package", "a", "--b"]
-    traced = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=_env(), check=False)
+    traced = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, check=False)
     bare = subprocess.run(
         [sys.executable, "-m", "package", "a", "--b"], capture_output=True, text=True, cwd=tmp_path, check=True
     )
     assert traced.stdout == bare.stdout
     assert (tmp_path / "reports" / "package" / "package.ortprobe" / "manifest.json").is_file()
-
-
-def _env() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def test_main_module_looks_as_python_makes_it(trace_script: Trace, tmp_path: Path) -> None:
@@ -143,7 +140,7 @@ def test_relative_script_and_output_survive_a_change_of_directory(tmp_path: Path
     text = f"MODEL = {str(model)!r}\nimport os\nos.chdir({str(elsewhere)!r})\nprint(__file__)\n{RUN}"
     (tmp_path / "program.py").write_text(text)
     command = [sys.executable, "-m", "ortprobe", "trace", "--nvtx-only", "-o", "out", "program.py"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=_env(), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, check=False)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path}/program.py\n"), done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "program.ortprobe",
@@ -183,7 +180,7 @@ def test_script_whose_path_is_not_utf8_is_recorded(tmp_path: Path, model: Path) 
     with open(script, "w") as file:
         file.write(f"MODEL = {str(model)!r}\n{RUN}")
     command = [sys.executable, "-m", "ortprobe", "trace", "--nvtx-only", "--name", "cafe", "-o", "out", script]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=_env(), check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, check=False)
     assert done.returncode == 0, done.stderr
     program = TracedProgram(done, tmp_path / "out" / "cafe.ortprobe")
     assert len(runs(program)) == 5

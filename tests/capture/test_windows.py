@@ -68,7 +68,7 @@ def test_session_that_never_runs_does_not_keep_the_profiler(tmp_path: Path, mode
 def test_profiler_of_the_program_is_left_alone(tmp_path: Path, model: Path) -> None:
     import torch
 
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as own:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True) as own:
         with ortprobe.trace(tmp_path) as capture:
             session = onnxruntime.InferenceSession(str(model), providers=CPU)
             session.run(None, FEEDS)
@@ -85,7 +85,7 @@ def test_profiler_that_the_program_attaches_later_takes_over(tmp_path: Path, mod
     with ortprobe.trace(tmp_path) as capture:
         session = onnxruntime.InferenceSession(str(model), providers=CPU)
         session.run(None, FEEDS)
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as own:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True) as own:
             torch.ones(2).add_(1)
             session.run(None, FEEDS)
         session.run(None, FEEDS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from captures import RACE, RESNET
+from commands import ortprobe
 from scene import Scene
 
 RESNET_FILES = [
@@ -18,10 +18,8 @@ RESNET_FILES = [
 ]
 
 
-def ortprobe(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "ortprobe", *words], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
-    )
+def report(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = ortprobe("report", *words, cwd=cwd)
     assert done.returncode == code, done.stderr
     return done
 
@@ -37,7 +35,7 @@ def bundle(tmp_path) -> Path:
 
 
 def test_bare_files_of_resnet_give_the_figures_that_are_true_of_them(tmp_path):
-    done = ortprobe("report", *RESNET_FILES, "--format", "json", cwd=tmp_path)
+    done = report(*RESNET_FILES, "--format", "json", cwd=tmp_path)
     document = json.loads(done.stdout)
     summary = document["summary"]
     assert (summary["sessions"], summary["re_inits"], summary["runs"]) == (2, 1, 10)
@@ -50,7 +48,7 @@ def test_bare_files_of_resnet_give_the_figures_that_are_true_of_them(tmp_path):
 
 
 def test_the_page_of_bare_files_is_written_where_asked_and_its_name_printed(tmp_path):
-    done = ortprobe("report", *RESNET_FILES, "-o", "out.html", cwd=tmp_path)
+    done = report(*RESNET_FILES, "-o", "out.html", cwd=tmp_path)
     page = (tmp_path / "out.html").read_text()
     assert page.startswith("<!doctype html>")
     assert "report out.html" in done.stderr.splitlines()[-1]
@@ -59,12 +57,12 @@ def test_the_page_of_bare_files_is_written_where_asked_and_its_name_printed(tmp_
 
 @pytest.mark.parametrize(("suffix", "start"), [("html", "<!doctype"), ("json", "{"), ("md", "#"), ("txt", "")])
 def test_the_output_ends_in_its_format(bundle, suffix, start):
-    ortprobe("report", str(bundle), "-o", f"out.{suffix}", cwd=bundle.parent)
+    report(str(bundle), "-o", f"out.{suffix}", cwd=bundle.parent)
     assert (bundle.parent / f"out.{suffix}").read_text().lower().startswith(start)
 
 
 def test_text_goes_to_the_terminal(bundle):
-    done = ortprobe("report", str(bundle), cwd=bundle.parent)
+    done = report(str(bundle), cwd=bundle.parent)
     assert "Runs" in done.stdout
     assert "\x1b" not in done.stdout, "no colour where nobody can see it"
 
@@ -72,37 +70,36 @@ def test_text_goes_to_the_terminal(bundle):
 def test_an_existing_output_stays_unless_forced(bundle):
     out = bundle.parent / "out.json"
     out.write_text("mine")
-    refused = ortprobe("report", str(bundle), "-o", str(out), cwd=bundle.parent, code=2)
+    refused = report(str(bundle), "-o", str(out), cwd=bundle.parent, code=2)
     assert out.read_text() == "mine"
     assert "--force" in refused.stderr
-    ortprobe("report", str(bundle), "-o", str(out), "--force", cwd=bundle.parent)
+    report(str(bundle), "-o", str(out), "--force", cwd=bundle.parent)
     assert json.loads(out.read_text())["schema_version"] == 1
 
 
 def test_a_capture_that_allows_no_verdict_exits_with_1(tmp_path):
     ort = ["--ort", str(RACE / "racy_ort.json.gz"), "--torch", str(RESNET / "kineto.json.gz")]
-    done = ortprobe("report", *ort, cwd=tmp_path, code=1)
+    done = report(*ort, cwd=tmp_path, code=1)
     assert "no verdict" in done.stdout.lower()
 
 
 REFUSED = {
-    "nothing": (["report"], "Usage"),
-    "missing bundle": (["report", "nowhere.ortprobe"], "nowhere.ortprobe"),
-    "folder that is no bundle": (["report", "."], "no ortprobe bundle"),
-    "file as bundle": (["report", "cut.json"], "--ort"),
-    "bundle and files": (["report", ".", "--ort", "cut.json"], "either"),
-    "cut-off trace": (["report", "--torch", "cut.json"], "cut.json"),
-    "torch trace as ORT profile": (["report", "--ort", str(RESNET / "kineto.json.gz")], "kineto.json.gz"),
-    "unknown format": (["report", *RESNET_FILES, "-o", "out.xyz"], ".xyz"),
-    "unwritable": (["report", *RESNET_FILES, "-o", "nowhere/out.html"], "nowhere/out.html"),
+    "missing bundle": (["nowhere.ortprobe"], "nowhere.ortprobe"),
+    "folder that is no bundle": (["."], "no ortprobe bundle"),
+    "file as bundle": (["cut.json"], "--ort"),
+    "bundle and files": ([".", "--ort", "cut.json"], "either"),
+    "cut-off trace": (["--torch", "cut.json"], "cut.json"),
+    "torch trace as ORT profile": (["--ort", str(RESNET / "kineto.json.gz")], "kineto.json.gz"),
+    "unknown format": ([*RESNET_FILES, "-o", "out.xyz"], ".xyz"),
+    "unwritable": ([*RESNET_FILES, "-o", "nowhere/out.html"], "nowhere/out.html"),
 }
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED if name != "nothing"])
+@pytest.mark.parametrize("name", REFUSED)
 def test_bad_input_gets_one_line_and_exit_code_2(tmp_path, name):
     words, named = REFUSED[name]
     (tmp_path / "cut.json").write_text('{"traceEvents": [{"ph": "X", ')
-    done = ortprobe(*words, cwd=tmp_path, code=2)
+    done = report(*words, cwd=tmp_path, code=2)
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("ortprobe: ")
     assert named in done.stderr

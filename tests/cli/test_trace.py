@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
 import onnx
 import pytest
+from commands import ortprobe, run_python
 from onnx import TensorProto, helper
 
 from ortprobe.bundle import Call, read_bundle
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -28,12 +24,6 @@ def model(tmp_path: Path) -> Path:
     path = tmp_path / "model.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
     return path
-
-
-def ortprobe(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ortprobe", *map(str, words)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=env, timeout=60, check=False)
 
 
 def test_model_leaves_a_bundle_with_runs_by_what_was_attached(tmp_path: Path, model: Path) -> None:
@@ -135,9 +125,7 @@ try:
 except SystemExit as end:
     print(end.code, {"torch", "onnxruntime", "numpy", "pandas", "plotly"} & set(sys.modules))
 """
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, check=True)
+    done = run_python("-c", code, cwd=tmp_path)
     assert "trace" in done.stdout
     assert done.stdout.endswith("0 set()\n")
 
