@@ -98,16 +98,15 @@ class HostActivity:
 def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
     """(layer, cause) of every span; layer NONE for spans that say nothing about what their thread was doing."""
     spans = timeline.spans
-    layer = np.full(len(spans), NONE, np.int32)
-    cause = np.zeros(len(spans), np.uint8)
     kind_and_name = spans.kind.astype(np.int64) * len(timeline.names) + spans.name
     distinct, member = np.unique(kind_and_name, return_inverse=True)
+    layer_of, cause_of = np.full(len(distinct), NONE, np.int32), np.zeros(len(distinct), np.uint8)
     for group, (kind, name) in enumerate(zip(*np.divmod(distinct, max(len(timeline.names), 1)), strict=True)):
         found = _class_of(Kind(int(kind)), timeline.names[int(name)])
         if found is not None:
-            layer[member == group], cause[member == group] = found[0], CAUSES.index(found[1])
-    on_cpu = _runs_on_host(timeline)
-    cause[on_cpu] = CAUSES.index(IdleCause.CPU_NODE)
+            layer_of[group], cause_of[group] = found[0], CAUSES.index(found[1])
+    layer, cause = layer_of[member], cause_of[member]
+    cause[_runs_on_host(timeline)] = CAUSES.index(IdleCause.CPU_NODE)
     return layer, cause
 
 

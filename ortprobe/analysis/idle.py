@@ -104,7 +104,7 @@ class DeviceIdle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Idle:
-    """Per device; empty when the capture holds no device work."""
+    """Per device; empty when the capture holds no device work, or none that took time."""
 
     devices: tuple[DeviceIdle, ...]
 
@@ -123,6 +123,8 @@ def compute_idle(timeline: Timeline, waits: WaitTimes) -> Idle:
     the gap began, by what the device waited for.
     """
     windows = recorded_windows(timeline)
+    if not len(windows[0]):
+        return Idle(devices=())
     activity = HostActivity(timeline)
     held = _held_work(timeline, waits)
     devices = np.unique(timeline.device_ops.device).tolist()

@@ -8,12 +8,14 @@ run's stream to the write's. Order through a third stream, or through another th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from ortprobe.timeline import NONE, Bools, Kind, Timeline, WaitKind
+from ortprobe.analysis.waits import WAITING_CALLS, base_name
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Lane, Timeline, WaitKind
 
 _QUERIES = ("cudaEventQuery", "cudaStreamQuery")
 """CUPTI records these as synchronisations too, and they wait for nothing (kineto, CUPTI 12.9 and later)."""
@@ -56,16 +58,19 @@ class InputOrder:
 def compute_races(timeline: Timeline) -> InputOrder:
     """Judge every run with a binding whose device work and input writes the capture holds."""
     first_work = _first_work(timeline)
+    writes = _Writes(timeline)
     work_of_hook = _WorkOfHooks(timeline)
     ordering = _Ordering(timeline)
     found = []
-    for run, hook in _bound_runs(timeline):
+    for run, hook, inputs in _bound_runs(timeline):
         if run not in first_work:
             continue
-        for buffer, write in _last_writes(timeline, hook):
-            written = work_of_hook.last(write)
+        for buffer, bind in inputs.items():
+            write = writes.last_into(bind, before=hook)
+            written = work_of_hook.last(write) if write != NONE else NONE
             if written != NONE:
-                found.append(_judge(timeline, ordering, run, buffer, write, written, first_work[run]))
+                name = timeline.names[buffer]
+                found.append(_judge(timeline, ordering, run, name, write, written, first_work[run]))
     return InputOrder(writes=tuple(found))
 
 
@@ -82,12 +87,22 @@ def _judge(
     )
 
 
-def _bound_runs(timeline: Timeline) -> list[tuple[int, int]]:
-    """(run, hook row) of the runs with an IOBinding."""
+def _bound_runs(timeline: Timeline) -> Iterator[tuple[int, int, dict[int, int]]]:
+    """(run, hook row, name of each bound input → hook row of its bind) of the runs with an IOBinding, in time order."""
     hooks = timeline.hooks
-    row_of_span = {int(span): row for row, span in enumerate(hooks.span)}
-    rows = [(run, row_of_span.get(int(span), NONE)) for run, span in enumerate(timeline.runs.hook_span)]
-    return [(run, row) for run, row in rows if row != NONE and hooks.binding[row] != NONE]
+    run_of_hook = dict(zip(hooks.rows_of(timeline.runs.hook_span).tolist(), range(len(timeline.runs)), strict=True))
+    clearing = [number for number, name in enumerate(timeline.names) if name == "clear_binding_inputs"]
+    clears = np.isin(hooks.what, clearing)
+    binds = (hooks.buffer != NONE) & (hooks.read_bytes > 0)
+    bound: dict[int, dict[int, int]] = {}
+    for row in np.flatnonzero((hooks.binding != NONE) & ~hooks.failed).tolist():
+        binding = int(hooks.binding[row])
+        if clears[row]:
+            bound.pop(binding, None)
+        elif binds[row]:
+            bound.setdefault(binding, {})[int(hooks.buffer[row])] = row
+        if row in run_of_hook:
+            yield run_of_hook[row], row, dict(bound.get(binding, {}))
 
 
 def _first_work(timeline: Timeline) -> dict[int, int]:
@@ -101,19 +116,25 @@ def _first_work(timeline: Timeline) -> dict[int, int]:
     return first
 
 
-def _last_writes(timeline: Timeline, hook: int) -> list[tuple[str, int]]:
-    """(input, hook row) of the last hooked write into each input bound when the run began."""
-    hooks, found = timeline.hooks, []
-    earlier = np.arange(hook)
-    of_binding = earlier[(hooks.binding[:hook] == hooks.binding[hook]) & (hooks.read_bytes[:hook] > 0)]
-    bound = {int(hooks.buffer[row]): row for row in of_binding.tolist() if hooks.buffer[row] != NONE}
-    for buffer, row in bound.items():
-        start, end = hooks.read_address[row], hooks.read_address[row] + hooks.read_bytes[row]
-        write_start, write_end = hooks.write_address[:hook], hooks.write_address[:hook] + hooks.write_bytes[:hook]
-        writes = np.flatnonzero((write_start < end) & (write_end > start) & (hooks.write_bytes[:hook] > 0))
-        if len(writes):
-            found.append((timeline.names[buffer], int(writes[-1])))
-    return found
+class _Writes:
+    """Hooked writes by the memory they go into. A loop binds the same buffers over and over, so each is sought once."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._hooks = timeline.hooks
+        self._rows = np.flatnonzero((self._hooks.write_bytes > 0) & ~self._hooks.failed)
+        self._start = self._hooks.write_address[self._rows]
+        self._end = self._start + self._hooks.write_bytes[self._rows]
+        self._into: dict[tuple[int, int], Int64s] = {}
+
+    def last_into(self, bind: int, *, before: int) -> int:
+        """Hook row of the last write before the row `before` into what `bind` bound; NONE when there is none."""
+        start = int(self._hooks.read_address[bind])
+        memory = (start, start + int(self._hooks.read_bytes[bind]))
+        if memory not in self._into:
+            self._into[memory] = self._rows[(self._start < memory[1]) & (self._end > memory[0])]
+        rows = self._into[memory]
+        earlier = int(np.searchsorted(rows, before))
+        return int(rows[earlier - 1]) if earlier else NONE
 
 
 class _WorkOfHooks:
@@ -144,16 +165,11 @@ class _Ordering:
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
-        spans, waits = timeline.spans, timeline.waits
-        call = timeline.links.launch[waits.span]
-        made_by = np.where(call == NONE, waits.span, call)
-        self._wait_ns = spans.start_ns[made_by]
-        self._wait_end_ns = spans.end_ns[made_by]
-        self._wait_lane = np.where(call == NONE, NONE, spans.lane[made_by])
-        queries = [number for number, name in enumerate(timeline.names) if name in _QUERIES]
-        self._blocks = ~np.isin(spans.name[made_by], queries)
-        device_syncs = [number for number, name in enumerate(timeline.names) if name == "cudaDeviceSynchronize"]
-        self._device_syncs = np.flatnonzero((spans.kind == Kind.CUDA_CALL) & np.isin(spans.name, device_syncs))
+        self._waits = _WaitCalls.of(timeline)
+        names = [number for number, name in enumerate(timeline.names) if _is_device_sync(name)]
+        spans = timeline.spans
+        self._device_syncs = np.flatnonzero((spans.kind == Kind.CUDA_CALL) & np.isin(spans.name, names))
+        self._one_device = len(np.unique(timeline.device_ops.device)) == 1
 
     def is_seen(self, written: int, first: int) -> bool:
         """Whether the write was made to end before the run's first device work."""
@@ -165,31 +181,74 @@ class _Ordering:
             return False
         since_ns, until_ns = int(spans.end_ns[launch[written]]), int(spans.start_ns[launch[first]])
         thread = int(spans.lane[launch[written]])
-        return self._device_synchronized(thread, since_ns, until_ns) or bool(
-            self._ordering_waits(written, run_lane.stream, thread, since_ns, until_ns).any()
+        return self._device_synchronized(thread, since_ns, until_ns) or self._waited(
+            written, run_lane, thread, since_ns, until_ns
         )
 
-    def _ordering_waits(self, written: int, run_stream: int, thread: int, since_ns: int, until_ns: int) -> Bools:
-        """The synchronisation records between the write's launch and the run's that put one before the other."""
-        waits = self._timeline.waits
-        write_stream = self._timeline.lane_of(written).stream
-        between = (self._wait_ns >= since_ns) & (self._wait_ns < until_ns)
-        recorded_behind = (waits.waited_stream == write_stream) & (
-            waits.record_correlation > self._timeline.spans.correlation[written]
+    def _waited(self, written: int, run_lane: Lane, thread: int, since_ns: int, until_ns: int) -> bool:
+        """Whether a wait between the write's launch and the run's puts one before the other.
+
+        Stream ids count within a device, and which device a waited event belongs to is not recorded: so all must be
+        of one device.
+        """
+        calls, waits, written_on = self._waits, self._timeline.waits, self._timeline.lane_of(written)
+        between = slice(*np.searchsorted(calls.start_ns, (since_ns, until_ns)).tolist())
+        rows = calls.row[between]
+        recorded_behind = (waits.waited_stream[rows] == written_on.stream) & (
+            waits.record_correlation[rows] > self._timeline.spans.correlation[written]
         )
-        told = (waits.kind == WaitKind.STREAM_WAIT_EVENT) & (waits.stream == run_stream) & recorded_behind
-        on_stream = (waits.kind == WaitKind.STREAM_SYNC) & (waits.stream == write_stream)
-        on_event = (waits.kind == WaitKind.EVENT_SYNC) & recorded_behind
-        returned = (self._wait_lane == thread) & (self._wait_end_ns <= until_ns) & self._blocks
-        ordering: Bools = between & (told | ((on_stream | on_event) & returned))
-        return ordering
+        kind, stream = waits.kind[rows], waits.stream[rows]
+        told = (kind == WaitKind.STREAM_WAIT_EVENT) & (stream == run_lane.stream) & recorded_behind
+        on_stream = (kind == WaitKind.STREAM_SYNC) & (stream == written_on.stream)
+        on_event = (kind == WaitKind.EVENT_SYNC) & recorded_behind
+        on_device = kind == WaitKind.DEVICE_SYNC
+        returned = (calls.lane[between] == thread) & (calls.end_ns[between] <= until_ns) & calls.blocks[between]
+        here = (waits.device[rows] == written_on.device) & (run_lane.device == written_on.device)
+        here |= (on_stream | on_device) & (waits.device[rows] == written_on.device)
+        return bool((here & (told | ((on_stream | on_event | on_device) & returned))).any())
 
     def _device_synchronized(self, thread: int, since_ns: int, until_ns: int) -> bool:
+        """By the calls alone, which don't say what device they are for, where there is one alone."""
         spans, calls = self._timeline.spans, self._device_syncs
-        inside = (spans.start_ns[calls] >= since_ns) & (spans.end_ns[calls] <= until_ns)
-        return bool((inside & (spans.lane[calls] == thread)).any())
+        between = calls[slice(*np.searchsorted(spans.start_ns[calls], (since_ns, until_ns)).tolist())]
+        returned = (spans.end_ns[between] <= until_ns) & (spans.lane[between] == thread)
+        return self._one_device and bool(returned.any())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WaitCalls:
+    """The calls behind the synchronisation records, in order of their start."""
+
+    row: Int64s
+    """Row in `Timeline.waits`."""
+    start_ns: Int64s
+    end_ns: Int64s
+    lane: Int32s
+    """NONE where the trace holds no call."""
+    blocks: Bools
+    """False for queries."""
+
+    @classmethod
+    def of(cls, timeline: Timeline) -> _WaitCalls:
+        spans, waits = timeline.spans, timeline.waits
+        call = timeline.links.launch[waits.span]
+        made_by = np.where(call == NONE, waits.span, call)
+        row = np.argsort(spans.start_ns[made_by], kind="stable")
+        call, made_by = call[row], made_by[row]
+        queries = [number for number, name in enumerate(timeline.names) if base_name(name) in _QUERIES]
+        return cls(
+            row=row,
+            start_ns=spans.start_ns[made_by],
+            end_ns=spans.end_ns[made_by],
+            lane=np.where(call == NONE, NONE, spans.lane[made_by]).astype(np.int32),
+            blocks=~np.isin(spans.name[made_by], queries),
+        )
+
+
+def _is_device_sync(call: str) -> bool:
+    return WAITING_CALLS.get(base_name(call)) is WaitKind.DEVICE_SYNC
 
 
 def has_device_bindings(timeline: Timeline) -> bool:
     """Whether the capture holds device work and runs with bindings, so that there is an order to look for."""
-    return bool(len(timeline.spans.of_kind(Kind.KERNEL))) and bool(_bound_runs(timeline))
+    return bool(len(timeline.spans.of_kind(Kind.KERNEL))) and any(True for _ in _bound_runs(timeline))

@@ -34,11 +34,12 @@ def distinct_sites(sites: Iterable[Site | None]) -> tuple[Site, ...]:
 
 
 def creation_spans(timeline: Timeline, session: Session) -> list[int]:
-    """The spans of a session's making: the hooked call, loading and initialising."""
-    spans = timeline.spans
-    making = spans.of_kind(Kind.HOOK, Kind.ORT_LOAD, Kind.ORT_INITIALIZE)
-    inside = (spans.start_ns[making] >= session.start_ns) & (spans.end_ns[making] <= session.end_ns)
-    return [int(span) for span in making[inside]]
+    """The spans of a session's making: the hooked creation, loading and initialising."""
+    spans, rows = timeline.spans, hook_rows(timeline, "InferenceSession")
+    hooked = timeline.hooks.span[rows[timeline.hooks.session[rows] == session.index]]
+    phases = spans.of_kind(Kind.ORT_LOAD, Kind.ORT_INITIALIZE)
+    own = phases[spans.source[phases] == (NONE if session.profile is None else session.profile)]
+    return [*hooked.tolist(), *own.tolist()]
 
 
 def run_span(timeline: Timeline, run: int) -> int:

@@ -76,11 +76,11 @@ def _walk(timeline: Timeline) -> tuple[dict[int, None], dict[str, int]]:
             continue
         what = timeline.names[hooks.what[row]]
         binding = bindings.setdefault(int(hooks.binding[row]), _Binding())
-        if what in BINDS:
+        if what in BINDS and hooks.buffer[row] != NONE:
             _bind(timeline, binding, row)
         elif what == "clear_binding_outputs":
             bindings[int(hooks.binding[row])] = _Binding()
-        else:
+        elif what == "run_with_iobinding":
             lost.update(dict.fromkeys(binding.lost))
             binding.lost.clear()
             binding.unused.clear()
@@ -93,11 +93,12 @@ def _walk(timeline: Timeline) -> tuple[dict[int, None], dict[str, int]]:
 def _bind(timeline: Timeline, binding: _Binding, row: int) -> None:
     hooks = timeline.hooks
     name = timeline.names[hooks.buffer[row]]
-    before = binding.unused.get(name, NONE)
-    addresses = {int(hooks.write_address[row]), int(hooks.write_address[before])}
-    # Binding again to the same buffer, or to one that ORT allocates (no address), loses nothing.
-    if before != NONE and len(addresses) == 2 and not addresses & {0, NONE}:
-        binding.lost.append(before)
+    before = binding.unused.get(name)
+    if before is not None:
+        addresses = {int(hooks.write_address[row]), int(hooks.write_address[before])}
+        # Binding again to the same buffer, or to one that ORT allocates (no address), loses nothing.
+        if len(addresses) == 2 and not addresses & {0, NONE}:
+            binding.lost.append(before)
     binding.bound.add(name)
     binding.unused[name] = row
 

@@ -102,8 +102,7 @@ def _cost_ns(life: SessionLife) -> int:
 def _detail(again: list[SessionLife]) -> str:
     dearest = max(again, key=_cost_ns)
     sentences = [
-        f"Creating session {dearest.session.index} took {format_ns(dearest.creation_ns)}, and its first run took "
-        f"{format_ns(dearest.first_run_ns)} where a steady one takes {format_ns(dearest.steady_run_ns)}."
+        f"Creating session {dearest.session.index} took {format_ns(dearest.creation_ns)}, and {_first_run(dearest)}."
     ]
     if any(life.session.replaces_is_inferred for life in again):
         sentences.append(
@@ -112,6 +111,13 @@ def _detail(again: list[SessionLife]) -> str:
     if any(life.repeats is not None for life in again):
         sentences.append("The constructor was called again for the same model, providers and options.")
     return " ".join(sentences)
+
+
+def _first_run(life: SessionLife) -> str:
+    if not life.runs:
+        return "it never ran"
+    steady = "" if life.steady_run_ns is None else f" where a steady one takes {format_ns(life.steady_run_ns)}"
+    return f"its first run took {format_ns(life.first_run_ns)}{steady}"
 
 
 RULE = Rule(code="S1", name="session_recreated", severity=Severity.WARNING, check=check)

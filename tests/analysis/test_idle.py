@@ -57,6 +57,10 @@ def test_the_first_pass_on_a_gpu_is_host_time_and_code_loading():
     assert device.idle_by_cause[IdleCause.MODULE_LOADING] > 50_000_000
 
 
+def test_work_that_took_no_time_at_all_leaves_nothing_to_be_idle_in(tmp_path):
+    assert Analyses(Scene().kernel("k", 0, 0, 1).load(tmp_path)).idle.devices == ()
+
+
 def test_a_late_launch_is_cut_along_the_call(tmp_path):
     scene = Scene().launch("a", 0, 10, 10, 1).torch_op("aten::mul", 25, 10).launch("b", 40, 50, 10, 2)
     device = idle_of(scene.load(tmp_path))

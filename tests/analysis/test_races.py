@@ -51,6 +51,14 @@ ORDERED = {
         "Stream Sync", 135, 20, 5, stream=TORCH_STREAM
     ),
     "host waits for the device": lambda scene: scene.call("cudaDeviceSynchronize", 135, 20, 5),
+    "host waits for the write's device, of two": lambda scene: (
+        scene.call("cudaDeviceSynchronize", 135, 20, 5)
+        .wait("Context Sync", 135, 20, 5)
+        .launch("elsewhere", 10, 15, 5, 4, device=1)
+    ),
+    "host waits for the event": lambda scene: scene.call("cudaEventSynchronize", 137, 18, 6).wait(
+        "Event Sync", 137, 18, 6, waited_stream=TORCH_STREAM, record=5
+    ),
     "run's stream waits for the write's": lambda scene: (
         scene.call("cudaEventRecord", 135, 1, 5)
         .call("cudaStreamWaitEvent", 137, 1, 6)
@@ -75,6 +83,17 @@ def test_one_stream_is_an_order(tmp_path):
 
 
 WRONG = {
+    "host waits for another device": lambda scene: (
+        scene.call("cudaDeviceSynchronize", 135, 20, 5)
+        .wait("Context Sync", 135, 20, 5, device=1)
+        .launch("elsewhere", 10, 15, 5, 4, device=1)
+    ),
+    "a stream of another device waits": lambda scene: scene.wait(
+        "Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=5, device=1
+    ),
+    "a query looks and goes on": lambda scene: scene.call("cudaEventQuery", 137, 1, 6).wait(
+        "Event Sync", 137, 1, 6, waited_stream=TORCH_STREAM, record=5
+    ),
     "event recorded before the write": lambda scene: scene.wait(
         "Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=0
     ),
@@ -94,6 +113,19 @@ def test_a_wait_that_orders_something_else_is_no_order(tmp_path, how):
     WRONG[how](scene)
     orders, _ = judge(scene, tmp_path)
     assert orders == [Order.UNSEEN]
+
+
+def test_inputs_that_were_unbound_are_none_of_the_runs_business(tmp_path):
+    scene = program(copy_end_us=300).hook("clear_binding_inputs", 80, 1, binding=0)
+    assert judge(scene, tmp_path)[0] == []
+
+
+def test_the_last_of_several_writes_counts_and_a_write_that_raised_does_not(tmp_path):
+    scene = program(copy_end_us=150).hook("copy_", 135, 10, write_address=INPUT, write_bytes=8, error="RuntimeError")
+    scene.call("cudaMemcpyAsync", 137, 2, 2).memcpy("Memcpy DtoD", 290, 10, 2, stream=TORCH_STREAM)
+    assert judge(scene, tmp_path / "raised")[0] == [Order.UNSEEN]
+    scene.hook("copy_", 136, 5, write_address=INPUT + 100, write_bytes=8)
+    assert judge(scene, tmp_path / "again")[0] == [Order.OVERLAP]
 
 
 def test_a_late_write_to_another_buffer_is_none_of_the_runs_business(tmp_path):

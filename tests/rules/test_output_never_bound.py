@@ -63,3 +63,7 @@ def test_no_binding_at_all(tmp_path):
     outcome = ask("B9", Scene().session(0, 0, 100).hook("run", 200, 10, session=0).load(tmp_path))
     assert isinstance(outcome, NotApplicable)
     assert not outcome.evidence_missing
+
+
+def test_a_bind_whose_name_nobody_saw_is_no_bind_of_another(tmp_path):
+    assert ask("B9", bound(("", 4096), ("boxes", 1), ("", 8192), ("scores", 2)).load(tmp_path)) == Passed()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import captures
-from asking import ask, finding, runs
+from asking import ask, finding, named, runs
 from scene import Scene
 
 from ortprobe.rules import Confidence, NotApplicable, Passed, Severity
@@ -57,3 +57,12 @@ def test_one_profile_without_hooks_can_not_tell():
     outcome = ask("S1", captures.healthy())
     assert isinstance(outcome, NotApplicable)
     assert outcome.evidence_missing
+
+
+def test_a_session_that_never_ran_is_told_so_and_evidence_is_its_own(tmp_path):
+    scene = Scene().session(0, 0, 100).hook("run", 200, 10, session=0)
+    scene.session(1, 1000, 300, reason="set_providers", replaces=0).hook("copy_", 1100, 10, thread=9)
+    timeline = scene.load(tmp_path)
+    found = ask("S1", timeline)
+    assert found.detail == "Creating session 1 took 300 µs, and it never ran."
+    assert named(timeline, found) == ["InferenceSession"]
