@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from ortprobe.names import printable
+
 
 class OrtprobeError(Exception):
     """One line for the user: what happened, where, and what to do. Ends a command with exit code 2."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UsageError(OrtprobeError):

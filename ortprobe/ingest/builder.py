@@ -143,7 +143,7 @@ class TimelineBuilder:
         node_columns = np.array(list(self._node_ids), np.int32).reshape(-1, 5).T
         return Collected(
             spans=Spans(**{name: column[order] for name, column in columns.items()}),
-            names=tuple(self._names),
+            names=tuple(_encodable(name) for name in self._names),
             lanes=tuple(self._lanes),
             device_ops=self._table(DeviceOps, position),
             waits=self._table(Waits, position),
@@ -158,6 +158,11 @@ class TimelineBuilder:
         columns["span"] = position[columns["span"]]
         order = np.argsort(columns["span"], kind="stable")
         return kind(**{name: column[order] for name, column in columns.items()})
+
+
+def _encodable(name: str) -> str:
+    """JSON can name half a surrogate pair (`\\ud800`), which no file can be written with."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _append(store: Columns, dtypes: Mapping[str, type], columns: dict[str, ArrayLike], count: int) -> None:

@@ -86,12 +86,12 @@ class Report:
         if form == "html":
             from ortprobe.report.html import render_html
 
-            return render_html(self.judgement).encode()
+            return render_html(self.judgement).encode("utf-8", "replace")
         if form == "json":
             return findings_json(self.judgement)
         if form == "markdown":
-            return render_markdown(self.judgement).encode()
-        return self._plain_text().encode()
+            return render_markdown(self.judgement).encode("utf-8", "replace")
+        return self._plain_text().encode("utf-8", "replace")
 
     def _plain_text(self) -> str:
         from rich.console import Console

@@ -10,6 +10,7 @@ from rich.text import Text
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.analysis.sessions import SessionLife
+from ortprobe.names import printable
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
@@ -38,11 +39,6 @@ def render_text(judgement: Judgement, console: Console) -> None:
             console.print()
             console.print(Text(title, style="bold underline"))
             console.print(Padding(body, (0, 0, 0, 2)))
-
-
-def printable(name: str) -> str:
-    """A name from a trace without control characters, so that it can't move the cursor or colour the terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
 
 
 def _findings(judgement: Judgement) -> RenderableType | None:

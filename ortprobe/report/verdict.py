@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from ortprobe.names import printable
 from ortprobe.rules import Finding, Judgement, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.units import format_ns, format_ratio
 
 
 def verdict(judgement: Judgement) -> str:
-    """The gravest and dearest cause with its figures; else what was checked; else why there is no verdict."""
+    """The gravest and dearest cause with its figures; else what was checked; else why there is no verdict.
+
+    One line, fit for a terminal: the names in it are from traces.
+    """
+    return printable(_sentence(judgement))
+
+
+def _sentence(judgement: Judgement) -> str:
     undermining = judgement.analyses.integrity.undermining
     if undermining:
         return f"no verdict: {undermining[0].detail}{_more(len(undermining) - 1, 'problem')}"

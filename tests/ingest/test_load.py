@@ -255,6 +255,21 @@ def test_a_thread_that_changed_its_id_between_two_traces_is_one_witness(tmp_path
     assert bound.witnesses == 2
 
 
+def test_the_line_about_a_bad_file_holds_no_control_characters(tmp_path):
+    path = tmp_path / "a\x1b[2J\nb.json"
+    path.write_bytes(b"hello")
+    with pytest.raises(UnreadableInput) as refusal:
+        load_files(torch=[path])
+    assert str(refusal.value).isprintable()
+
+
+def test_half_a_surrogate_pair_in_a_name_can_be_written(tmp_path):
+    text = '{"traceEvents": [{"ph": "X", "cat": "kernel", "name": "k\\ud800", "ts": 1, "dur": 1}]}'
+    (tmp_path / "t.json").write_text(text)
+    timeline = load_files(torch=[tmp_path / "t.json"])
+    assert timeline.name_of(0).encode() == b"k?"
+
+
 def test_a_gzip_bomb_is_refused_without_filling_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("ortprobe.ingest.files.MAX_SIZE_BYTES", 1 << 20)
     path = tmp_path / "bomb.json.gz"

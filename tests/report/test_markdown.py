@@ -29,5 +29,13 @@ def test_every_row_of_a_table_has_the_columns_of_its_head(tmp_path):
     assert nodes[0].replace("\\|", "").count("|") == 7
 
 
+def test_a_name_moves_no_cursor_and_starts_no_line(tmp_path):
+    scene = Scene()
+    scene.profile().run(10, 50).node("\x1b[31m\n# head \u202e", 20, 20)
+    text = markdown_of(scene.load(tmp_path))
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert "\n# head" not in text
+
+
 def test_a_name_mentions_nobody_and_links_nowhere():
     assert escaped("@team <img src=x> [a](http://x) `b`") == r"\@team \<img src=x\> \[a\]\(http://x\) \`b\`"

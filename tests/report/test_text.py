@@ -56,6 +56,20 @@ def test_names_from_a_trace_are_data(tmp_path):
     assert "\nnext" not in text
 
 
+HOSTILE = f"[bold]{ESCAPE}[2Jx\r\n\u202ey"
+
+
+def test_a_finding_and_the_verdict_print_names_as_they_are(tmp_path):
+    scene = Scene().session(0, 0, 100, outputs=(HOSTILE,)).hook("io_binding", 200, 1, session=0, binding=0)
+    for address in (4096, 8192):
+        scene.hook("bind_output", 300 + address / 100, 1, binding=0, buffer=HOSTILE, write_address=address)
+    text = text_of(scene.hook("run_with_iobinding", 1000, 10, session=0, binding=0).load(tmp_path))
+    head, body = text.split("Findings")
+    for part in (head, body):
+        assert "[bold]" in part
+        assert not {ESCAPE, "\r", "\u202e"} & set(part)
+
+
 def test_what_nobody_measured_reads_so(tmp_path):
     text = text_of(Scene().session(0, 0, 100).hook("run", 200, 10, session=0).load(tmp_path))
     assert "median not measured" in text
