@@ -39,6 +39,10 @@ class IdleGap:
     """The device work that ended it (a span); NONE for the last gap."""
     pieces: tuple[IdlePiece, ...]
 
+    @property
+    def longest_piece(self) -> IdlePiece:
+        return max(self.pieces, key=lambda piece: piece.end_ns - piece.start_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleColumns:

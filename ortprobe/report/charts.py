@@ -11,20 +11,23 @@ from html import escape
 import numpy as np
 from plotly import graph_objects as go
 
-from ortprobe.analysis.idle import DeviceIdle, IdleCause
+from ortprobe.analysis.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.analysis.nodes import NodeTime
-from ortprobe.analysis.sessions import SessionLife
+from ortprobe.analysis.sessions import SessionLives
 from ortprobe.report.wording import CAUSE_LABELS
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE, Int64s, Session
+from ortprobe.timeline import Bools, Int64s, Session
 from ortprobe.units import format_ns
 
 TRACE_TYPES = frozenset({"bar", "scatter"})
 """All that these figures use, which is what the page's plotly bundle must draw."""
 
 _TOP = 20
-_ENOUGH_FOR_P99 = 100
-"""The 99th percentile of fewer runs is their maximum."""
+_MOST_POINTS = 6_000
+"""The browser draws each run as a shape of its own."""
+_LEAST_DRAWN_NS = 500
+"""ORT's profile counts whole microseconds, so a run can take 0 of them, which has no place on a logarithmic axis."""
 _NS_PER_MS = 1e6
 _ROOM_FOR_TEXT = 1.14
 """Bars end short of the edge, so that their figures fit beside them."""
@@ -46,7 +49,7 @@ def build_charts(judgement: Judgement) -> tuple[Chart, ...]:
     return (
         _latency(judgement),
         _idle(judgement.analyses.idle.devices),
-        _sessions(judgement.analyses.sessions.lives),
+        _sessions(judgement.analyses.sessions),
         _op_types(judgement.analyses.nodes.nodes, by_device=judgement.analyses.nodes.by_device),
         _nodes(judgement),
     )
@@ -55,9 +58,9 @@ def build_charts(judgement: Judgement) -> tuple[Chart, ...]:
 def _latency(judgement: Judgement) -> Chart:
     title = "Latency of each run"
     times, timeline = judgement.analyses.runs, judgement.analyses.timeline
-    known = np.flatnonzero(times.latency_ns != NONE)
-    if not len(known):
+    if not len(times.latency_ns):
         return Chart("latency", title, "No run was captured.", None)
+    drawn = _telling(times.latency_ns, times.index_in_session == 0)
     replaced = {s.index for s in timeline.sessions if s.replaces is not None}
     first = times.index_in_session == 0
     re_init = first & np.isin(timeline.runs.session, list(replaced))
@@ -70,11 +73,11 @@ def _latency(judgement: Judgement) -> Chart:
     )
     figure = go.Figure()
     for name, chosen, symbol, color in groups:
-        rows = known[chosen[known]]
+        rows = drawn[chosen[drawn]]
         if len(rows):
             figure.add_scatter(
                 x=rows.tolist(),
-                y=(times.latency_ns[rows] / _NS_PER_MS).tolist(),
+                y=(_drawable(times.latency_ns[rows]) / _NS_PER_MS).tolist(),
                 mode="markers",
                 name=name,
                 marker={"symbol": symbol, "size": 7 if symbol.startswith("circle") else 12},
@@ -84,10 +87,12 @@ def _latency(judgement: Judgement) -> Chart:
                 meta={"color": color},
             )
     figure.update_xaxes(title="run", range=[-0.7, len(times.latency_ns) - 0.3], tickformat="d")
-    figure.update_yaxes(title="ms, logarithmic", type="log", tickvals=_log_ticks(times.latency_ns[known]))
+    figure.update_yaxes(title="ms, logarithmic", type="log", tickvals=_log_ticks(times.latency_ns[drawn]))
     summary = f"First run {format_ns(times.first_ns)}, median of the later ones {format_ns(times.median_ns)}"
-    if times.p99_ns is not None and len(known) >= _ENOUGH_FOR_P99:
+    if times.p99_ns is not None:
         summary += f", 99th percentile {format_ns(times.p99_ns)}"
+    if len(drawn) < len(times.latency_ns):
+        summary += f"; {len(drawn):,} of {len(times.latency_ns):,} runs are drawn, first and slowest ones among them"
     return Chart("latency", title, summary + ".", _styled(figure, 300, legend=True))
 
 
@@ -97,7 +102,7 @@ def _idle(devices: Sequence[DeviceIdle]) -> Chart:
         return Chart("idle", title, "No GPU trace in this capture, so nothing is known about idle time.", None)
     causes = [cause for cause in IdleCause if any(device.idle_by_cause.get(cause) for device in devices)]
     causes.sort(key=lambda cause: sum(device.idle_by_cause.get(cause, 0) for device in devices))
-    figure = go.Figure()
+    figure, first_piece = go.Figure(), 0
     for number, device in enumerate(devices):
         values = [device.idle_by_cause.get(cause, 0) for cause in causes]
         figure.add_bar(
@@ -106,11 +111,12 @@ def _idle(devices: Sequence[DeviceIdle]) -> Chart:
             orientation="h",
             name=f"GPU {device.device}",
             text=[format_ns(value) for value in values],
-            customdata=[_longest_piece(devices, device, cause) for cause in causes],
+            customdata=[_longest_piece(device, cause, first_piece) for cause in causes],
             hovertemplate="%{y}: %{text}<extra></extra>",
             textposition="outside",
             meta={"color": number},
         )
+        first_piece += len(device.columns.piece_gap)
     shares = [
         f"GPU {device.device} was idle {format_ns(device.idle_ns)} of {format_ns(device.window_ns)}"
         for device in devices
@@ -126,16 +132,12 @@ def _idle(devices: Sequence[DeviceIdle]) -> Chart:
     )
 
 
-def _longest_piece(devices: Sequence[DeviceIdle], wanted: DeviceIdle, cause: IdleCause) -> str:
+def _longest_piece(device: DeviceIdle, cause: IdleCause, first_piece: int) -> str:
     """The key of the longest idle piece with this cause; pieces are numbered across all devices."""
-    best, best_ns, number = "", -1, 0
-    for device in devices:
-        for gap in device.gaps:
-            for piece in gap.pieces:
-                if device is wanted and piece.cause is cause and piece.end_ns - piece.start_ns > best_ns:
-                    best, best_ns = f"i{number}", piece.end_ns - piece.start_ns
-                number += 1
-    return best
+    columns = device.columns
+    rows = np.flatnonzero(columns.piece_cause == CAUSES.index(cause))
+    length_ns = columns.piece_end_ns[rows] - columns.piece_start_ns[rows]
+    return f"i{first_piece + int(rows[np.argmax(length_ns)])}" if len(rows) else ""
 
 
 def _op_types(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
@@ -182,7 +184,8 @@ def _first_of(sessions: Sequence[Session], index: int) -> int:
     return index
 
 
-def _sessions(lives: Sequence[SessionLife]) -> Chart:
+def _sessions(sessions: SessionLives) -> Chart:
+    lives = sessions.lives
     title = "What each session cost before it ran steadily"
     if not lives:
         return Chart("sessions", title, "No session was created in this capture.", None)
@@ -214,16 +217,29 @@ def _sessions(lives: Sequence[SessionLife]) -> Chart:
     figure.update_layout(barmode="stack", uniformtext={"mode": "hide", "minsize": 11})
     figure.update_xaxes(title="ms")
     figure.update_yaxes(autorange="reversed")
-    re_inits = sum(life.session.replaces is not None for life in lives)
     summary = "One session, never built again."
     if len(lives) > 1:
-        summary = f"{len(lives)} sessions, {re_inits} of them re-initialisations (↻)."
+        summary = f"{sessions.created} sessions, {sessions.re_inits} of them re-initialisations (↻)."
     return Chart("sessions", title, summary, _styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
+
+
+def _telling(latency_ns: Int64s, first: Bools) -> Int64s:
+    """Rows of the runs to draw: all, or the first ones of sessions, the slowest, and some evenly between them."""
+    count, share = len(latency_ns), _MOST_POINTS // 3
+    if count <= _MOST_POINTS:
+        return np.arange(count)
+    slowest = np.argsort(-latency_ns, kind="stable")[:share]
+    return np.unique(np.concatenate((np.flatnonzero(first)[:share], slowest, np.arange(0, count, 1 + count // share))))
+
+
+def _drawable(latency_ns: Int64s) -> Int64s:
+    return np.maximum(latency_ns, _LEAST_DRAWN_NS)
 
 
 def _log_ticks(values_ns: Int64s) -> list[float]:
     """1, 2 and 5 of each decade that the values touch, in ms."""
-    low, high = np.log10(values_ns.min() / _NS_PER_MS), np.log10(values_ns.max() / _NS_PER_MS)
+    drawn = _drawable(values_ns)
+    low, high = np.log10(drawn.min() / _NS_PER_MS), np.log10(drawn.max() / _NS_PER_MS)
     decades = range(int(np.floor(low)), int(np.floor(high)) + 2)
     return [factor * 10.0**decade for decade in decades for factor in (1, 2, 5)]
 

@@ -6,6 +6,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.causes import CAUSES
+from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
+from ortprobe.report.wording import waiter_label
 from ortprobe.timeline import NONE, Int32s, Int64s
 
 if TYPE_CHECKING:
@@ -32,8 +35,8 @@ def runs(analyses: Analyses) -> pd.DataFrame:
             "index_in_session": times.index_in_session,
             "start_ns": table.start_ns,
             **columns,
-            "ort_profiled": (times.attached & 1) > 0,
-            "torch_profiled": (times.attached & 2) > 0,
+            "ort_profiled": (times.attached & ATTACHED_ORT_PROFILE) > 0,
+            "torch_profiled": (times.attached & ATTACHED_TORCH_PROFILER) > 0,
             "failed": times.failed,
         }
     )
@@ -73,7 +76,7 @@ def waits(analyses: Analyses) -> pd.DataFrame:
     rows = [
         {
             "name": wait.name,
-            "waiter": timeline.lanes[wait.waiter_lane].label,
+            "waiter": waiter_label(wait, timeline),
             "waited_streams": wait.waited_streams,
             "start_ns": wait.start_ns,
             "end_ns": wait.end_ns,
@@ -90,21 +93,20 @@ def idle(analyses: Analyses) -> pd.DataFrame:
     """One row a piece of idle time, device by device, in time order; durations sum to each device's idle time."""
     import pandas as pd
 
-    return pd.DataFrame(
-        [
+    frames = [
+        pd.DataFrame(
             {
                 "device": device.device,
-                "start_ns": piece.start_ns,
-                "end_ns": piece.end_ns,
-                "duration_ns": piece.end_ns - piece.start_ns,
-                "cause": piece.cause.value,
+                "start_ns": device.columns.piece_start_ns,
+                "end_ns": device.columns.piece_end_ns,
+                "duration_ns": device.columns.piece_end_ns - device.columns.piece_start_ns,
+                "cause": [CAUSES[cause].value for cause in device.columns.piece_cause.tolist()],
             }
-            for device in analyses.idle.devices
-            for gap in device.gaps
-            for piece in gap.pieces
-        ],
-        columns=["device", "start_ns", "end_ns", "duration_ns", "cause"],
-    )
+        )
+        for device in analyses.idle.devices
+    ]
+    empty = pd.DataFrame(columns=["device", "start_ns", "end_ns", "duration_ns", "cause"])
+    return pd.concat(frames, ignore_index=True) if frames else empty
 
 
 def _measured(column: Int64s | Int32s) -> pd.Series[int]:

@@ -1,11 +1,12 @@
-"""How causes and creations are called in front of people."""
+"""How causes, creations and waiters are called in front of people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ortprobe.analysis.idle import IdleCause
-from ortprobe.timeline import Creation
+from ortprobe.analysis.causes import IdleCause
+from ortprobe.analysis.waits import Wait
+from ortprobe.timeline import NONE, Creation, Timeline
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.SESSION_INIT: "session being created",
@@ -31,3 +32,8 @@ CREATION_LABELS: Mapping[Creation, str] = {
     Creation.FALLBACK: "created by ORT's fallback",
     Creation.UNKNOWN: "creation seen in ORT's profile alone",
 }
+
+
+def waiter_label(wait: Wait, timeline: Timeline) -> str:
+    """The thread or stream that waits; a wait without its call or its record does not say which."""
+    return "not recorded" if wait.waiter_lane == NONE else timeline.lanes[wait.waiter_lane].label

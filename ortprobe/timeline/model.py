@@ -125,7 +125,7 @@ class ClockBound:
     low_ns: int | None = None
     high_ns: int | None = None
     witnesses: int = 0
-    """How many launches the bound rests on."""
+    """How many launches the bound rests on; where there are none, how many runs inside of hooked calls."""
 
 
 class ProblemKind(StrEnum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 _PATIENCE_S = 20
@@ -58,11 +58,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def opener(browser: Browser) -> Callable[..., Opened]:
-    """Opens files; `theme` and `width` as the user's system has them."""
+@contextmanager
+def opener(browser: Browser) -> Iterator[Callable[..., Opened]]:
+    """Opens files; `theme` and `width` as the user's system has them. What it opened is closed behind it."""
+    contexts: list[BrowserContext] = []
 
     def open_page(file: Path, *, theme: str = "light", width: int = 1280, fragment: str = "") -> Opened:
-        page = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme).new_page()
+        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme))
+        page = contexts[-1].new_page()
         opened = Opened(page)
         page.on("console", lambda message: opened.complaints.append(message.text))
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))
@@ -72,4 +75,6 @@ def opener(browser: Browser) -> Callable[..., Opened]:
         opened.until("Boolean(window.ortprobe && window.ortprobe.chartsReady)")
         return opened
 
-    return open_page
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -10,10 +10,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.report.findings_json import findings_document
 from ortprobe.report.html import render_html
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import NotApplicable, judge
-from tests.captures import racy, resnet
+from ortprobe.units import format_ns, format_ratio
+from tests.captures import example, healthy, racy, resnet
 from tests.report.browser import Opened, chromium, opener
 from tests.scene import Scene
 
@@ -28,9 +30,10 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def open_page(browser: Browser) -> OpenPage:
-    return opener(browser)
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    with opener(browser) as open_page:
+        yield open_page
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +44,10 @@ def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def resnet_page(open_page: OpenPage, resnet_file: Path) -> Opened:
+def resnet_page(browser: Browser, resnet_file: Path) -> Iterator[Opened]:
     """Shared by tests that look, or that put back what they change."""
-    return open_page(resnet_file)
+    with opener(browser) as open_page:
+        yield open_page(resnet_file)
 
 
 def hostile_scene() -> Scene:
@@ -240,6 +244,68 @@ def test_a_lane_folds_from_the_keyboard(open_page: OpenPage, resnet_file: Path) 
     opened.settle()
     assert button.get_attribute("aria-expanded") == "false"
     assert opened.page.locator("#tl-canvas").bounding_box()["height"] < height
+
+
+@pytest.mark.parametrize("name", ["set-providers", "missing-wait", "healthy"])
+def test_figures_are_those_of_findings_json_and_evidence_selects_what_it_names(
+    open_page: OpenPage, tmp_path: Path, name: str
+) -> None:
+    judgement = judge(example(name))
+    document = findings_document(judgement)
+    file = tmp_path / f"{name}.html"
+    file.write_text(render_html(judgement), encoding="utf-8")
+    opened = open_page(file)
+    terms, values = (opened.page.locator(f"dl.figures {tag}").all_inner_texts() for tag in ("dt", "dd"))
+    figures = dict(zip(terms, values, strict=True))
+    summary = document["summary"]
+    (device,) = summary["devices"]
+    assert figures == {
+        "runs": f"{summary['runs']:,}",
+        "first run": format_ns(summary["latency_ns"]["first"]),
+        "median run": format_ns(summary["latency_ns"]["median"]),
+        "median run, not traced": format_ns(summary["latency_ns"]["untraced_median"]),
+        "sessions created": str(summary["sessions"]),
+        "of them re-inits": str(summary["re_inits"]),
+        "GPU 0 busy": format_ratio(device["busy_ns"], device["window_ns"]),
+        "ORT kernels with their node": f"{summary['kernels']['with_node']:,} of {summary['kernels']['of_ort']:,}",
+    }
+    timeline = judgement.analyses.timeline
+    buttons = opened.page.locator("[data-show]").evaluate_all("all => all.map(each => each.dataset.show)")
+    cited = [f"s{span}" for finding in judgement.findings for span in finding.evidence[:8]]
+    assert buttons == cited
+    for key in cited:
+        mark = opened.page.evaluate(f"ortprobe.mark('{key}')")
+        assert mark is not None, (key, timeline.name_of(int(key[1:])))
+        assert mark["start"] == timeline.spans.start_ns[int(key[1:])] - timeline.start_ns
+
+
+def test_a_synchronisation_record_leads_to_the_wait_that_it_shows(open_page: OpenPage, tmp_path: Path) -> None:
+    file = tmp_path / "healthy.html"
+    file.write_text(render_html(judge(Analyses(healthy()))), encoding="utf-8")
+    waits = Analyses(healthy()).waits.waits
+    opened = open_page(file)
+    for number in (0, len(waits) // 2, len(waits) - 1):
+        opened.page.evaluate(f"ortprobe.select('s{waits[number].span}')")
+        assert opened.page.evaluate("ortprobe.selection()") == f"w{number}"
+
+
+def test_streams_of_two_devices_are_told_apart_and_quiet_ones_are_folded(open_page: OpenPage, tmp_path: Path) -> None:
+    scene = Scene()
+    for number in range(20):
+        scene.launch("busy", 100 * number, 100 * number + 5, 50, 2 * number + 1, device=0)
+    scene.launch("once", 30, 40, 5, 2, device=1)
+    file = tmp_path / "two.html"
+    file.write_text(render_html(judge(Analyses(scene.load(tmp_path)))), encoding="utf-8")
+    opened = open_page(file)
+    folded = {
+        label: opened.page.locator("button.lane", has=opened.page.get_by_text(label, exact=True)).get_attribute(
+            "aria-expanded"
+        )
+        for label in ("GPU 0 · stream 7", "GPU 1 · stream 7")
+    }
+    assert folded == {"GPU 0 · stream 7": "true", "GPU 1 · stream 7": "false"}
+    opened.page.evaluate("ortprobe.select(ortprobe.keys('IDLE_END').at(-1))")
+    assert "GPU 1 idle" in opened.page.locator("#tl-details").inner_text()
 
 
 def test_hostile_names_are_text_and_nothing_else(open_page: OpenPage, tmp_path: Path) -> None:

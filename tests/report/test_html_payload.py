@@ -126,7 +126,7 @@ def test_figures_use_nothing_that_the_bundle_would_draw_as_something_else() -> N
 def test_a_clock_is_bounded_in_words() -> None:
     clock = ClockBound(source=0, method=ClockMethod.EPOCH, low_ns=-4_900, high_ns=1_900, witnesses=1_170)
     assert clock_sentence(clock, SourceKind.ORT_PROFILE) == (
-        "states Unix time; agrees with the other sources: off by between −4.9 and +1.9 µs, 1,170 launches checked"
+        "states Unix time; agrees with the other sources: off by between −4.9 and +1.9 µs, checked 1,170 times"
     )
     off = ClockBound(source=0, method=ClockMethod.EPOCH, low_ns=2_000, high_ns=3_000, witnesses=12)
     assert "disagrees with the other sources" in clock_sentence(off, SourceKind.ORT_PROFILE)

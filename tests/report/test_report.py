@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from captures import RESNET
+from scene import Scene
 
 import ortprobe
+from ortprobe.report.charts import build_charts
 
 
 def resnet() -> ortprobe.Report:
@@ -23,9 +25,36 @@ def test_tables_tell_the_same_story():
     assert len(report.waits()) == 110
 
 
-def test_an_empty_capture_has_empty_tables(tmp_path):
-    from scene import Scene
+def test_a_run_of_no_microsecond_has_every_format(tmp_path):
+    """ORT's profile counts whole microseconds."""
+    scene = Scene()
+    scene.profile().run(10, 0)
+    report = ortprobe.load(ort=[scene.write_profile(tmp_path, 0)])
+    for form in ("html", "json", "markdown", "text"):
+        assert report.render(form)
+    assert report.runs().latency_ns.tolist() == [0]
 
+
+def test_of_very_many_runs_the_first_and_the_slow_ones_are_drawn(tmp_path):
+    scene = Scene()
+    profile = scene.profile()
+    for number in range(8_000):
+        profile.run(100 * number, 90 if number == 5_432 else 10)
+    judgement = ortprobe.load(ort=[scene.write_profile(tmp_path, 0)]).judgement
+    latency = next(chart for chart in build_charts(judgement) if chart.key == "latency")
+    drawn = {key for trace in latency.figure["data"] for key in trace["customdata"]}
+    assert {"r0", "r5432"} <= drawn
+    assert 1_000 < len(drawn) < 8_000
+    assert f"{len(drawn):,} of 8,000 runs are drawn" in latency.summary
+
+
+def test_a_wait_that_no_lane_is_known_of_names_none(tmp_path):
+    scene = Scene().launch("k", 0, 10, 20, 1).call("cudaStreamWaitEvent", 30, 1, 2)
+    (waiter,) = ortprobe.load(torch=[scene.write_trace(tmp_path)]).waits().waiter
+    assert waiter == "not recorded"
+
+
+def test_an_empty_capture_has_empty_tables(tmp_path):
     bundle = Scene().hook("synchronize", 1, 1).write_bundle(tmp_path / "x.ortprobe")
     report = ortprobe.load(bundle)
     tables = [report.runs(), report.sessions(), report.nodes(), report.waits(), report.idle()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from ortprobe.report.html.columns import Encoded, deflate, encode
 from ortprobe.report.html.marks import Category, Marks, NamePool
 from ortprobe.report.html.sheet import lay_out
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE, Int64s, Timeline
+from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 
 _DELTA = frozenset({"start", "ref", "correlation", "row", "node"})
 _MAX_TRIMS = 6
@@ -67,7 +67,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
         "pieces": _spec(pieces),
         "categories": [category.name for category in Category],
         "nodes": _nodes(timeline),
-        "sources": [f"{source.path}" for source in timeline.sources],
+        "sources": [source.path for source in timeline.sources],
         "runs_session": timeline.runs.session.tolist(),
         "replaces": [session.replaces for session in timeline.sessions],
         "sites": _sites(timeline),
@@ -132,11 +132,15 @@ def _encode_waits(judgement: Judgement) -> Encoded:
 
 def _encode_pieces(judgement: Judgement) -> Encoded:
     """Of each idle piece, the span that shows its cause and the work that ended its gap."""
-    gaps = [gap for device in judgement.analyses.idle.devices for gap in device.gaps]
-    because = [piece.because for gap in gaps for piece in gap.pieces]
-    ended_by = [gap.ended_by for gap in gaps for _ in gap.pieces]
-    columns = {"because": np.array(because, np.int64), "ended_by": np.array(ended_by, np.int64)}
+    of_devices = [device.columns for device in judgement.analyses.idle.devices]
+    because = [each.piece_because for each in of_devices]
+    ended_by = [each.ended_by[each.piece_gap] for each in of_devices]
+    columns = {"because": _joined(because), "ended_by": _joined(ended_by)}
     return encode(columns, frozenset(columns))
+
+
+def _joined(parts: Sequence[Int32s]) -> Int64s:
+    return np.concatenate([np.zeros(0, np.int32), *parts]).astype(np.int64)
 
 
 def _spec(encoded: Encoded) -> dict[str, object]:

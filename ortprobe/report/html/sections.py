@@ -166,7 +166,7 @@ def tracing_sentence(judgement: Judgement) -> str:
     """One line for the header."""
     cost = judgement.analyses.overhead
     if cost.ratio is None:
-        return "What tracing cost was not measured: no run without tracing is in the capture."
+        return "What tracing cost was not measured: no line of the program made runs both with and without it."
     return (
         f"Tracing made the median run {cost.ratio:.2f} times as long "
         f"({format_ns(cost.traced_median_ns)} against {format_ns(cost.untraced_median_ns)})."
@@ -214,7 +214,7 @@ def clock_sentence(clock: ClockBound | None, kind: SourceKind) -> str:
     )
     return (
         f"{how}; {agrees}: off by between {_signed_us(clock.low_ns)} and {_signed_us(clock.high_ns)} µs, "
-        f"{clock.witnesses:,} launches checked"
+        f"checked {clock.witnesses:,} times"
     )
 
 
@@ -222,6 +222,8 @@ def attribution(judgement: Judgement) -> tuple[Fact, ...]:
     """What found its counterpart, and what did not."""
     analyses = judgement.analyses
     nodes, integrity = analyses.nodes, analyses.integrity
+    if not analyses.idle.devices:
+        return (Fact("Kernels and waits", f"{NOT_MEASURED}: no GPU trace"),)
     return (
         Fact("Kernels", f"{nodes.kernels_total:,}"),
         Fact("… launched by onnxruntime", f"{nodes.kernels_of_ort:,}"),

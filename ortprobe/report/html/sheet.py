@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ortprobe.analysis.idle import DeviceIdle, IdleCause
+from ortprobe.analysis.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.analysis.sessions import SessionLife
 from ortprobe.analysis.waits import Wait, Waiter
 from ortprobe.report.html.marks import Category, MarkBlock, MarkSheet, NamePool, PageLane
@@ -16,6 +17,8 @@ from ortprobe.timeline import NONE, Int32s, Kind, Lane, LaneKind, Timeline
 
 _QUIET_THREAD_SPANS = 64
 """A thread with fewer spans than this, no run and no wait starts folded."""
+_QUIET_STREAM_SPANS = 16
+"""So does a stream with fewer: cuDNN and ORT make some for a copy or two at the start."""
 
 _SPAN_CATEGORY = {
     Kind.HOOK: Category.HOOK,
@@ -72,7 +75,7 @@ def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
     piece = 0
     for device in analyses.idle.devices:
         _add_idle(sheet, device, names, first_piece=piece)
-        piece += sum(len(gap.pieces) for gap in device.gaps)
+        piece += len(device.columns.piece_gap)
     return sheet
 
 
@@ -132,7 +135,7 @@ def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequenc
     busy = bool(host_waits) or bool((timeline.runs.lane == index).any())
     quiet = not busy and len(mine) < _QUIET_THREAD_SPANS
     thread = timeline.lanes[index]
-    lane = sheet.lane(PageLane(f"lane{index}", thread.label, "host thread", folded=quiet))
+    lane = sheet.lane(PageLane(f"lane{index}", *_thread_names(thread), folded=quiet))
     for layer, wanted in _THREAD_LAYERS:
         chosen = mine[np.isin(kinds, wanted)]
         sheet.layer(lane, layer, _span_block(timeline, chosen), heat=layer != "program")
@@ -140,12 +143,21 @@ def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequenc
     sheet.layer(lane, "profiler", _span_block(timeline, mine[kinds == Kind.OVERHEAD]))
 
 
+def _thread_names(thread: Lane) -> tuple[str, str]:
+    """Label and note: by its name where it has one, since the OS's number says little."""
+    number, _, name = thread.label.removesuffix(")").partition(" (")
+    if thread.thread == NONE:
+        return thread.label, "its own work"
+    return (name, number) if name else (number, "host thread")
+
+
 def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequence[Wait], names: NamePool) -> None:
     drawn_as_wait = {wait.span for wait in waits}
     mine = np.flatnonzero(timeline.spans.lane == index).astype(np.int32)
     kinds = timeline.spans.kind[mine]
     stream = timeline.lanes[index]
-    lane = sheet.lane(PageLane(f"lane{index}", stream.label, _stream_note(stream)))
+    quiet = len(mine) < _QUIET_STREAM_SPANS
+    lane = sheet.lane(PageLane(f"lane{index}", *_stream_names(stream, timeline), folded=quiet))
     sheet.layer(lane, "ranges", _span_block(timeline, mine[kinds == Kind.GPU_ANNOTATION]))
     work = mine[np.isin(kinds, (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET, Kind.OTHER))]
     sheet.layer(lane, "device work", _span_block(timeline, work), heat=True)
@@ -156,25 +168,28 @@ def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequenc
     sheet.layer(lane, "events", _span_block(timeline, marks.astype(np.int32)))
 
 
-def _stream_note(stream: Lane) -> str:
+def _stream_names(stream: Lane, timeline: Timeline) -> tuple[str, str]:
+    """Label and note. Stream ids count within a device, so with several devices each label says which."""
     if stream.stream == NONE:
-        return "all streams"
-    return stream.owner.replace("+", " + ") or "stream"
+        return f"GPU {stream.device}", "device-wide waits"
+    several = len({lane.device for lane in timeline.lanes if lane.kind is LaneKind.STREAM}) > 1
+    label = f"GPU {stream.device} · {stream.label}" if several else stream.label
+    return label, stream.owner.replace("+", " + ") or "owner not known"
 
 
 def _add_idle(sheet: MarkSheet, device: DeviceIdle, names: NamePool, *, first_piece: int) -> None:
-    pieces = [
-        (
-            each.start_ns,
-            each.end_ns,
-            CAUSE_LABELS[each.cause],
-            int(_IDLE_CATEGORY.get(each.cause, Category.IDLE_HOST)),
-            n,
-        )
-        for n, each in enumerate((piece for gap in device.gaps for piece in gap.pieces), start=first_piece)
-    ]
+    columns = device.columns
+    name = np.array([names.index(CAUSE_LABELS[cause]) for cause in CAUSES], np.int32)
+    category = np.array([_IDLE_CATEGORY.get(cause, Category.IDLE_HOST) for cause in CAUSES], np.int32)
+    pieces = MarkBlock(
+        start_ns=columns.piece_start_ns,
+        end_ns=columns.piece_end_ns,
+        name=name[columns.piece_cause],
+        category=category[columns.piece_cause],
+        ref=np.arange(first_piece, first_piece + len(columns.piece_gap), dtype=np.int32),
+    )
     lane = sheet.lane(PageLane(f"idle{device.device}", f"GPU {device.device} idle", "by cause"))
-    sheet.layer(lane, "idle", _synthetic(pieces, names), heat=True)
+    sheet.layer(lane, "idle", pieces, heat=True)
 
 
 def _synthetic(pieces: Iterable[tuple[int, int, str, int, int]], names: NamePool) -> MarkBlock:

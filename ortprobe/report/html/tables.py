@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ortprobe.analysis.idle import DeviceIdle, IdleGap, IdlePiece
+import numpy as np
+
 from ortprobe.analysis.waits import Waiter
+from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.html.sheet import stall_extent
-from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, waiter_label
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE, Int64s, Site
 
@@ -17,8 +19,10 @@ _MAX_NODES = 500
 _MAX_GAPS = 500
 _MAX_WAITS = 2000
 _MAX_RUNS = 20_000
+_ATTACHED = ((ATTACHED_ORT_PROFILE, "ORT profile"), (ATTACHED_TORCH_PROFILER, "torch profiler"))
 
 Cell = str | int | None
+Kind = Literal["text", "int", "ns", "time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Column:
     """One column; `ns` is a duration, `time` a moment after the first event, both in nanoseconds."""
 
     label: str
-    kind: Literal["text", "int", "ns", "time"]
+    kind: Kind
     values: Sequence[Cell]
 
 
@@ -49,7 +53,7 @@ def build_tables(judgement: Judgement) -> tuple[Table, ...]:
 
 def attached_text(attached: int) -> str:
     """The bits of `Runs.attached` in words."""
-    names = [name for bit, name in ((1, "ORT profile"), (2, "torch profiler")) if attached & bit]
+    names = [name for bit, name in _ATTACHED if attached & bit]
     return " + ".join(names) or "hooks alone"
 
 
@@ -132,7 +136,7 @@ def _waits(judgement: Judgement) -> Table:
     shown = [waits[i] for i in longest]
     columns = (
         Column("Wait", "text", [wait.name for wait in shown]),
-        Column("Who waits", "text", [timeline.lanes[wait.waiter_lane].label for wait in shown]),
+        Column("Who waits", "text", [waiter_label(wait, timeline) for wait in shown]),
         Column("Kind", "text", ["stream" if wait.waiter is Waiter.STREAM else "host" for wait in shown]),
         Column("For streams", "text", [", ".join(map(str, wait.waited_streams)) for wait in shown]),
         Column("Start", "time", [stall_extent(wait, timeline)[0] - timeline.start_ns for wait in shown]),
@@ -144,44 +148,29 @@ def _waits(judgement: Judgement) -> Table:
     return Table("waits", "Waits", note, columns, [f"w{i}" for i in longest])
 
 
-@dataclass(frozen=True, slots=True)
-class _ShownGap:
-    device: int
-    gap: IdleGap
-    main: int
-    """Its longest piece."""
-    key: str
-
-    @property
-    def main_piece(self) -> IdlePiece:
-        return self.gap.pieces[self.main]
-
-
 def _gaps(judgement: Judgement) -> Table:
-    zero_ns = judgement.analyses.timeline.start_ns
-    gaps = list(_numbered_gaps(judgement.analyses.idle.devices))
-    shown = [gaps[i] for i in _longest(len(gaps), _MAX_GAPS, lambda i: gaps[i].gap.end_ns - gaps[i].gap.start_ns)]
-    columns = (
-        Column("Start", "time", [each.gap.start_ns - zero_ns for each in shown]),
-        Column("Idle", "ns", [each.gap.end_ns - each.gap.start_ns for each in shown]),
-        Column("GPU", "int", [each.device for each in shown]),
-        Column("Mostly", "text", [CAUSE_LABELS[each.main_piece.cause] for each in shown]),
-        Column("for", "ns", [each.main_piece.end_ns - each.main_piece.start_ns for each in shown]),
-        Column("Pieces", "int", [len(each.gap.pieces) for each in shown]),
-    )
-    note = _note(len(gaps), len(shown), "gaps", "the longest")
-    return Table("gaps", "Idle gaps", note, columns, [each.key for each in shown])
-
-
-def _numbered_gaps(devices: Sequence[DeviceIdle]) -> Iterator[_ShownGap]:
     """Gaps with the key of their longest piece; pieces are numbered across all devices, as `sheet` numbers them."""
-    first = 0
+    zero_ns, first, rows = judgement.analyses.timeline.start_ns, 0, list[tuple[list[Cell], str]]()
+    devices = judgement.analyses.idle.devices
     for device in devices:
-        for gap in device.gaps:
-            lengths = [piece.end_ns - piece.start_ns for piece in gap.pieces]
-            main = lengths.index(max(lengths))
-            yield _ShownGap(device.device, gap, main, f"i{first + main}")
-            first += len(gap.pieces)
+        columns = device.columns
+        for gap in device.longest_gaps(_MAX_GAPS):
+            main = gap.longest_piece
+            piece = first + int(np.searchsorted(columns.piece_start_ns, main.start_ns))
+            length_ns = gap.end_ns - gap.start_ns
+            cells: list[Cell] = [
+                gap.start_ns - zero_ns, length_ns, device.device, CAUSE_LABELS[main.cause], main.end_ns - main.start_ns,
+                len(gap.pieces),
+            ]  # fmt: skip
+            rows.append((cells, f"i{piece}"))
+        first += len(columns.piece_gap)
+    rows = [rows[i] for i in _longest(len(rows), _MAX_GAPS, lambda i: int(rows[i][0][1] or 0))]
+    heads: Sequence[tuple[str, Kind]] = (
+        ("Start", "time"), ("Idle", "ns"), ("GPU", "int"), ("Mostly", "text"), ("for", "ns"), ("Pieces", "int")
+    )  # fmt: skip
+    shown = tuple(Column(label, kind, [cells[i] for cells, _ in rows]) for i, (label, kind) in enumerate(heads))
+    total = sum(len(device.columns.gap_start_ns) for device in devices)
+    return Table("gaps", "Idle gaps", _note(total, len(rows), "gaps", "the longest"), shown, [key for _, key in rows])
 
 
 def _longest(count: int, most: int, length_ns: Callable[[int], int]) -> list[int]:

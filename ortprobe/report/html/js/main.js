@@ -9,7 +9,7 @@ async function loadTimeline(model) {
     decodeColumns("data-marks", model.marks), decodeColumns("data-waits", model.waits),
     decodeColumns("data-pieces", model.pieces), inflateText("data-names"),
   ]);
-  const store = new Store(model, marks, JSON.parse(names));
+  const store = new Store(model, marks, JSON.parse(names), waits);
   store.spanNs = Math.max(1, model.span_ns);
   return new Timeline(store, new Relations(store, waits, pieces), {
     section: byId("timeline"), canvas: byId("tl-canvas"), axis: byId("tl-axis"), minimap: byId("tl-minimap"),
@@ -18,12 +18,12 @@ async function loadTimeline(model) {
 }
 
 function bindPage(timeline, charts, help) {
+  const retheme = () => { timeline.retheme(); charts.retheme(); drawLegend(timeline); };
   byId("theme").addEventListener("click", () => {
     document.documentElement.dataset.theme = currentTheme() === "dark" ? "light" : "dark";
-    timeline.retheme();
-    charts.retheme();
+    retheme();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { timeline.retheme(); charts.retheme(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", retheme);
   byId("help-open").addEventListener("click", () => help.showModal());
   byId("help-close").addEventListener("click", () => help.close());
   byId("tl-whole").addEventListener("click", () => timeline.whole());
@@ -62,7 +62,8 @@ async function main() {
   const timeline = await loadTimeline(readJson("data-model"));
   const tables = new Tables(readJson("data-tables"), timeline);
   const charts = new Charts(readJson("data-figures"), timeline);
-  const help = byId("help"), details = new Details(timeline, byId("tl-details"), byId("live"), tables);
+  const help = byId("help");
+  new Details(timeline, byId("tl-details"), byId("live"), tables);
   bindPointer(timeline, byId("tip"));
   bindWheel(timeline);
   bindKeys(timeline, help);
@@ -71,8 +72,7 @@ async function main() {
   tables.build(byId("tables-body"));
   timeline.restore();
   drawLegend(timeline);
-  byId("theme").addEventListener("click", () => drawLegend(timeline));
-  window.ortprobe = surface(timeline, charts, details);
+  window.ortprobe = surface(timeline, charts);
   await charts.draw();
   window.ortprobe.chartsReady = true;
 }

@@ -141,14 +141,16 @@ class Painter {
   }
 
   arrows(pen) {
-    const { palette, relations, selected } = this.timeline;
+    const { palette, relations, selected, width } = this.timeline;
     pen.strokeStyle = pen.fillStyle = palette.ink.focus;
     pen.lineWidth = 1.5;
     for (const { from, to } of relations.of(selected)) {
       const a = this.timeline.rect(from), b = this.timeline.rect(to);
       if (!a || !b) continue;
       const forward = b.left >= a.right - 1;
-      const x0 = forward ? a.right : a.left, y0 = a.top + a.height / 2, y1 = b.top + b.height / 2, x1 = b.left;
+      // What lies outside of the view is pointed to from the edge, at the height of its own row.
+      const inView = x => Math.min(width, Math.max(0, x));
+      const x0 = inView(forward ? a.right : a.left), y0 = a.top + a.height / 2, y1 = b.top + b.height / 2, x1 = inView(b.left);
       const bend = Math.min(90, Math.max(18, Math.abs(x1 - x0) / 2));
       pen.beginPath();
       pen.moveTo(x0, y0);

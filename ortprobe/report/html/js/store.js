@@ -7,7 +7,7 @@ const KEY_OF_CATEGORY = {
 };
 
 class Store {
-  constructor(model, columns, names) {
+  constructor(model, columns, names, waits) {
     this.model = model;
     this.names = names;
     this.length = model.marks.length;
@@ -26,6 +26,7 @@ class Store {
     this.pyramid = longestPyramid(this.duration);
     this.keys = model.categories.map(name => KEY_OF_CATEGORY[name] || "s");
     this.markByRef = this.indexRefs();
+    this.waitOfSpan = new Map(Array.from(waits.span, (span, wait) => [span, wait]));
     this.correlated = null;
   }
 
@@ -61,8 +62,10 @@ class Store {
   // A key names a mark in the address bar and in the tables: `s12` is span 12, `r3` run 3, `w0` the first wait.
   keyOf(mark) { return this.keys[this.category[mark]] + this.ref[mark]; }
   markOf(key) {
-    const index = this.markByRef[key.charAt(0)], ref = Number(key.slice(1));
-    return index && ref >= 0 && ref < index.length ? index[ref] : -1;
+    const kind = key.charAt(0), index = this.markByRef[kind], ref = Number(key.slice(1));
+    const mark = index && ref >= 0 && ref < index.length ? index[ref] : -1;
+    // A synchronisation record is drawn as the wait that it shows.
+    return mark < 0 && kind === "s" && this.waitOfSpan.has(ref) ? this.markOf(`w${this.waitOfSpan.get(ref)}`) : mark;
   }
   markOfSpan(span) { return span < 0 ? -1 : this.markOf(`s${span}`); }
   end(mark) { return this.start[mark] + this.duration[mark]; }
