@@ -167,8 +167,8 @@ def test_search_counts_all_executions_of_a_node_and_steps_through_them(open_page
     assert opened.page.evaluate("ortprobe.selection()") not in (None, first)
 
 
-def test_the_address_restores_view_and_selection(open_page: OpenPage, resnet_file: Path) -> None:
-    opened = open_page(resnet_file)
+def test_the_address_restores_view_and_selection(resnet_page: Opened, open_page: OpenPage, resnet_file: Path) -> None:
+    opened = resnet_page
     opened.page.evaluate("ortprobe.select('r7')")
     opened.page.keyboard.press("KeyW")
     fragment, view = opened.page.evaluate("location.hash"), opened.page.evaluate("ortprobe.view()")
@@ -215,8 +215,8 @@ def test_drawing_costs_by_the_width_and_not_by_the_events(resnet_page: Opened) -
     assert 50 < stats["marksDrawn"] < 5_000
 
 
-def test_tables_sort_filter_and_lead_to_the_timeline(open_page: OpenPage, resnet_file: Path) -> None:
-    opened = open_page(resnet_file)
+def test_tables_sort_filter_and_lead_to_the_timeline(resnet_page: Opened) -> None:
+    opened = resnet_page
     table = opened.page.locator("#table-runs")
     header = table.locator("th", has_text="Latency")
     header.locator("button").click()
@@ -227,6 +227,7 @@ def test_tables_sort_filter_and_lead_to_the_timeline(open_page: OpenPage, resnet
     assert table.locator("tbody tr").count() == 1
     table.locator("tbody tr td").nth(3).click()
     assert opened.page.evaluate("ortprobe.selection()") == "r0"
+    opened.page.get_by_label("Filter Runs").fill("")
 
 
 def test_a_bar_of_a_chart_leads_to_the_timeline(open_page: OpenPage, resnet_file: Path) -> None:
@@ -235,8 +236,8 @@ def test_a_bar_of_a_chart_leads_to_the_timeline(open_page: OpenPage, resnet_file
     assert opened.page.evaluate("ortprobe.selection()") in ("c0", "c1")
 
 
-def test_a_lane_folds_from_the_keyboard(open_page: OpenPage, resnet_file: Path) -> None:
-    opened = open_page(resnet_file)
+def test_a_lane_folds_from_the_keyboard_and_opens_again(resnet_page: Opened) -> None:
+    opened = resnet_page
     button = opened.page.locator("button.lane", has_text="thread 583")
     height = opened.page.locator("#tl-canvas").bounding_box()["height"]
     button.focus()
@@ -244,6 +245,9 @@ def test_a_lane_folds_from_the_keyboard(open_page: OpenPage, resnet_file: Path) 
     opened.settle()
     assert button.get_attribute("aria-expanded") == "false"
     assert opened.page.locator("#tl-canvas").bounding_box()["height"] < height
+    opened.page.keyboard.press("Enter")
+    opened.settle()
+    assert opened.page.locator("#tl-canvas").bounding_box()["height"] == height
 
 
 @pytest.mark.parametrize("name", ["set-providers", "missing-wait", "healthy"])

@@ -22,10 +22,10 @@ from ortprobe.report.html.columns import encode
 from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
-from ortprobe.report.html.sections import clock_sentence, passages
+from ortprobe.report.html.sections import clock_sentence, finding_views, passages
 from ortprobe.rules import Judgement, judge
 from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
-from tests.captures import resnet
+from tests.captures import example, resnet
 
 _FIXED_BYTES = 1_000_000
 _BYTES_PER_EVENT = 6
@@ -130,6 +130,13 @@ def test_a_clock_is_bounded_in_words() -> None:
     )
     off = ClockBound(source=0, method=ClockMethod.EPOCH, low_ns=2_000, high_ns=3_000, witnesses=12)
     assert "disagrees with the other sources" in clock_sentence(off, SourceKind.ORT_PROFILE)
+
+
+def test_evidence_on_the_device_goes_by_its_onnx_node() -> None:
+    (race,) = (view for view in finding_views(judge(example("missing-wait"))) if view.code == "Y1")
+    assert [button.label.partition(" at ")[0] for button in race.evidence] == [
+        "Memcpy DtoD (Device -> Device)", "/conv0 (GPU)", "run_with_iobinding"
+    ]  # fmt: skip
 
 
 def test_a_fix_is_prose_and_code() -> None:

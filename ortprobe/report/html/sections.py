@@ -11,7 +11,7 @@ from textwrap import dedent
 from ortprobe.report.html.tables import site_text
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
-from ortprobe.timeline import NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
+from ortprobe.timeline import DEVICE_WORK, NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
 _MAX_EVIDENCE = 8
@@ -274,7 +274,17 @@ def passages(fix: str) -> tuple[Passage, ...]:
 def _evidence(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:
     shown = [span for span in spans if span != NONE][:_MAX_EVIDENCE]
     starts: Mapping[int, int] = {span: int(timeline.spans.start_ns[span]) - timeline.start_ns for span in shown}
-    return tuple(EvidenceButton(f"s{span}", f"{timeline.name_of(span)} at {format_ns(starts[span])}") for span in shown)
+    return tuple(
+        EvidenceButton(f"s{span}", f"{_called(span, timeline)} at {format_ns(starts[span])}") for span in shown
+    )
+
+
+def _called(span: int, timeline: Timeline) -> str:
+    """Device work goes by its ONNX node, as in the timeline: a kernel's own name fills lines and says little."""
+    node = int(timeline.links.node[span])
+    if node == NONE or timeline.spans.kind[span] not in DEVICE_WORK:
+        return timeline.name_of(span)
+    return f"{timeline.names[timeline.nodes.name[node]]} (GPU)"
 
 
 def _devices_by_lane(timeline: Timeline) -> str:
