@@ -133,8 +133,8 @@ def _sized(given: ModelInput, dims: Mapping[str, int]) -> tuple[int, ...]:
     free = [size for size in given.shape if isinstance(size, str) and size not in dims]
     if free:
         shown = ", ".join(str(size) for size in given.shape)
-        options = " ".join(f"--dim {size}=N" for size in dict.fromkeys(free))
-        example = ",".join("N" if isinstance(size, str) else str(size) for size in given.shape)
+        options = " ".join(f"--dim {size}=SIZE" for size in dict.fromkeys(free))
+        example = ",".join("SIZE" if isinstance(size, str) else str(size) for size in given.shape)
         raise UsageError(
             f"how large is dimension {free[0]!r} of input {given.name!r} ({shown})? "
             f"Add {options}, or --shape {given.name}={example}"

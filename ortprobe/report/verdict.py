@@ -22,7 +22,18 @@ def _sentence(judgement: Judgement) -> str:
     grave = [finding for finding in judgement.findings if finding.severity is not Severity.INFO]
     if grave:
         return f"{_without_stop(grave[0])} ({grave[0].code}){_more(len(grave) - 1, 'finding')}"
-    return _healthy(judgement)
+    return f"{_ending(judgement)}{_healthy(judgement)}"
+
+
+def _ending(judgement: Judgement) -> str:
+    """How the program ended, when that was not well: then all that was seen is what came before it."""
+    capture = judgement.analyses.timeline.capture
+    if capture.hooked and capture.exit_code is None:
+        return "the program was killed; before that, "
+    if not capture.exit_code:
+        return ""
+    why = f" ({capture.exception})" if capture.exception else ""
+    return f"the program ended with exit code {capture.exit_code}{why}; before that, "
 
 
 def _healthy(judgement: Judgement) -> str:

@@ -33,7 +33,9 @@ def test_feeds_are_the_same_every_time_and_of_the_right_types() -> None:
 
 
 def test_missing_dimension_is_asked_for_by_name() -> None:
-    with pytest.raises(UsageError, match=r"dimension 'N' of input 'x' \(N, 3\)\? Add --dim N=N, or --shape x=N,3"):
+    with pytest.raises(
+        UsageError, match=r"dimension 'N' of input 'x' \(N, 3\)\? Add --dim N=SIZE, or --shape x=SIZE,3"
+    ):
         random_feeds((IMAGE,), {}, {})
 
 

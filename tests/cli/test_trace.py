@@ -45,7 +45,7 @@ def test_model_leaves_a_bundle_with_runs_by_what_was_attached(tmp_path: Path, mo
         (["bad.onnx"], "bad.onnx: is not an ONNX model"),
         (["missing.onnx"], "missing.onnx: can't be read (No such file or directory)"),
         (["missing.py"], "missing.py: no such file"),
-        (["model.onnx"], "how large is dimension 'N' of input 'x' (N, 3)? Add --dim N=N"),
+        (["model.onnx"], "how large is dimension 'N' of input 'x' (N, 3)? Add --dim N=SIZE"),
         (["--dim", "N=2", "model.onnx", "word"], "a model takes no arguments"),
         (["--example", "nothing"], "--example nothing: there is no such example; there are missing-wait"),
         (["-m", "no.such.module"], "-m no.such.module:"),
