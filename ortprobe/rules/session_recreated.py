@@ -33,13 +33,15 @@ Source
 
 from __future__ import annotations
 
+import numpy as np
+
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions import SessionLife
-from ortprobe.rules.evidence import cited, creation_spans, distinct_sites
+from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, run_span
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.thresholds import REPEATED_SESSIONS
-from ortprobe.timeline import Creation
+from ortprobe.timeline import NONE, Creation
 from ortprobe.units import format_ns
 
 _FIX = """\
@@ -84,26 +86,47 @@ def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
     return Finding(
         code=RULE.code,
         severity=Severity.WARNING if grave else Severity.INFO,
-        title=f"The session was built again {times}, which cost {format_ns(cost_ns)}",
-        detail=_detail(again),
+        title=f"{_built_again(again)} {times}, which cost {format_ns(cost_ns)}",
+        detail=_detail(analyses, again),
         count=len(again),
         cost_ns=cost_ns,
         confidence=Confidence.LIKELY if inferred else Confidence.CERTAIN,
         where=distinct_sites(life.session.site for life in again),
-        evidence=cited([span for life in again for span in creation_spans(analyses.timeline, life.session)]),
+        evidence=cited([span for life in again for span in _evidence(analyses, life)]),
         fix=_FIX,
     )
+
+
+def _built_again(again: list[SessionLife]) -> str:
+    by_call = all(life.session.creation is Creation.SET_PROVIDERS for life in again)
+    return "set_providers built the session again" if by_call else "The session was built again"
+
+
+def _evidence(analyses: Analyses, life: SessionLife) -> list[int]:
+    """The spans of making the session, and its first run."""
+    first = _first_run_row(analyses, life)
+    paid = [] if first is None else [run_span(analyses.timeline, first)]
+    return [*creation_spans(analyses.timeline, life.session), *paid]
+
+
+def _first_run_row(analyses: Analyses, life: SessionLife) -> int | None:
+    rows = np.flatnonzero(analyses.timeline.runs.session == life.session.index)
+    return int(rows[0]) if len(rows) else None
 
 
 def _cost_ns(life: SessionLife) -> int:
     return (life.creation_ns or 0) + (life.first_run_excess_ns or 0)
 
 
-def _detail(again: list[SessionLife]) -> str:
+def _detail(analyses: Analyses, again: list[SessionLife]) -> str:
     dearest = max(again, key=_cost_ns)
     sentences = [
         f"Creating session {dearest.session.index} took {format_ns(dearest.creation_ns)}, and {_first_run(dearest)}."
     ]
+    first = _first_run_row(analyses, dearest)
+    if first is not None and analyses.runs.device_busy_ns[first] != NONE:
+        busy_ns = int(analyses.runs.device_busy_ns[first])
+        sentences.append(f"The GPU was busy {format_ns(busy_ns)} of that first run; the rest is the host's.")
     if any(life.session.replaces_is_inferred for life in again):
         sentences.append(
             "No hook saw the call: inferred from profiles of the same nodes in one process, one after the other."
