@@ -86,7 +86,7 @@ def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
     return Finding(
         code=RULE.code,
         severity=Severity.WARNING if grave else Severity.INFO,
-        title=f"{_built_again(again)} {times}, which cost {format_ns(cost_ns)}",
+        title=f"The session was built again {times}{_by(again)}, which cost {format_ns(cost_ns)}",
         detail=_detail(analyses, again),
         count=len(again),
         cost_ns=cost_ns,
@@ -97,9 +97,8 @@ def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
     )
 
 
-def _built_again(again: list[SessionLife]) -> str:
-    by_call = all(life.session.creation is Creation.SET_PROVIDERS for life in again)
-    return "set_providers built the session again" if by_call else "The session was built again"
+def _by(again: list[SessionLife]) -> str:
+    return " by set_providers" if all(life.session.creation is Creation.SET_PROVIDERS for life in again) else ""
 
 
 def _evidence(analyses: Analyses, life: SessionLife) -> list[int]:

@@ -25,7 +25,11 @@ def test_resnet_was_re_initialised_once():
     found = ask("S1", timeline)
     assert (found.count, found.confidence) == (1, Confidence.LIKELY)
     assert 220_000_000 < found.cost_ns < 240_000_000
-    assert [Kind(int(timeline.spans.kind[span])) for span in found.evidence] == [Kind.ORT_LOAD, Kind.ORT_INITIALIZE, Kind.ORT_RUN]
+    assert [Kind(int(timeline.spans.kind[span])) for span in found.evidence] == [
+        Kind.ORT_LOAD,
+        Kind.ORT_INITIALIZE,
+        Kind.ORT_RUN,
+    ]
 
 
 def test_before_the_first_run_it_is_no_more_than_information(tmp_path):
