@@ -1,9 +1,9 @@
 """Whether each run's inputs were written before the run read them, for the writes and bindings that hooks saw.
 
-A write that ends on the device after the run's first device work has begun was ordered by nothing: that is an overlap,
-and no knowledge of events or streams can explain it away. A write that ended earlier may have been lucky, so it counts
-as ordered only where the order is seen: the same stream, a host wait for it before the run, or a stream wait from the
-run's stream to the write's. Order through a third stream, or through another thread, is not followed.
+The order is seen where both are on one stream, where the host waited for the write before the run, or where the run's
+stream was told to wait for the write's. Order through a third stream, or through another thread, is not followed. Where
+no order is seen, a write that ends on the device after the run's first work that could read it has begun is an overlap:
+whatever else there may be, it did not order the two. A write that ended earlier may have been lucky.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import numpy as np
 from ortprobe.analysis.waits import WAITING_CALLS, base_name
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Lane, Timeline, WaitKind
 
+_COPY_FROM_HOST = "Memcpy HtoD"  # Kineto's name for it, with the kinds of memory behind it
 _QUERIES = ("cudaEventQuery", "cudaStreamQuery")
 """CUPTI records these as synchronisations too, and they wait for nothing (kineto, CUPTI 12.9 and later)."""
 
 
 class Order(StrEnum):
     OVERLAP = "overlap"
-    """The run began on the device before the write had ended."""
+    """The run began on the device before the write had ended, and nothing that was seen orders them."""
     ORDERED = "ordered"
     UNSEEN = "unseen"
     """The write ended first, and nothing that was seen made it."""
@@ -42,7 +43,7 @@ class InputWrite:
     write_span: int
     """The device work that wrote."""
     first_span: int
-    """The first device work of the run."""
+    """The first device work of the run that can read what is on the device."""
     order: Order
     slack_ns: int
     """From the end of the write to the start of the run on the device; negative for an overlap."""
@@ -80,8 +81,8 @@ def _judge(
     spans = timeline.spans
     slack_ns = int(spans.start_ns[first] - spans.end_ns[written])
     order = Order.OVERLAP if slack_ns < 0 else Order.UNSEEN
-    if order is Order.UNSEEN and ordering.is_seen(written, first):
-        order = Order.ORDERED
+    if ordering.is_seen(written, first):
+        order = Order.ORDERED  # also when they overlap: kernels of one stream may, by programmatic dependent launch
     return InputWrite(
         run=run, buffer=buffer, write_hook=write, write_span=written, first_span=first, order=order, slack_ns=slack_ns
     )
@@ -106,8 +107,11 @@ def _bound_runs(timeline: Timeline) -> Iterator[tuple[int, int, dict[int, int]]]
 
 
 def _first_work(timeline: Timeline) -> dict[int, int]:
-    """Run → its earliest device work."""
+    """Run → its earliest device work that can read a device buffer: fills and copies from the host can't."""
     ops = timeline.device_ops.span
+    from_host = [number for number, name in enumerate(timeline.names) if name.startswith(_COPY_FROM_HOST)]
+    spans = timeline.spans
+    ops = ops[(spans.kind[ops] != Kind.MEMSET) & ~np.isin(spans.name[ops], from_host)]
     runs = timeline.links.run[ops]
     first: dict[int, int] = {}
     for span, run in zip(ops.tolist(), runs.tolist(), strict=True):

@@ -52,8 +52,6 @@ class WaitTimes:
 
     waits: tuple[Wait, ...]
     unresolved: int
-    host_stall_ns: int
-    stream_stall_ns: int
 
 
 WAITING_CALLS = {
@@ -81,8 +79,6 @@ def compute_waits(timeline: Timeline) -> WaitTimes:
     return WaitTimes(
         waits=tuple(waits),
         unresolved=sum(wait.stall_ns is None for wait in waits),
-        host_stall_ns=sum(wait.stall_ns or 0 for wait in waits if wait.waiter is Waiter.HOST),
-        stream_stall_ns=sum(wait.stall_ns or 0 for wait in waits if wait.waiter is Waiter.STREAM),
     )
 
 

@@ -10,8 +10,9 @@ Why it matters
 
 Evidence
     The hook log's address ranges of bound inputs and of writes, and a torch trace of the same runs: the write's device
-    work ends after the run's first device work began. That overlap needs no further proof. Writes that ended in time
-    count as ordered only where the order itself was seen.
+    work ends after the run's first device work began, copies from the host and fills aside, and no order between the
+    two is seen. That overlap needs no further proof. Writes that ended in time count as ordered only where the order
+    itself was seen.
 
 Cost
     None in time; the results are wrong.

@@ -44,13 +44,6 @@ def clip(intervals: Intervals, start_ns: int, end_ns: int) -> Intervals:
     return start[keep], end[keep]
 
 
-def overlap_ns(busy: Intervals, start_ns: int, end_ns: int) -> int:
-    """How much of [start_ns, end_ns) disjoint, sorted `busy` covers."""
-    first = int(np.searchsorted(busy[1], start_ns, side="right"))
-    last = int(np.searchsorted(busy[0], end_ns, side="left"))
-    return total_ns(clip((busy[0][first:last], busy[1][first:last]), start_ns, end_ns))
-
-
 def innermost_containing(start_ns: Int64s, end_ns: Int64s, points_ns: Int64s) -> Int32s:
     """For each point, the index of the latest-starting interval that contains it; NONE where there is none.
 

@@ -128,6 +128,24 @@ def test_the_last_of_several_writes_counts_and_a_write_that_raised_does_not(tmp_
     assert judge(scene, tmp_path / "again")[0] == [Order.OVERLAP]
 
 
+def test_what_the_run_copies_from_the_host_reads_no_device_input(tmp_path):
+    """An ordered program: ORT copies another input from the host at once, and its kernels wait for the write."""
+    scene = program(copy_end_us=195)
+    scene.call("cudaMemcpyAsync", 155, 2, 40).memcpy("Memcpy HtoD (Pageable -> Device)", 160, 5, 40, stream=33)
+    scene.call("cudaEventRecord", 135, 1, 5).call("cudaStreamWaitEvent", 137, 1, 6)
+    scene.wait("Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=5)
+    orders, outcome = judge(scene, tmp_path)
+    assert orders == [Order.ORDERED]
+    assert outcome == Passed()
+
+
+def test_kernels_of_one_stream_may_overlap_and_are_ordered(tmp_path):
+    """Programmatic dependent launch starts a kernel while the one before it on the stream is ending."""
+    orders, outcome = judge(program(copy_end_us=202, run_stream=TORCH_STREAM), tmp_path)
+    assert orders == [Order.ORDERED]
+    assert outcome == Passed()
+
+
 def test_a_late_write_to_another_buffer_is_none_of_the_runs_business(tmp_path):
     orders, outcome = judge(program(copy_end_us=300, copy_to=INPUT + SIZE), tmp_path)
     assert orders == []

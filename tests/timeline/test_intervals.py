@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ortprobe.timeline import NONE
-from ortprobe.timeline.intervals import clip, gaps, innermost_containing, overlap_ns, total_ns, union
+from ortprobe.timeline.intervals import clip, gaps, innermost_containing, total_ns, union
 
 SPAN = st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 SPANS = st.lists(SPAN, max_size=12)
@@ -41,11 +41,6 @@ def test_gaps_and_busy_partition_the_window(spans, window):
     free = as_spans(gaps(busy, *window))
     assert ticks(free) == ticks([window]) - ticks(spans)
     assert total_ns(gaps(busy, *window)) + total_ns(clip(busy, *window)) == window[1] - window[0]
-
-
-@given(SPANS, SPAN)
-def test_overlap_is_what_brute_force_counts(spans, window):
-    assert overlap_ns(union(*columns(spans)), *window) == len(ticks(spans) & ticks([window]))
 
 
 @st.composite
