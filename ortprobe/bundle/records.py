@@ -61,6 +61,14 @@ class Call(Record, frozen=True, tag="call"):
     write_bytes: Bytes = 0
     site: str = ""
     """`file:line` of the program's own code that made the call."""
+    dtype: str = ""
+    """Element type of the buffer, as numpy writes it (`float32`), or as torch does where numpy has no such type."""
+    pinned: bool | None = None
+    """Of copies between host and GPU: whether the host's side is page-locked; None for other calls."""
+    run: Serial = NONE
+    """Number of the run in this process, from 0, in the order in which runs began. For runs."""
+    options: dict[str, str] = {}
+    """Run options that change what a run waits for: see `capture.ort_calls`. For runs that were given some."""
     attached: Bits = 0
     """Bits: `ATTACHED_ORT_PROFILE`, `ATTACHED_TORCH_PROFILER`. For runs."""
     error: str = ""
@@ -132,6 +140,39 @@ class Window(Record, frozen=True, tag="window"):
     file: str
 
 
+class Handover(Record, frozen=True, tag="handover"):
+    """One thread's side of a hand-over to another: what happened before `gives` happens before the matching take.
+
+    A give and the next takes with the same `token` belong together. `what` is `thread.start`, `thread.run`, `thread.end`,
+    `thread.join`, `queue.put`, `queue.get`, `future.submit`, `future.run`, `future.set`, `future.get`, `event.set` or
+    `event.wait`.
+    """
+
+    what: str
+    at_ns: TimeNs
+    """Of a give its beginning, of a take its end: the true moments lie after and before."""
+    thread: Serial
+    token: int
+    gives: bool
+
+
+class Access(Record, frozen=True, tag="access"):
+    """A torch operation that read or wrote memory that was bound to an input or output of a session.
+
+    From torch's profiler, for the operations inside a window. The operation's row in the trace has the same start.
+    """
+
+    op: str
+    start_ns: TimeNs
+    end_ns: TimeNs
+    address: Address
+    """Of the tensor's storage: a view counts as the whole of what it looks at."""
+    size_bytes: Bytes
+    mode: str
+    """`read`, `write`, or `make` for the operation that allocated the memory and so wrote it first."""
+    dtype: str = ""
+
+
 class Lost(Record, frozen=True, tag="lost"):
     """Something this capture does not hold, and why; `what` is stable, `why` is for people."""
 
@@ -140,4 +181,4 @@ class Lost(Record, frozen=True, tag="lost"):
     session: Serial = NONE
 
 
-AnyRecord = Call | SessionCreated | ProfileEnded | Stream | Thread | Window | Lost
+AnyRecord = Call | SessionCreated | ProfileEnded | Stream | Thread | Window | Handover | Access | Lost
