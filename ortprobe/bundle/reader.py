@@ -60,9 +60,10 @@ def inside(folder: Path, name: str) -> Path | None:
 
 def _read_hook_log(path: Path) -> tuple[tuple[AnyRecord, ...], int]:
     try:
-        lines = path.read_bytes().splitlines()
+        content = path.read_bytes()
     except OSError:
         return (), 0
+    lines = content.rstrip(b"\0").splitlines()  # a killed program's log ends in the zeros that were to be written over
     decoder = msgspec.json.Decoder(AnyRecord)
     records: list[AnyRecord] = []
     unreadable = 0

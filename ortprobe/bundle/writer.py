@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import threading
 from pathlib import Path
 
 import msgspec
 
 from ortprobe.bundle.manifest import HOOK_LOG_NAME, MANIFEST_NAME, Manifest
+from ortprobe.bundle.mapped_log import MappedLog
 from ortprobe.bundle.records import AnyRecord
 from ortprobe.errors import OutputExists, UsageError
-
-_CLOSED = -1
-
 
 class BundleWriter:
     """A bundle folder that is being filled.
 
-    Each record is one `write` system call on a file opened for appending, so whatever was recorded survives SIGKILL
-    and `os._exit`, and threads don't mix their lines. Records that arrive after `close` are dropped: a thread of the
-    program may still be running, and the closed descriptor's number may by then belong to a file of its own.
+    What was appended survives SIGKILL and `os._exit`, and threads don't mix their lines. Records that arrive after
+    `close` are dropped: a thread of the program may still be running.
 
     Raises:
         OutputExists: the folder is already there and `force` is not set.
@@ -33,26 +28,37 @@ class BundleWriter:
         self.folder = folder.absolute()  # the program may change its directory before the capture ends
         _make_empty(folder, force)
         self._encoder = msgspec.json.Encoder()
-        self._lock = threading.RLock()  # re-entered when a signal handler or a finalizer makes a hooked call
-        self._log = os.open(folder / HOOK_LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            self._log = MappedLog(self.folder / HOOK_LOG_NAME)
+        except OSError as error:
+            raise UsageError(f"{folder}: can't be written ({error.strerror}); choose another folder with -o") from error
         self.manifest = manifest
+        self.append_line = self._log.append
+        """Add one line to the hook log that is already encoded, with its line break. May raise OSError."""
         self._write_manifest()
 
+    @property
+    def log_bytes(self) -> int:
+        """Length of the hook log so far."""
+        return self._log.size_bytes
+
     def append(self, record: AnyRecord) -> None:
-        """Add one line to the hook log."""
-        line = self._encoded(record) + b"\n"
-        with self._lock:
-            if self._log != _CLOSED:
-                os.write(self._log, line)
+        """Add one record to the hook log.
+
+        Raises:
+            OSError: there is no room left on the disk.
+        """
+        self._log.append(self._encoded(record) + b"\n")
 
     def close(self, manifest: Manifest) -> None:
         """Write the manifest as it is at the end and close the hook log."""
         self.manifest = manifest
         self._write_manifest()
-        with self._lock:
-            log, self._log = self._log, _CLOSED
-        if log != _CLOSED:
-            os.close(log)
+        self._log.close()
+
+    def forget(self) -> None:
+        """Let go of the bundle without completing it: in a forked child it is the parent's."""
+        self._log.forget()
 
     def _encoded(self, content: msgspec.Struct) -> bytes:
         """As JSON. A path that is not UTF-8 reaches Python with surrogates in it, which become "?" here."""
