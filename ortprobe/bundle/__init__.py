@@ -1,12 +1,14 @@
 """What a capture leaves on disk: a folder with a manifest, the hook log, ORT's profiles and torch's traces, all raw."""
 
 from ortprobe.bundle.manifest import (
+    CHILDREN,
     FORMAT_VERSION,
     ClockAnchor,
     Device,
     Ending,
     Environment,
     Manifest,
+    Model,
     Settings,
     Target,
 )
@@ -22,6 +24,7 @@ from ortprobe.bundle.records import (
     Handover,
     Lost,
     ProfileEnded,
+    Served,
     SessionCreated,
     Stream,
     Thread,
@@ -32,6 +35,7 @@ from ortprobe.bundle.writer import BundleWriter
 __all__ = [
     "ATTACHED_ORT_PROFILE",
     "ATTACHED_TORCH_PROFILER",
+    "CHILDREN",
     "FORMAT_VERSION",
     "NONE",
     "NO_STREAM",
@@ -47,7 +51,9 @@ __all__ = [
     "Handover",
     "Lost",
     "Manifest",
+    "Model",
     "ProfileEnded",
+    "Served",
     "SessionCreated",
     "Settings",
     "Stream",

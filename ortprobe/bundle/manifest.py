@@ -7,6 +7,8 @@ import msgspec
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 HOOK_LOG_NAME = "hooks.jsonl"
+CHILDREN = "children"
+"""The folder inside a bundle that holds the bundles of child processes, each under its process id."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +59,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How the target ended. A manifest without one belongs to a program that was killed."""
 
     clock: ClockAnchor
-    exit_code: int
+    exit_code: int | None
+    """None where nobody could see it: of a child process."""
     exception: str = ""
 
 
@@ -70,6 +73,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Runs with ORT's profile and torch's profiler attached."""
     torch_runs: int = 0
     """Runs after those with torch's profiler alone; the rest run with the hooks alone."""
+    windows: int = 1
+    """How often torch's profiler is attached for the runs of one session."""
+    wait_runs: int = 1000
+    """Runs with the hooks alone between two of a session's windows."""
+    longest_window_ns: int = 60_000_000_000
+    """After so long a window ends, however many runs it has seen, and so does ORT's profile of a session."""
+    largest_bundle_bytes: int = 2_000_000_000
+    """When the bundle has grown to this size, nothing more is attached and calls are no longer logged."""
+    follow_children: bool = True
+    """Whether child processes are captured too, each in a bundle of its own inside this one."""
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model file that a session was made of."""
+
+    path: str
+    size_bytes: int
+    sha256: str = ""
+    """Of the file's content when the capture ended; empty when it had changed by then, or could not be read."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,5 +105,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClockAnchor
     format_version: int = FORMAT_VERSION
     ending: Ending | None = None
+    parent: int | None = None
+    """OS process id of the process that this one was started by, when it is a child of a captured process."""
+    models: tuple[Model, ...] = ()
     hook_cost_ns: int | None = None
     """What the hooks add to one `run` call, measured in this process; None when it was not measured."""

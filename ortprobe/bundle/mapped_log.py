@@ -40,10 +40,6 @@ class MappedLog:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
         self._grow(0)
 
-    @property
-    def size_bytes(self) -> int:
-        return self._used
-
     def append(self, line: bytes) -> None:
         """Add a line, which must end with its line break. Does nothing once the log is closed."""
         with self._lock:

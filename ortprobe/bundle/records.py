@@ -74,6 +74,26 @@ class Call(Record, frozen=True, tag="call"):
     error: str = ""
 
 
+class Served(Record, frozen=True, tag="served"):
+    """Runs of one session from one line that were counted instead of being logged one by one, about a second of them.
+
+    Which runs are logged one by one: all inside a window, so many before and after, and those that took far longer than
+    their neighbours.
+    """
+
+    what: str
+    session: Serial
+    start_ns: TimeNs
+    end_ns: TimeNs
+    runs: int
+    errors: int
+    total_ns: TimeNs
+    slowest_ns: TimeNs
+    latencies: tuple[tuple[int, int], ...] = ()
+    """How many runs took from 2^(k/8) to 2^((k+1)/8) ns, as pairs (k, runs): a step is 9 %."""
+    site: str = ""
+
+
 class SessionCreated(Record, frozen=True, tag="session"):
     """A C session came to life: by a constructor, by `set_providers`, or by ORT's hidden fallback inside `run`."""
 
@@ -96,8 +116,17 @@ class SessionCreated(Record, frozen=True, tag="session"):
     providers: tuple[str, ...] = ()
     provider_options: dict[str, dict[str, str]] = {}
     previous_provider_options: dict[str, dict[str, str]] = {}
+    session_options: dict[str, str] = {}
+    """SessionOptions that change how a model is optimised and executed, as text; memory and threads among them."""
+    may_fall_back: bool | None = None
+    """Whether `run` may make the session again by itself after an execution provider failed (`disable_fallback`)."""
+    graph_name: str = ""
+    producer: str = ""
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    input_types: tuple[str, ...] = ()
+    """`tensor(float)[N,3,224,224]` for each input; free dimensions by name, `?` without one."""
+    output_types: tuple[str, ...] = ()
     profile_prefix: str = ""
     """Prefix of ORT's profile file inside the bundle; empty when ORT profiling is off or the program's own."""
     profile_start_ns: TimeNs = 0
@@ -181,4 +210,4 @@ class Lost(Record, frozen=True, tag="lost"):
     session: Serial = NONE
 
 
-AnyRecord = Call | SessionCreated | ProfileEnded | Stream | Thread | Window | Handover | Access | Lost
+AnyRecord = Call | SessionCreated | ProfileEnded | Stream | Thread | Window | Served | Handover | Access | Lost

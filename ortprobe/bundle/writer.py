@@ -13,6 +13,7 @@ from ortprobe.bundle.mapped_log import MappedLog
 from ortprobe.bundle.records import AnyRecord
 from ortprobe.errors import OutputExists, UsageError
 
+
 class BundleWriter:
     """A bundle folder that is being filled.
 
@@ -37,18 +38,15 @@ class BundleWriter:
         """Add one line to the hook log that is already encoded, with its line break. May raise OSError."""
         self._write_manifest()
 
-    @property
-    def log_bytes(self) -> int:
-        """Length of the hook log so far."""
-        return self._log.size_bytes
-
-    def append(self, record: AnyRecord) -> None:
-        """Add one record to the hook log.
+    def append(self, record: AnyRecord) -> int:
+        """Add one record to the hook log; returns its size in bytes.
 
         Raises:
             OSError: there is no room left on the disk.
         """
-        self._log.append(self._encoded(record) + b"\n")
+        line = self._encoded(record) + b"\n"
+        self._log.append(line)
+        return len(line)
 
     def close(self, manifest: Manifest) -> None:
         """Write the manifest as it is at the end and close the hook log."""

@@ -6,12 +6,16 @@ import contextlib
 import sys
 from functools import cache
 from pathlib import Path
+from types import CodeType
 
 _ORTPROBE = str(Path(__file__).parent.parent) + "/"
 _EXAMPLES = _ORTPROBE + "examples/"
 _OUTERMOST = str(Path(__file__).parent / "program.py")
 """What runs the traced program; frames further out are ortprobe's command line and what it is made of."""
 _LIBRARIES = ("/onnxruntime/", "/torch/", "/nvtx/")
+_MOST_SITES = 10_000
+_sites: dict[tuple[int, int], tuple[CodeType, str]] = {}
+"""Code and instruction → the line. The code is kept, so that its identity stays its own."""
 
 
 def call_site(depth: int = 1) -> str:
@@ -21,11 +25,18 @@ def call_site(depth: int = 1) -> str:
     """
     frame = sys._getframe(depth)
     while frame is not None:
-        filename = frame.f_code.co_filename
+        code = frame.f_code
+        known = _sites.get((id(code), frame.f_lasti))
+        if known is not None:
+            return known[1]
+        filename = code.co_filename
         if filename == _OUTERMOST:
             return ""
         if is_program_file(filename):
-            return f"{filename}:{frame.f_lineno}"
+            site = f"{filename}:{frame.f_lineno}"
+            if len(_sites) < _MOST_SITES:
+                _sites[id(code), frame.f_lasti] = (code, site)
+            return site
         frame = frame.f_back  # type: ignore[assignment]
     return ""
 

@@ -3,34 +3,83 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from ortprobe.bundle import AnyRecord, BundleWriter, Call, Lost, Thread
+from ortprobe.bundle import Access, AnyRecord, BundleWriter, Call, Handover, Lost, Served, SessionCreated, Thread
+
+CALLS_OUTSIDE_WINDOWS = 20_000
+"""Calls that are logged one by one while no profiler is attached: 4 MB. A service makes more in a minute."""
+_NO_LIMIT = 1 << 62
 
 
 class HookLog:
-    """Writes records while `enabled`. Disabled after the capture and in forked children, where hooks only call through.
+    """Writes records while `enabled`. Disabled after the capture, where hooks only call through.
 
-    `writer` is None where a capture only measures its own cost.
+    `detailed` says whether calls are to be logged one by one: inside a window, and until their allowance outside is
+    used up. Runs are counted without it, and everything else that happens often is left out. Failed calls, sessions and
+    what is rare are logged regardless, until the bundle has reached `limit_bytes`.
     """
 
-    def __init__(self, writer: BundleWriter | None) -> None:
+    def __init__(
+        self,
+        writer: BundleWriter | None,
+        *,
+        allowance: int = CALLS_OUTSIDE_WINDOWS,
+        limit_bytes: int = _NO_LIMIT,
+    ) -> None:
         self.enabled = True
+        self.detailed = True
+        self.is_full = False
+        """Whether the bundle has reached its limit, after which nothing is attached any more."""
         self._writer = writer
+        self._open_writer: Callable[[], BundleWriter] | None = None
+        self._allowance = allowance
+        self._limit_bytes = self._left_bytes = limit_bytes
+        self._in_window = False
         self._local = threading.local()
         self._losses: set[tuple[str, int]] = set()
 
+    @property
+    def writer(self) -> BundleWriter | None:
+        """The bundle that is written; None in a forked child that has had nothing to write."""
+        return self._writer
+
     def append(self, record: AnyRecord) -> None:
         """Write one record; a full disk or a closed log loses it, and the program goes on."""
-        if not self.enabled or self._writer is None:
+        if not self.enabled or (writer := self._writer or self._opened()) is None:
+            return
+        if self.is_full and isinstance(record, Call | SessionCreated | Served | Access | Handover):
             return
         try:
-            self._writer.append(record)
+            self.stored(writer.append(record))
         except OSError:
             self.enabled = False
 
+    def line(self, line: bytes) -> None:
+        """Write a call of the program that is already encoded."""
+        if not self.enabled or self.is_full or (writer := self._writer or self._opened()) is None:
+            return
+        if not self._in_window:
+            self._spend()
+        try:
+            writer.append_line(line)
+        except OSError:
+            self.enabled = False
+        self.stored(len(line))
+
+    def stored(self, size_bytes: int) -> None:
+        """So much was added to the bundle, in whichever of its files."""
+        self._left_bytes -= size_bytes
+        if self._left_bytes < 0 and not self.is_full:
+            self.is_full = True
+            self._decide()
+            self.lost("bundle_size", f"the bundle reached its limit of {self._limit_bytes:,} bytes (--max-size)")
+
     def call(self, what: str, start_ns: int, end_ns: int, site: str = "", error: str = "", **fields: Any) -> None:
         """Write a `Call` made by this thread."""
+        if not self._in_window:
+            self._spend()
         self.append(
             Call(what=what, start_ns=start_ns, end_ns=end_ns, thread=self.thread(), site=site, error=error, **fields)
         )
@@ -43,12 +92,57 @@ class HookLog:
 
     def thread(self) -> int:
         """This thread's OS id; the thread is described in the log when it is first seen."""
-        native_id: int | None = getattr(self._local, "native_id", None)
-        if native_id is None:
+        try:
+            native_id: int = self._local.native_id
+        except AttributeError:
             native_id = self._local.native_id = threading.get_native_id()
             ident_low32 = threading.get_ident() & 0xFFFFFFFF
-            self.append(Thread(native_id=native_id, ident_low32=ident_low32, name=threading.current_thread().name))
+            self.append(Thread(native_id=native_id, ident_low32=ident_low32, name=_thread_name()))
         return native_id
+
+    def window(self, *, is_open: bool) -> None:
+        """torch's profiler is attached from now on, or no longer."""
+        self._in_window = is_open
+        self._decide()
+
+    def start_again(self, open_writer: Callable[[], BundleWriter]) -> None:
+        """In a forked child: leave the parent's log alone, and begin one with the first record there is."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.forget()
+        self._open_writer = open_writer
+        self._local = threading.local()
+        self._losses = set()
+        self._in_window = self.is_full = False
+        self._left_bytes = self._limit_bytes
+        self._decide()
+
+    def _opened(self) -> BundleWriter | None:
+        open_writer, self._open_writer = self._open_writer, None
+        if open_writer is None:
+            return None
+        try:
+            self._writer = open_writer()
+        except Exception:
+            self.enabled = False
+        return self._writer
+
+    def _spend(self) -> None:
+        """Count a call against the allowance."""
+        self._allowance -= 1
+        if self._allowance == 0:
+            why = "outside of windows runs are counted by the second from here on, and other calls are not logged"
+            self.lost("calls_outside_windows", why)
+            self._decide()
+
+    def _decide(self) -> None:
+        self.detailed = not self.is_full and (self._in_window or self._allowance > 0)
+
+
+def _thread_name() -> str:
+    """`threading.current_thread()` would add a thread that Python does not know to Python's list of threads."""
+    thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]
+    return thread.name if thread is not None else ""
 
 
 def one_line(reason: object) -> str:

@@ -1,192 +1,72 @@
-"""Hooks on what a program does with onnxruntime sessions: run them, bind buffers, wait, end a profile."""
+"""Hooks on what a program does with onnxruntime beside running sessions: bind buffers, copy, wait, end a profile."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial, wraps
-from math import prod
-from time import perf_counter_ns, time_ns
+from time import time_ns
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ortprobe.bundle import NO_STREAM, NONE
+from ortprobe.bundle import NO_STREAM
+from ortprobe.capture.buffer_ranges import Direction, Fields, array_fields, pointer_fields, value_fields
 from ortprobe.capture.callsite import call_site
 from ortprobe.capture.hook_log import one_line
-from ortprobe.capture.nvtx_ranges import open_range, range_closer
+from ortprobe.capture.nvtx_ranges import Category, no_push, range_functions
+from ortprobe.capture.ort_runs import Wrap, hook_runs
 from ortprobe.capture.patches import Patches
 from ortprobe.capture.recorder import Recorder
-from ortprobe.capture.sessions import SessionState
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, IOBinding, OrtValue
-    from torch._C._profiler import _RecordFunctionFast
 
-Fields = dict[str, Any]
 Describe = Callable[[Recorder, Any, tuple[Any, ...], Fields, Any], Fields]
 """Fields of a `Call` from the object, its arguments by position and by name, and what the call returned."""
 
-
-class Wrap(Protocol):
-    """Makes the hooked function that takes the place of an original."""
-
-    def __call__(self, original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]: ...
-
-
-RUNS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
-BINDING_STEPS = (
-    "synchronize_inputs",
-    "synchronize_outputs",
-    "copy_outputs_to_cpu",
-    "get_outputs",
-    "clear_binding_inputs",
-    "clear_binding_outputs",
-)
+_BIND_ARGUMENTS = ("name", "device_type", "device_id", "element_type", "shape", "buffer_ptr")
+_BINDING_WAITS = ("synchronize_inputs", "synchronize_outputs")
+_BINDING_STEPS = ("get_outputs", "get_outputs_as_ortvaluevector", "clear_binding_inputs", "clear_binding_outputs")
+_VALUE_MAKERS = ("ortvalue_from_numpy", "ortvalue_from_numpy_with_onnx_type", "ortvalue_from_shape_and_type")
+_OF_SOME_VERSIONS = ("get_outputs_as_ortvaluevector", "ortvalue_from_numpy_with_onnx_type", "from_dlpack", "__dlpack__")
+"""Not in every onnxruntime from 1.20 on, so that their absence is no loss."""
 
 
 def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> None:
-    """Install the hooks on `onnxruntime.capi.onnxruntime_inference_collection`.
-
-    `Session` is where ORT defines `run` and its like; subclasses that override it still come through here.
-    """
-    binding, value = collection.IOBinding, collection.OrtValue
+    """Install the hooks on `onnxruntime.capi.onnxruntime_inference_collection`."""
+    hook_runs(patches, recorder, collection.Session)
     owners: dict[type, dict[str, Wrap]] = {
-        collection.Session: {
-            "end_profiling": _wrap_end_profiling,
-            "run_async": _wrap_run_async,
-            **dict.fromkeys(RUNS, _wrap_run),
+        collection.Session: {"end_profiling": _wrap_end_profiling},
+        collection.IOBinding: {
+            "__init__": _describing("io_binding", "bind", _new_binding),
+            "bind_input": _describing("bind_input", "bind", _bound("read"), keeps_state=True),
+            "bind_cpu_input": _describing("bind_cpu_input", "bind", _bound_cpu_input, keeps_state=True),
+            "bind_ortvalue_input": _describing("bind_ortvalue_input", "bind", _bound_value("read"), keeps_state=True),
+            "bind_output": _describing("bind_output", "bind", _bound("write"), keeps_state=True),
+            "bind_ortvalue_output": _describing(
+                "bind_ortvalue_output", "bind", _bound_value("write"), keeps_state=True
+            ),
+            "copy_outputs_to_cpu": _describing("copy_outputs_to_cpu", "copy", _of_binding),
+            **{name: _describing(name, "wait", _of_binding) for name in _BINDING_WAITS},
+            **{name: _describing(name, "bind", _of_binding) for name in _BINDING_STEPS},
         },
-        binding: {
-            "__init__": _describing("io_binding", _new_binding),
-            "bind_input": _describing("bind_input", _bound_input),
-            "bind_cpu_input": _describing("bind_cpu_input", _bound_cpu_input),
-            "bind_ortvalue_input": _describing("bind_ortvalue_input", _bound_value("read")),
-            "bind_output": _describing("bind_output", _bound_output),
-            "bind_ortvalue_output": _describing("bind_ortvalue_output", _bound_value("write")),
-            **{name: _describing(name, _of_binding) for name in BINDING_STEPS},
-        },
-        value: {
-            "update_inplace": _describing("update_inplace", _updated_value),
-            "ortvalue_from_numpy": _describing("ortvalue_from_numpy", _made_value),
+        collection.OrtValue: {
+            "update_inplace": _describing("update_inplace", "copy", _updated_value),
+            "numpy": _describing("ortvalue.numpy", "copy", _read_value),
+            "__dlpack__": _describing("to_dlpack", "bind", _read_value),
+            "from_dlpack": _describing("from_dlpack", "bind", _made_value),
+            **{name: _describing(name, "copy", _made_value) for name in _VALUE_MAKERS},
         },
     }
     for owner, wrappers in owners.items():
         for name, wrap in wrappers.items():
-            if not patches.replace(owner, name, partial(wrap, recorder=recorder)):
+            is_there = patches.replace(owner, name, partial(wrap, recorder=recorder))
+            if not is_there and name not in _OF_SOME_VERSIONS:
                 recorder.log.lost(f"hook:{name}", f"this onnxruntime has no {owner.__name__}.{name}")
-
-
-def hook_costs_ns(recorder: Recorder, calls: int = 200) -> list[int]:
-    """What the hook on `run` adds to each of so many calls, tried on a session whose run does nothing.
-
-    In Nsight Systems these are ranges `ortprobe_hook_cost`, after the program's own.
-    """
-
-    class Idle:
-        def ortprobe_hook_cost(self) -> None:
-            """Nothing."""
-
-    session = Idle()
-    recorder.sessions.keep(session, recorder.sessions.begin(session))
-    hooked = _wrap_run(Idle.ortprobe_hook_cost, recorder)
-    costs: list[int] = []
-    for _ in range(calls):
-        start_ns = perf_counter_ns()
-        hooked(session)
-        middle_ns = perf_counter_ns()
-        session.ortprobe_hook_cost()
-        costs.append(2 * middle_ns - start_ns - perf_counter_ns())
-    return costs
-
-
-@dataclass(slots=True)
-class Run:
-    """One run: the C session, what is attached, and the name torch's profiler is to give it."""
-
-    state: SessionState | None
-    attached: int = 0
-    marker: _RecordFunctionFast | None = None
-    start_ns: int = 0
-    end_ns: int = 0
-    error: str = ""
-
-
-def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[..., object]:
-    """Count, time and mark one run. A run nested in another (a subclass's `run` that calls ours) is part of it."""
-    what = original.__name__
-    push, pop = open_range(what), range_closer()
-    local, log = recorder.in_thread, recorder.log
-
-    @wraps(original)
-    def hooked_run(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
-        if not log.enabled or getattr(local, "running", False):
-            return original(self, *args, **kwargs)
-        run = _before_run(recorder, self)
-        local.running = True
-        push()
-        run.start_ns = time_ns()
-        try:
-            if run.marker is None:
-                return original(self, *args, **kwargs)
-            with run.marker:
-                return original(self, *args, **kwargs)
-        except BaseException as raised:
-            run.error = one_line(raised)
-            raise
-        finally:
-            run.end_ns = time_ns()
-            pop()
-            local.running = False
-            given = args[0] if args else kwargs.get("iobinding")
-            _after_run(recorder, self, what, run, given if what == "run_with_iobinding" else None)
-
-    return hooked_run
-
-
-def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Callable[..., object]:
-    """The call returns before the run has begun, on a thread of onnxruntime's own: only ORT's profile sees it."""
-
-    @wraps(original)
-    def run_async(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
-        why = "runs that the program started with run_async are seen only while ONNX Runtime's profile is attached"
-        recorder.log.lost("run_async", why)
-        return original(self, *args, **kwargs)
-
-    return run_async
-
-
-def _before_run(recorder: Recorder, session: InferenceSession) -> Run:
-    run = Run(recorder.sessions.state(session))
-    try:
-        number = next(recorder.run_numbers)
-        if run.state is not None:
-            run.attached = recorder.schedule.before_run(run.state)
-        if recorder.torch is not None and recorder.schedule.profiler_attached():
-            run.marker = recorder.torch._C._profiler._RecordFunctionFast(f"ortprobe.run#{number}")
-    except Exception as error:
-        recorder.log.lost("run_marker", error)
-    return run
-
-
-def _after_run(recorder: Recorder, session: InferenceSession, what: str, run: Run, binding: IOBinding | None) -> None:
-    try:
-        serial = NONE
-        if run.state is not None:
-            serial = run.state.serial
-            run.attached = recorder.schedule.after_run(session, run.state, run.attached)
-        recorder.log.call(
-            what,
-            run.start_ns,
-            run.end_ns,
-            site=call_site(2),
-            error=run.error,
-            session=serial,
-            binding=NONE if binding is None else recorder.sessions.binding(binding),
-            stream=recorder.current_stream(),
-            attached=run.attached,
-        )
-    except Exception as failure:
-        recorder.log.lost("call:" + what, failure)
+    copy_tensors = partial(_describing("copy_tensors", "copy", _nothing), recorder=recorder)
+    for module in (collection, sys.modules.get("onnxruntime")):
+        if module is not None and hasattr(module, "copy_tensors"):  # onnxruntime 1.24
+            patches.replace(module, "copy_tensors", copy_tensors)
 
 
 def _wrap_end_profiling(original: Callable[..., str], recorder: Recorder) -> Callable[..., str]:
@@ -208,17 +88,23 @@ def _wrap_end_profiling(original: Callable[..., str], recorder: Recorder) -> Cal
     return end_profiling
 
 
-def _describing(what: str, describe: Describe) -> Wrap:
-    """A wrapper maker that writes one `Call` named `what` with the fields that `describe` finds."""
+def _describing(what: str, category: Category, describe: Describe, *, keeps_state: bool = False) -> Wrap:
+    """A wrapper maker that writes one `Call` named `what` with the fields that `describe` finds.
+
+    With `keeps_state` the call is kept in mind where calls are not logged one by one: a window that opens later has to
+    know which buffers are bound.
+    """
 
     def wrap(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
         log = recorder.log
+        push, pop = range_functions(what, category)
 
         @wraps(original)
-        def hooked(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
-            if not log.enabled:
+        def hooked(self: object, *args: Any, **kwargs: Any) -> object:
+            if not log.enabled or (not log.detailed and not keeps_state and push is no_push):
                 return original(self, *args, **kwargs)
             result, error = None, ""
+            push(None)
             start_ns = time_ns()
             try:
                 result = original(self, *args, **kwargs)
@@ -227,9 +113,11 @@ def _describing(what: str, describe: Describe) -> Wrap:
                 raise
             finally:
                 end_ns = time_ns()
+                pop()
                 try:
-                    fields = describe(recorder, self, args, kwargs, result)
-                    log.call(what, start_ns, end_ns, site=call_site(), error=error, **fields)
+                    if log.detailed or keeps_state or error:
+                        fields = describe(recorder, self, args, kwargs, result)
+                        recorder.note(what, start_ns, end_ns, call_site(), error, fields, keeps_state=keeps_state)
                 except Exception as failure:
                     log.lost("call:" + what, failure)
             return result
@@ -237,6 +125,10 @@ def _describing(what: str, describe: Describe) -> Wrap:
         return hooked
 
     return wrap
+
+
+def _nothing(_recorder: Recorder, _first: object, _args: object, _kwargs: object, _result: object) -> Fields:
+    return {}
 
 
 def _of_binding(recorder: Recorder, binding: IOBinding, _args: object, _kwargs: object, _result: object) -> Fields:
@@ -250,98 +142,60 @@ def _new_binding(
     return {"binding": recorder.sessions.binding(binding), "session": recorder.sessions.serial(session)}
 
 
-def _bound_input(
-    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
-) -> Fields:
-    given = _named(args, kwargs, ("name", "device_type", "device_id", "element_type", "shape", "buffer_ptr"))
-    return _bound(recorder, binding, given, "read")
+def _bound(direction: Direction) -> Describe:
+    def describe(
+        recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+    ) -> Fields:
+        given = _named(args, kwargs, _BIND_ARGUMENTS)
+        return {
+            "binding": recorder.sessions.binding(binding),
+            "buffer": str(given.get("name", "")),
+            "device": str(given.get("device_type", "cpu")),
+            **pointer_fields(given.get("buffer_ptr"), given.get("shape"), given.get("element_type"), direction),
+        }
 
-
-def _bound_output(
-    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
-) -> Fields:
-    given = _named(args, kwargs, ("name", "device_type", "device_id", "element_type", "shape", "buffer_ptr"))
-    return _bound(recorder, binding, {"device_type": "cpu", **given}, "write")
-
-
-def _bound(recorder: Recorder, binding: IOBinding, given: Fields, direction: str) -> Fields:
-    fields: Fields = {
-        "binding": recorder.sessions.binding(binding),
-        "buffer": str(given.get("name", "")),
-        "device": str(given.get("device_type", "")),
-    }
-    address = given.get("buffer_ptr")
-    if address:
-        fields[f"{direction}_address"] = int(address)
-        fields[f"{direction}_bytes"] = prod(given["shape"]) * _element_bytes(given["element_type"])
-    return fields
+    return describe
 
 
 def _bound_cpu_input(
     recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
 ) -> Fields:
     given = _named(args, kwargs, ("name", "arr_on_cpu"))
-    array = given["arr_on_cpu"]
     return {
         "binding": recorder.sessions.binding(binding),
         "buffer": str(given["name"]),
-        "device": "cpu",
-        "read_address": array.ctypes.data,
-        "read_bytes": array.nbytes,
+        **array_fields(given["arr_on_cpu"], "read"),
     }
 
 
-def _bound_value(direction: str) -> Describe:
+def _bound_value(direction: Direction) -> Describe:
     def describe(
         recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
     ) -> Fields:
         given = _named(args, kwargs, ("name", "ortvalue"))
-        address, size_bytes, device = _value_range(given["ortvalue"])
         return {
             "binding": recorder.sessions.binding(binding),
             "buffer": str(given["name"]),
-            "device": device,
-            f"{direction}_address": address,
-            f"{direction}_bytes": size_bytes,
+            **value_fields(given["ortvalue"], direction),
         }
 
     return describe
 
 
 def _updated_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, _result: object) -> Fields:
-    address, size_bytes, device = _value_range(value)
-    return {
-        "device": device,
-        "write_address": address,
-        "write_bytes": size_bytes,
-        "stream": NO_STREAM if device == "cpu" else recorder.current_stream(),
-    }
+    return _on_stream(recorder, value_fields(value, "write"))
 
 
-def _made_value(_recorder: Recorder, _class: type, _args: object, _kwargs: object, result: OrtValue | None) -> Fields:
-    if result is None:
-        return {}
-    address, size_bytes, device = _value_range(result)
-    return {"device": device, "write_address": address, "write_bytes": size_bytes}
+def _read_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, _result: object) -> Fields:
+    return _on_stream(recorder, value_fields(value, "read"))
 
 
-def _value_range(value: OrtValue) -> tuple[int, int, str]:
-    """Address, size in bytes and device name of an OrtValue that holds a tensor."""
-    if hasattr(value, "tensor_size_in_bytes"):
-        size_bytes = value.tensor_size_in_bytes()
-    else:
-        size_bytes = prod(value.shape()) * _element_bytes(value.element_type())
-    return value.data_ptr(), size_bytes, str(value.device_name()).lower()
+def _made_value(recorder: Recorder, _class: type, _args: object, _kwargs: object, result: OrtValue | None) -> Fields:
+    return {} if result is None else _on_stream(recorder, value_fields(result, "write"))
 
 
-def _element_bytes(element_type: int | type | str) -> int:
-    import numpy as np
-
-    if isinstance(element_type, int):
-        import onnx
-
-        return int(onnx.helper.tensor_dtype_to_np_dtype(element_type).itemsize)
-    return int(np.dtype(element_type).itemsize)
+def _on_stream(recorder: Recorder, fields: Fields) -> Fields:
+    return {**fields, "stream": NO_STREAM if fields["device"] == "cpu" else recorder.current_stream()}
 
 
 def _named(args: tuple[Any, ...], kwargs: Fields, names: tuple[str, ...]) -> Fields:

@@ -19,16 +19,30 @@ from typing import TYPE_CHECKING, Any
 from ortprobe.bundle import NONE, SessionCreated
 from ortprobe.capture.callsite import call_site
 from ortprobe.capture.hook_log import one_line
-from ortprobe.capture.nvtx_ranges import open_range, range_closer
+from ortprobe.capture.nvtx_ranges import range_functions
 from ortprobe.capture.patches import Patches
 from ortprobe.capture.recorder import Recorder
 from ortprobe.capture.sessions import SessionState
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, NodeArg
 
 Options = dict[str, dict[str, str]]
 Providers = Sequence[str | tuple[str, dict[str, object]]] | str | None
+
+
+_SESSION_OPTIONS = (
+    "execution_mode",
+    "graph_optimization_level",
+    "intra_op_num_threads",
+    "inter_op_num_threads",
+    "enable_mem_pattern",
+    "enable_mem_reuse",
+    "enable_cpu_mem_arena",
+    "use_deterministic_compute",
+    "optimized_model_filepath",
+)
+"""Of SessionOptions, what changes how a model is optimised and executed, and what that costs."""
 
 
 @dataclass(slots=True)
@@ -118,6 +132,7 @@ def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[
             cause.reason, cause.start_ns = "fallback", time_ns()
         cause.attempts += 1
         state = recorder.sessions.begin(self)
+        recorder.schedule.adopt(state)
         error = ""
         try:
             with _profiled(recorder, self, state):
@@ -130,7 +145,11 @@ def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[
             with _guarded(recorder, "session_created"):
                 _settle(recorder, self, state, error)
                 request = _requested(providers, provider_options)
-                recorder.log.append(_record(recorder, self, state, cause, request, end_ns, error))
+                created = _record(recorder, self, state, cause, request, end_ns, error)
+                recorder.log.append(created)
+                if not error:
+                    state.created = created
+                    recorder.session_created(created)
 
     return create
 
@@ -174,12 +193,37 @@ def _record(
         providers=tuple(session.get_providers()) if alive else (),
         provider_options=_provider_options(session) if alive else {},
         previous_provider_options=cause.previous_options or {},
-        inputs=tuple(node.name for node in session.get_inputs()) if alive else (),
-        outputs=tuple(node.name for node in session.get_outputs()) if alive else (),
+        session_options=_session_options(session),
+        may_fall_back=getattr(session, "_enable_fallback", None),
         profile_prefix=state.profile_prefix if alive else "",
         profile_start_ns=session.get_profiling_start_time_ns() if alive and state.profiled else 0,
         error=error,
+        **(_described_model(session) if alive else {}),
     )
+
+
+def _described_model(session: InferenceSession) -> dict[str, Any]:
+    inputs, outputs, meta = session.get_inputs(), session.get_outputs(), session.get_modelmeta()
+    return {
+        "graph_name": str(meta.graph_name),
+        "producer": str(meta.producer_name),
+        "inputs": tuple(node.name for node in inputs),
+        "outputs": tuple(node.name for node in outputs),
+        "input_types": tuple(_type_of(node) for node in inputs),
+        "output_types": tuple(_type_of(node) for node in outputs),
+    }
+
+
+def _type_of(node: NodeArg) -> str:
+    return f"{node.type}[{','.join('?' if size is None else str(size) for size in node.shape or ())}]"
+
+
+def _session_options(session: InferenceSession) -> dict[str, str]:
+    options = session._sess_options
+    if options is None:
+        return {}
+    found = {name: getattr(options, name, None) for name in _SESSION_OPTIONS}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _requested(providers: Providers, provider_options: Sequence[dict[str, object]] | None) -> Options:
@@ -231,11 +275,12 @@ def _profiled(recorder: Recorder, session: InferenceSession, state: SessionState
 @contextmanager
 def _named(name: str) -> Iterator[None]:
     """An NVTX range around what is inside."""
-    open_range(name)()
+    push, pop = range_functions(name, "session")
+    push(None)
     try:
         yield
     finally:
-        range_closer()()
+        pop()
 
 
 @contextmanager

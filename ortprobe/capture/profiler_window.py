@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from time import time_ns
@@ -12,24 +15,29 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ortprobe.bundle import Window
+from ortprobe.capture import cupti
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.patches import Patches
-from ortprobe.capture.streams import loaded_library
 
 if TYPE_CHECKING:
     from torch._C._profiler import _ExperimentalConfig
     from torch.profiler import profile
 
 _KINETO_CONFIG = "ACTIVITIES_MAX_GPU_BUFFER_SIZE_MB=1024\n"
-_CUPTI_ACTIVITY_KIND_CUDA_EVENT = 36  # cupti_activity.h
+_DISK_RESERVE_BYTES = 500_000_000
+"""A window's trace is some hundred MB at most; the program may need the rest of the disk."""
+_COMPRESSION_LEVEL = 4
 
 
 class ProfilerWindows:
-    """Opens and closes torch's profiler; each stretch is a `Window` record and a file `torch-<k>.json.gz`.
+    """Opens and closes torch's profiler; each stretch is a `Window` record and a file `torch-<k>.json`.
 
-    The profiler's state is thread-local, so it is opened and closed by the thread that made this object. Each trace is
-    exported as its window closes: once another window has opened, Kineto converts the times of the earlier one to
-    nonsense (every kernel at the same instant: torch 2.11 with CUDA 13, on an H100).
+    Each trace is exported as its window closes: once another window has opened, Kineto converts the times of the
+    earlier one to nonsense (every kernel at the same instant: torch 2.11 with CUDA 13, on an H100). They are compressed
+    when the capture ends, since that takes longer than writing them.
+
+    From torch 2.7 on the profiler can watch all threads (`profile_all_threads`), and any thread may open or close it.
+    Before, its state is thread-local: it watches the thread that made this object, which alone opens and closes it.
     """
 
     def __init__(self, log: HookLog, folder: Path, torch: ModuleType) -> None:
@@ -39,12 +47,13 @@ class ProfilerWindows:
         self._folder = folder
         self._torch = torch
         self._has_gpu = torch.cuda.device_count() > 0  # asks NVML, and so makes no CUDA context
+        self._config, self.closes_from_any_thread = _experimental_config(torch)
         self._thread = threading.get_ident()
+        self._turn = threading.RLock()
         self._profiler: profile | None = None
         self._start_ns = 0
-        self._written = 0
+        self._files: list[Path] = []
         self._failed = False
-        self._configured = _raise_buffer_limit(folder)
 
     def make_way(self, patches: Patches) -> None:
         """Have our profiler detached whenever the program attaches one: torch allows one at a time.
@@ -67,98 +76,139 @@ class ProfilerWindows:
             self._log.lost("torch_profiler", "this torch does not say when the program attaches a profiler of its own")
 
     def open(self) -> None:
-        """Attach the profiler unless it is attached. What prevents it is written down once and not tried again."""
-        if self.is_open or self._failed:
-            return
-        if threading.get_ident() != self._thread:
-            self._log.lost(
-                "torch_profiler", "torch's profiler can only be attached by the thread that began the capture"
-            )
-            return
-        if self._torch.autograd._profiler_enabled():
-            self._log.lost("torch_profiler", "the program has a profiler of its own attached, and torch allows one")
-            return
-        begin_ns = time_ns()
-        try:
-            self._profiler = self._start()
-        except Exception as error:
-            self._failed = True
-            self._log.lost("torch_profiler", error)
-            return
-        self.is_open = True
-        self.opened += 1
-        self._start_ns = time_ns()
-        self._log.call("ortprobe.profiler_start", begin_ns, self._start_ns)
+        """Attach the profiler unless it is attached. What prevents it is written down once and not tried again.
 
-    def close(self) -> None:
-        """Detach the profiler, when it is attached and this is the thread that attached it."""
-        profiler = self._profiler
-        if profiler is None or not self.is_open or threading.get_ident() != self._thread:
+        While one thread attaches it, which takes seconds the first time, the others go on without.
+        """
+        if self.is_open or not self._turn.acquire(blocking=False):
             return
-        self.is_open = False
-        begin_ns = time_ns()
-        name = f"torch-{self._written}.json.gz"
-        self._profiler = None
         try:
-            self._record_event_identity(enable=False)
-            profiler.stop()
-            profiler.export_chrome_trace(str(self._folder / name))
-        except Exception as error:
-            self._failed = True
-            self._log.lost("torch_trace", error)
-        else:
-            self._written += 1
-            self._log.append(Window(start_ns=self._start_ns, end_ns=begin_ns, file=name))
-        self._log.call("ortprobe.profiler_stop", begin_ns, time_ns())
+            if self.is_open or not self._may_open():
+                return
+            begin_ns = time_ns()
+            try:
+                self._profiler = self._start()
+            except Exception as error:
+                self._failed = True
+                self._log.lost("torch_profiler", error)
+                return
+            self.opened += 1
+            self._start_ns = time_ns()
+            self._log.window(is_open=True)
+            self.is_open = True
+            self._log.call("ortprobe.profiler_start", begin_ns, self._start_ns)
+        finally:
+            self._turn.release()
+
+    def close(self) -> bool:
+        """Detach the profiler and write its trace; False when it is not attached, or by a thread that can't."""
+        if not self.closes_from_any_thread and threading.get_ident() != self._thread:
+            return False
+        with self._turn:
+            profiler, self._profiler = self._profiler, None
+            if profiler is None:
+                return False
+            self.is_open = False
+            begin_ns = time_ns()
+            try:
+                self._stop(profiler, begin_ns)
+            except Exception as error:
+                self._failed = True
+                self._log.lost("torch_trace", error)
+            self._log.call("ortprobe.profiler_stop", begin_ns, time_ns())
+            self._log.window(is_open=False)
+        return True
 
     def finish(self) -> None:
-        """Close the last window and leave the environment as it was."""
+        """Close the last window and compress the traces."""
         self.close()
-        if self._configured:
-            os.environ.pop("KINETO_CONFIG", None)
+        for path in self._files:
+            try:
+                _compress(path)
+            except OSError as error:
+                self._log.lost("torch_trace_compression", error)
+
+    def abandon(self, folder: Path) -> None:
+        """In a forked child: the profiler is the parent's, and CUPTI does not work where its parent has used it."""
+        self._folder = folder
+        self._turn = threading.RLock()
+        self.is_open = False
+        self._profiler = None
+        self._files = []
+        if self.opened:
+            self._failed = True
+            self._log.lost("torch_profiler", "the parent has used CUPTI, which then does not work in a forked child")
+
+    def _may_open(self) -> bool:
+        if self._failed or self._log.is_full:
+            return False
+        if not self.closes_from_any_thread and threading.get_ident() != self._thread:
+            why = "this torch's profiler can only be attached by the thread that imported torch"
+        elif self._torch.autograd._profiler_enabled():
+            why = "the program has a profiler of its own attached, and torch allows one"
+        elif shutil.disk_usage(self._folder).free < _DISK_RESERVE_BYTES:
+            why = f"less than {_DISK_RESERVE_BYTES / 1e6:.0f} MB of disk are free"
+        else:
+            return True
+        self._log.lost("torch_profiler", why)
+        return False
 
     def _start(self) -> profile:
         profiling = self._torch.profiler
         activities = [profiling.ProfilerActivity.CPU]
         if self._has_gpu:
             activities.append(profiling.ProfilerActivity.CUDA)
-        config = self._experimental_config()
-        profiler = profiling.profile(activities=activities, experimental_config=config, acc_events=True)
-        profiler.start()
-        self._record_event_identity(enable=True)
+        profiler: profile = profiling.profile(activities=activities, experimental_config=self._config)
+        with _buffer_limit(self._folder):
+            profiler.start()
+        if self._has_gpu and (problem := cupti.record_event_identity(enable=True)):
+            self._log.lost("cuda_event_identity", problem)
         return profiler
 
-    def _experimental_config(self) -> _ExperimentalConfig:
-        """`trace_only` (torch 2.13) spares the program a Python object for each event when a window closes."""
-        config: type[_ExperimentalConfig] = self._torch._C._profiler._ExperimentalConfig
-        try:
-            return config(enable_cuda_sync_events=True, trace_only=True)
-        except TypeError:
-            return config(enable_cuda_sync_events=True)
-
-    def _record_event_identity(self, *, enable: bool) -> None:
-        """Have CUPTI say which event a wait waits for.
-
-        From CUPTI 12.9 on the kind CUDA_EVENT has to be enabled by itself, which Kineto does not do (kineto #1552):
-        without it every `wait_on_*` field of the trace is −1.
-        """
-        if not self._has_gpu:
-            return
-        cupti = loaded_library("libcupti.so")
-        if cupti is None:
-            self._log.lost("cuda_event_identity", "torch has loaded no libcupti")
-            return
-        call = cupti.cuptiActivityEnable if enable else cupti.cuptiActivityDisable
-        status = call(_CUPTI_ACTIVITY_KIND_CUDA_EVENT)
-        if enable and status:
-            self._log.lost("cuda_event_identity", f"cuptiActivityEnable(CUDA_EVENT) failed with CUPTI error {status}")
+    def _stop(self, profiler: profile, begin_ns: int) -> None:
+        if self._has_gpu:
+            cupti.record_event_identity(enable=False)
+        profiler.stop()
+        path = self._folder / f"torch-{self.opened - 1}.json"
+        profiler.export_chrome_trace(str(path))
+        self._files.append(path)
+        self._log.append(Window(start_ns=self._start_ns, end_ns=begin_ns, file=path.name))
+        self._log.stored(path.stat().st_size)
+        if self._has_gpu and (dropped := cupti.dropped_records()):
+            self._log.lost("cupti_records", f"CUPTI dropped {dropped:,} records for want of buffers")
 
 
-def _raise_buffer_limit(folder: Path) -> bool:
-    """Let Kineto keep 1 GiB of GPU records rather than 128 MiB; it reads this when the profiler first starts."""
+def _experimental_config(torch: ModuleType) -> tuple[_ExperimentalConfig, bool]:
+    """Sync events on, and all threads watched where this torch can; whether it can."""
+    config: type[_ExperimentalConfig] = torch._C._profiler._ExperimentalConfig
+    try:
+        return config(enable_cuda_sync_events=True, profile_all_threads=True), True
+    except TypeError:
+        return config(enable_cuda_sync_events=True), False
+
+
+@contextmanager
+def _buffer_limit(folder: Path) -> Iterator[None]:
+    """Let Kineto keep 1 GiB of GPU records rather than 128 MiB, unless the program has settings of its own.
+
+    Kineto reads the file that `KINETO_CONFIG` names while the profiler starts.
+    """
     if "KINETO_CONFIG" in os.environ:
-        return False
+        yield
+        return
     path = folder / "kineto.conf"
     path.write_text(_KINETO_CONFIG)
     os.environ["KINETO_CONFIG"] = str(path)
-    return True
+    try:
+        yield
+    finally:
+        os.environ.pop("KINETO_CONFIG", None)
+        with suppress(OSError):
+            path.unlink()
+
+
+def _compress(path: Path) -> None:
+    packed = path.with_suffix(path.suffix + ".gz")
+    with path.open("rb") as plain, gzip.open(packed, "wb", _COMPRESSION_LEVEL) as target:
+        shutil.copyfileobj(plain, target, 1 << 20)
+    path.unlink()

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from ortprobe.bundle import NO_STREAM
+from ortprobe.bundle import NO_STREAM, Call, SessionCreated
 from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.served import ServedRuns
 from ortprobe.capture.sessions import SessionBook
 from ortprobe.capture.streams import StreamBook
 from ortprobe.capture.windows import Schedule
+
+_MOST_KEPT_CALLS = 10_000
+
+Fields = dict[str, Any]
+
+
+def _ignore(_created: SessionCreated) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(eq=False)
@@ -24,9 +35,16 @@ class Recorder:
     sessions: SessionBook
     streams: StreamBook
     schedule: Schedule
-    torch: ModuleType | None
+    served: ServedRuns
+    torch: ModuleType | None = None
+    """torch once the program has imported it, or the capture has for its profiler."""
     run_numbers: itertools.count[int] = field(default_factory=itertools.count)
     in_thread: threading.local = field(default_factory=threading.local)
+    line_heads: dict[tuple[str, int, int, int, str], bytes] = field(default_factory=dict)
+    kept: dict[tuple[str, int, str], Call] = field(default_factory=dict)
+    """The latest call that bound each buffer, while calls are not logged one by one."""
+    session_created: Callable[[SessionCreated], None] = field(default=_ignore)
+    """Called with the record of each C session that has come to life."""
 
     def current_stream(self, device: int | None = None) -> int:
         """Torch's current stream of this thread, noted in the book; NO_STREAM while torch has no CUDA context."""
@@ -37,6 +55,27 @@ class Recorder:
         handle: int = torch._C._cuda_getCurrentRawStream(index)
         self.streams.seen(handle, index)
         return handle
+
+    def note(
+        self, what: str, start_ns: int, end_ns: int, site: str, error: str, fields: Fields, *, keeps_state: bool
+    ) -> None:
+        """Log a call, or keep it in mind until a window opens."""
+        if keeps_state:
+            self.note_bound(fields)
+        if self.log.detailed or error:
+            self.log.call(what, start_ns, end_ns, site=site, error=error, **fields)
+        elif len(self.kept) < _MOST_KEPT_CALLS:
+            call = Call(what=what, start_ns=start_ns, end_ns=end_ns, thread=self.log.thread(), site=site, **fields)
+            self.kept[what, call.binding, call.buffer] = call
+
+    def note_bound(self, fields: Fields) -> None:
+        """Remember which memory is bound to a session."""
+
+    def catch_up(self) -> None:
+        """Log the calls that were kept in mind: a window is open."""
+        kept, self.kept = self.kept, {}
+        for call in kept.values():
+            self.log.append(call)
 
 
 _current: Recorder | None = None
@@ -50,21 +89,3 @@ def current_recorder() -> Recorder | None:
 def set_current_recorder(recorder: Recorder | None) -> None:
     global _current  # noqa: PLW0603 - one capture a process
     _current = recorder
-
-
-def _forget_in_child() -> None:
-    """A forked child is another process: its calls don't belong into its parent's log."""
-    if _current is not None:
-        _current.log.enabled = False
-    set_current_recorder(None)
-
-
-def register_fork_guard() -> None:
-    """Stop recording in forked children."""
-    import os
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_forget_in_child)
-
-
-register_fork_guard()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ortprobe.capture.buffers import CUDA, make_buffers
 from ortprobe.capture.callsite import call_site
 from ortprobe.capture.hook_log import one_line
-from ortprobe.capture.nvtx_ranges import open_range, range_closer
+from ortprobe.capture.nvtx_ranges import Category, range_functions
 from ortprobe.capture.recorder import current_recorder
 from ortprobe.errors import UsageError
 
@@ -155,12 +155,13 @@ class Runner:
             raise UsageError(f"feeds don't match the model's inputs {sorted(self._input_names)}; {wrong}")
 
     @contextmanager
-    def _step(self, name: str) -> Iterator[None]:
+    def _step(self, name: Category) -> Iterator[None]:
         """An NVTX range, and a record when a capture is under way."""
         recorder = current_recorder()
         site = call_site() if recorder is not None else ""
         error = ""
-        open_range(name)()
+        push, pop = range_functions(name, name)
+        push(None)
         start_ns = time_ns()
         try:
             yield
@@ -169,8 +170,8 @@ class Runner:
             raise
         finally:
             end_ns = time_ns()
-            range_closer()()
-            if recorder is not None:
+            pop()
+            if recorder is not None and (recorder.log.detailed or error):
                 fields: dict[str, Any] = {"session": recorder.sessions.serial(self.session)}
                 if self._binding is not None:
                     fields["binding"] = recorder.sessions.binding(self._binding)

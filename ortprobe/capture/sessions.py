@@ -12,7 +12,9 @@ from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from ortprobe.bundle import NONE, ProfileEnded
+import msgspec
+
+from ortprobe.bundle import NONE, ProfileEnded, SessionCreated
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.weak_map import WeakIdentityMap
 
@@ -32,11 +34,20 @@ class SessionState:
     """Of our own profile; empty when ORT's profiler is off or the program's own."""
     profiled: bool = False
     """Whether ORT's profiler is on: ours or the program's."""
+    created: SessionCreated | None = None
     stream: int = -1
     """The CUDA stream the session was given (`user_compute_stream`)."""
     runs: int = 0
     in_flight: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    first_run_ns: int = 0
+    window_begin: int | None = 0
+    """The run at which this session wants torch's profiler attached next; None when it has had its windows."""
+    window_end: int = 0
+    """The run at which it has seen enough of it."""
+    windows_left: int = 1
+    is_settled: bool = False
+    """Nothing will be attached to its runs any more, so they need not be counted."""
+    lock: threading.RLock = field(default_factory=threading.RLock)  # a signal handler may end the capture inside it
 
 
 class SessionBook:
@@ -77,6 +88,22 @@ class SessionBook:
     def alive(self) -> list[SessionState]:
         """The C sessions that a living Python session holds."""
         return [state for _, state in self._states.items()]
+
+    def living(self) -> list[tuple[InferenceSession, SessionState]]:
+        """The Python sessions that are alive, with the C sessions they hold."""
+        return self._states.items()
+
+    def forget_profiles(self) -> list[SessionCreated]:
+        """In a forked child: ORT's profiles are the parent's. Returns the sessions that the child has inherited."""
+        self._unfinished.clear()
+        self._option_locks.clear()
+        inherited = []
+        for state in self.alive():
+            state.profiled, state.profile_prefix = False, ""
+            state.lock, state.in_flight = threading.RLock(), 0
+            if state.created is not None:
+                inherited.append(msgspec.structs.replace(state.created, profile_prefix="", profile_start_ns=0))
+        return inherited
 
     def begin(self, session: InferenceSession) -> SessionState:
         """Number the C session that is about to be created in `session`."""
@@ -181,6 +208,7 @@ class SessionBook:
     def _store(self, serial: int, written: Path) -> None:
         name = f"{PROFILE_PREFIX}{serial}.json"
         written.replace(self._folder / name)
+        self._log.stored((self._folder / name).stat().st_size)
         self._unfinished.pop(serial, None)
         self._log.append(ProfileEnded(session=serial, file=name, end_ns=time_ns()))
 

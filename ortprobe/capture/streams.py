@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-import os
-from pathlib import Path
 
 from ortprobe.bundle import NONE, Stream
+from ortprobe.capture.cupti import loaded_library, stream_id
 from ortprobe.capture.hook_log import HookLog
 
 LEGACY_DEFAULT_STREAM = 0
@@ -20,40 +19,19 @@ class StreamBook:
         self._log = log
         self._seen: set[tuple[int, int]] = set()
 
+    def forget(self) -> None:
+        """Describe every handle again: the log is another process's from here on."""
+        self._seen.clear()
+
     def seen(self, handle: int, device: int = 0) -> None:
         """Note a handle; does nothing from the second time on."""
         if (handle, device) in self._seen:
             return
         self._seen.add((handle, device))
         blocking = True if handle == LEGACY_DEFAULT_STREAM else _is_blocking(handle)
-        trace_id = NONE if handle == LEGACY_DEFAULT_STREAM else _trace_id(handle)
+        known = None if handle == LEGACY_DEFAULT_STREAM else stream_id(handle)
+        trace_id = NONE if known is None else known
         self._log.append(Stream(handle=handle, device=device, trace_id=trace_id, blocking=blocking))
-
-
-def loaded_library(prefix: str) -> ctypes.CDLL | None:
-    """The shared library this process has already loaded whose file name begins with `prefix`; None when it has not."""
-    try:
-        lines = Path("/proc/self/maps").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        path = line.partition("/")[2]
-        if path and os.path.basename(path).startswith(prefix):
-            try:
-                return ctypes.CDLL("/" + path)
-            except OSError:
-                return None
-    return None
-
-
-def _trace_id(handle: int) -> int:
-    """CUPTI's id of a stream in the current context: `cuptiGetStreamIdEx(NULL, …)` (cupti_callbacks.h)."""
-    cupti = loaded_library("libcupti.so")
-    if cupti is None:
-        return NONE
-    stream_id = ctypes.c_uint32()
-    status = cupti.cuptiGetStreamIdEx(None, ctypes.c_void_p(handle), ctypes.c_uint8(0), ctypes.byref(stream_id))
-    return stream_id.value if status == 0 else NONE
 
 
 def _is_blocking(handle: int) -> bool | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ortprobe.bundle import NO_STREAM
 from ortprobe.capture.callsite import call_site
 from ortprobe.capture.hook_log import one_line
+from ortprobe.capture.nvtx_ranges import Category, no_push, range_functions
 from ortprobe.capture.patches import Patches
 from ortprobe.capture.recorder import Recorder
 
@@ -29,6 +30,7 @@ class TorchHooks:
 
     Calls that torch makes of itself (`wait_stream` records an event and waits for it) belong to the outermost one.
     Code under `torch.compile` is left as it is: while it is traced the original is called and nothing else.
+    Other operations on tensors are not hooked: torch's profiler finds those that touch memory bound to a session.
     """
 
     def __init__(self, recorder: Recorder, torch: ModuleType) -> None:
@@ -39,35 +41,56 @@ class TorchHooks:
         self._recorded_on: weakref.WeakKeyDictionary[Event, int] = weakref.WeakKeyDictionary()
 
     def install(self, patches: Patches) -> None:
-        torch = self._torch
-        for name in ("copy_", "clone", "to", "cuda", "cpu"):
-            describe: Describe = self._copied_into if name == "copy_" else self._copied_from
-            patches.replace(torch.Tensor, name, self._wrapper(name, describe))
-        stream, event, cuda = torch.cuda.Stream, torch.cuda.Event, torch.cuda
-        for owner, name, what, describe in (
-            (stream, "wait_stream", "wait_stream", self._waited_for_stream),
-            (stream, "wait_event", "wait_event", self._waited_for_event),
-            (stream, "record_event", "record_event", self._recorded_event_of_stream),
-            (stream, "synchronize", "stream.synchronize", self._on_stream),
-            (event, "record", "event.record", self._recorded_event),
-            (event, "wait", "event.wait", self._event_waited_for),
-            (event, "synchronize", "event.synchronize", self._synchronized_event),
-            (cuda, "synchronize", "synchronize", self._nothing),
-        ):
-            if not patches.replace(owner, name, self._wrapper(what, describe)):
+        for owner, name, what, category, describe in (*self._tensor_hooks(), *self._stream_hooks()):
+            if not patches.replace(owner, name, self._wrapper(what, category, describe)):
                 self._recorder.log.lost(f"hook:{what}", f"this torch has no {name}")
 
-    def _wrapper(self, what: str, describe: Describe) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def _tensor_hooks(self) -> list[tuple[object, str, str, Category, Describe]]:
+        tensor = self._torch.Tensor
+        return [
+            (tensor, "copy_", "copy_", "copy", self._copied_into),
+            *((tensor, name, name, "copy", self._copied_from) for name in ("to", "cuda", "cpu")),
+            *((owner, "clone", "clone", "clone", self._copied_from) for owner in (tensor, self._torch)),
+            *((tensor, name, name, "copy", self._read_back) for name in ("item", "tolist", "numpy")),
+            (tensor, "record_stream", "record_stream", "wait", self._used_on_stream),
+        ]
+
+    def _stream_hooks(self) -> list[tuple[object, str, str, Category, Describe]]:
+        cuda = self._torch.cuda
+        stream, event = cuda.Stream, cuda.Event
+        return [
+            (stream, "__new__", "stream.create", "wait", self._made_stream),
+            (stream, "wait_stream", "wait_stream", "wait", self._waited_for_stream),
+            (stream, "wait_event", "wait_event", "wait", self._waited_for_event),
+            (stream, "record_event", "record_event", "wait", self._recorded_event_of_stream),
+            (stream, "synchronize", "stream.synchronize", "wait", self._on_stream),
+            (event, "__new__", "event.create", "wait", self._nothing),
+            (event, "record", "event.record", "wait", self._recorded_event),
+            (event, "wait", "event.wait", "wait", self._event_waited_for),
+            (event, "synchronize", "event.synchronize", "wait", self._synchronized_event),
+            (cuda, "synchronize", "synchronize", "wait", self._nothing),
+            (cuda, "set_stream", "set_stream", "wait", self._on_stream),
+            (cuda.StreamContext, "__enter__", "stream.enter", "wait", self._entered_stream),
+            (cuda.StreamContext, "__exit__", "stream.leave", "wait", self._entered_stream),
+        ]
+
+    def _wrapper(
+        self, what: str, category: Category, describe: Describe
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         is_compiling = self._torch.compiler.is_compiling
-        inside, log, sessions = self._inside, self._recorder.log, self._recorder.sessions
+        inside, log, sessions, recorder = self._inside, self._recorder.log, self._recorder.sessions, self._recorder
+        push, pop = range_functions(f"torch.{what}", category)
 
         def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(original)
             def hooked(*args: Any, **kwargs: Any) -> object:
                 if is_compiling() or not log.enabled or not sessions.any_created or getattr(inside, "call", False):
                     return original(*args, **kwargs)
+                if not log.detailed and push is no_push:
+                    return original(*args, **kwargs)
                 inside.call = True
                 result, error = None, ""
+                push(None)
                 start_ns = time_ns()
                 try:
                     result = original(*args, **kwargs)
@@ -76,10 +99,11 @@ class TorchHooks:
                     raise
                 finally:
                     end_ns = time_ns()
+                    pop()
                     try:
                         fields = describe(args, kwargs, result)
                         if fields is not None:
-                            log.call(what, start_ns, end_ns, site=call_site(), error=error, **fields)
+                            recorder.note(what, start_ns, end_ns, call_site(), error, fields, keeps_state=False)
                     except Exception as failure:
                         log.lost("call:" + what, failure)
                     inside.call = False
@@ -93,25 +117,57 @@ class TorchHooks:
         source = args[1] if len(args) > 1 else kwargs.get("src", kwargs.get("other"))
         return self._copy(source, args[0])
 
-    def _copied_from(self, args: tuple[Any, ...], _kwargs: Fields, result: torch.Tensor) -> Fields | None:
+    def _copied_from(self, args: tuple[Any, ...], kwargs: Fields, result: torch.Tensor) -> Fields | None:
         """`to`, `cuda` and `cpu` give the tensor itself where there is nothing to do; that is no copy."""
-        return None if result is args[0] else self._copy(args[0], result)
+        source = args[0] if args else kwargs["input"]
+        return None if result is source else self._copy(source, result)
+
+    def _read_back(self, args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields | None:
+        """From a tensor on the host these copy nothing and wait for nothing."""
+        tensor = args[0]
+        return self._side("read", tensor) if self._has_memory(tensor) and tensor.is_cuda else None
 
     def _copy(self, source: torch.Tensor, target: torch.Tensor) -> Fields | None:
         fields: Fields = {}
         for side, tensor in (("read", source), ("write", target)):
-            if not self._has_memory(tensor):
-                continue
-            fields[f"{side}_address"], fields[f"{side}_bytes"] = tensor.data_ptr(), _extent_bytes(tensor)
-            if tensor.is_cuda:
-                fields["stream"] = self._recorder.current_stream(tensor.device.index)
-            if side == "write" or "device" not in fields:
-                fields["device"] = str(tensor.device)
+            if self._has_memory(tensor):
+                device = fields.get("device")
+                fields.update(self._side(side, tensor))
+                if side == "read" or device is None:
+                    continue
+                if (device == "cpu") != (fields["device"] == "cpu"):
+                    fields["pinned"] = bool((source if device == "cpu" else target).is_pinned())
         return fields or None
+
+    def _side(self, side: str, tensor: torch.Tensor) -> Fields:
+        fields: Fields = {
+            f"{side}_address": tensor.data_ptr(),
+            f"{side}_bytes": _extent_bytes(tensor),
+            "dtype": str(tensor.dtype).removeprefix("torch."),
+            "device": str(tensor.device),
+        }
+        if tensor.is_cuda:
+            fields["stream"] = self._recorder.current_stream(tensor.device.index)
+        return fields
 
     def _has_memory(self, tensor: torch.Tensor) -> bool:
         """Plain tensors alone: subclasses (fake tensors, distributed ones) may have no address to ask for."""
         return type(tensor) in self._plain and tensor.device.type in ("cpu", "cuda")
+
+    def _used_on_stream(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields | None:
+        """The allocator must not give a freed tensor's memory away before this stream has come so far."""
+        tensor, stream = args[0], args[1] if len(args) > 1 else kwargs.get("s", kwargs.get("stream"))
+        if not self._has_memory(tensor) or not isinstance(stream, self._torch.cuda.Stream):
+            return None
+        return {**self._side("read", tensor), "stream": self._handle(stream)}
+
+    def _made_stream(self, _args: tuple[Any, ...], kwargs: Fields, result: torch.cuda.Stream) -> Fields | None:
+        """`torch.cuda.current_stream()` makes an object for a stream that exists, by its id."""
+        return None if "stream_id" in kwargs or result is None else {"stream": self._handle(result)}
+
+    def _entered_stream(self, args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields | None:
+        """torch's current stream afterwards."""
+        return {"stream": self._recorder.current_stream()} if args[0].stream is not None else None
 
     def _waited_for_stream(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         other = args[1] if len(args) > 1 else kwargs["stream"]
@@ -125,7 +181,7 @@ class TorchHooks:
         stream = args[1] if len(args) > 1 else kwargs.get("stream")
         return {"stream": self._handle(stream), "waited_stream": self._recorded_on.get(args[0], NO_STREAM)}
 
-    def _recorded_event_of_stream(self, args: tuple[Any, ...], _kwargs: Fields, result: torch.Tensor) -> Fields:
+    def _recorded_event_of_stream(self, args: tuple[Any, ...], _kwargs: Fields, result: Event | None) -> Fields:
         handle = self._handle(args[0])
         if result is not None:
             self._recorded_on[result] = handle
@@ -139,8 +195,8 @@ class TorchHooks:
     def _synchronized_event(self, args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields:
         return {"waited_stream": self._recorded_on.get(args[0], NO_STREAM)}
 
-    def _on_stream(self, args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields:
-        return {"stream": self._handle(args[0])}
+    def _on_stream(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
+        return {"stream": self._handle(args[0] if args else kwargs.get("stream"))}
 
     def _nothing(self, _args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields:
         return {}

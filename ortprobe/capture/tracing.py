@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from types import ModuleType, TracebackType
@@ -14,22 +15,30 @@ from types import ModuleType, TracebackType
 import msgspec
 
 from ortprobe import __version__
-from ortprobe.bundle import BundleWriter, Ending, Manifest, Settings, Target
+from ortprobe.bundle import BundleWriter, Ending, Manifest, SessionCreated, Settings, Target
+from ortprobe.capture.children import ChildOrder, ChildProcesses, call_at_exit, detach_profiles, uncaught
 from ortprobe.capture.clock import clock_anchor
-from ortprobe.capture.environment import describe_devices, describe_environment
+from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
 from ortprobe.capture.hook_log import HookLog, one_line
-from ortprobe.capture.ort_calls import hook_calls, hook_costs_ns
+from ortprobe.capture.imports import ImportWatcher
+from ortprobe.capture.models import ModelBook
+from ortprobe.capture.ort_calls import hook_calls
 from ortprobe.capture.ort_creation import hook_creation
+from ortprobe.capture.ort_runs import hook_costs_ns
 from ortprobe.capture.patches import Patches
 from ortprobe.capture.profiler_window import ProfilerWindows
 from ortprobe.capture.recorder import Recorder, current_recorder, set_current_recorder
+from ortprobe.capture.served import ServedRuns
 from ortprobe.capture.sessions import SessionBook
 from ortprobe.capture.streams import StreamBook
 from ortprobe.capture.torch_hooks import TorchHooks
 from ortprobe.capture.windows import Schedule
-from ortprobe.errors import CaptureFailed, UsageError
+from ortprobe.errors import UsageError
 
 DEFAULT_SETTINGS = Settings(warmup_runs=0, active_runs=20, torch_runs=20)
+_ORT_PYTHON = "onnxruntime.capi.onnxruntime_inference_collection"
+"""Where ORT defines its Python classes; `onnxruntime` itself takes them from there."""
+_ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider")
 
 
 class Capture:
@@ -41,6 +50,7 @@ class Capture:
         settings: how much is attached for how long.
         torch_profiler: attach torch's profiler at all; not under Nsight Systems, which needs the same CUPTI subscriber.
         force: replace a bundle that is already there.
+        parent: the OS process id of the captured process that started this one.
     """
 
     def __init__(
@@ -51,66 +61,57 @@ class Capture:
         *,
         torch_profiler: bool = True,
         force: bool = False,
+        parent: int | None = None,
     ) -> None:
         self.folder = folder
         self._target = target
         self._settings = settings
         self._wants_profiler = torch_profiler
         self._force = force
+        self._parent = parent
         self._patches = Patches()
+        self._watcher = ImportWatcher()
+        self._models = ModelBook()
         self._recorder: Recorder | None = None
-        self._profiler: ProfilerWindows | None = None
-        self._writer: BundleWriter | None = None
+        self._children: ChildProcesses | None = None
 
     def start(self) -> None:
-        """Make the bundle and put the hooks in.
+        """Make the bundle, and put the hooks in as soon as the program imports what they hook.
 
         Raises:
             UsageError: another capture is under way in this process, or the bundle can't be written.
             OutputExists: the bundle is already there.
-            CaptureFailed: onnxruntime is not installed.
         """
         if current_recorder() is not None:
             raise UsageError("a capture is already under way in this process; finish it before starting another")
-        torch, onnxruntime = import_libraries()
-        manifest = Manifest(
-            ortprobe=__version__,
-            target=self._target,
-            process=os.getpid(),
-            environment=describe_environment(torch, onnxruntime),
-            settings=self._settings,
-            clock=clock_anchor(),
-        )
-        self._writer = BundleWriter(self.folder, manifest, force=self._force)
-        self._recorder = recorder = self._make_recorder(self._writer, torch)
+        writer = BundleWriter(self.folder, self._manifest(), force=self._force)
+        self._recorder = recorder = self._make_recorder(writer)
         set_current_recorder(recorder)
         try:
-            self._install(recorder, torch)
+            self._install(recorder)
         except BaseException:
             self.finish(exit_code=1, exception="the hooks could not be installed")
             raise
 
-    def finish(self, exit_code: int = 0, exception: str = "") -> None:
-        """Take the hooks out and complete the bundle. Does nothing in a forked child and the second time."""
-        recorder, writer = self._recorder, self._writer
-        if recorder is None or writer is None or current_recorder() is not recorder:
+    def finish(self, exit_code: int | None = 0, exception: str = "") -> None:
+        """Take the hooks out and complete the bundle. Does nothing the second time."""
+        recorder = self._recorder
+        if recorder is None or current_recorder() is not recorder:
             return
         self._recorder = None
         clock = clock_anchor()
+        self._watcher.stop()
         with suppress(Exception):
             self._patches.restore()
-        for step in (recorder.schedule.finish, recorder.sessions.finish):
+        if self._children is not None:
+            self._children.finish()
+        for step in (recorder.schedule.finish, recorder.sessions.finish, recorder.served.finish):
             try:
                 step()
             except Exception as error:
                 recorder.log.lost("ending", error)
-        cost_ns = self._measure_hook_cost(recorder, writer.manifest)
-        recorder.log.enabled = False
+        self._complete(recorder, Ending(clock=clock, exit_code=exit_code, exception=exception))
         set_current_recorder(None)
-        replace = msgspec.structs.replace
-        environment = replace(writer.manifest.environment, devices=describe_devices(recorder.torch))
-        ending = Ending(clock=clock, exit_code=exit_code, exception=exception)
-        writer.close(replace(writer.manifest, environment=environment, ending=ending, hook_cost_ns=cost_ns))
 
     def __enter__(self) -> Capture:
         self.start()
@@ -121,29 +122,119 @@ class Capture:
     ) -> None:
         self.finish(exit_code=1 if exc else 0, exception=one_line(exc) if exc else "")
 
-    def _make_recorder(self, writer: BundleWriter, torch: ModuleType | None) -> Recorder:
-        log = HookLog(writer)
-        folder = self.folder.resolve()
-        sessions = SessionBook(log, folder)
-        if torch is None:
-            log.lost("torch", "torch can't be imported: no device timeline, no copies")
-        elif self._wants_profiler:
-            self._profiler = ProfilerWindows(log, folder, torch)
-        schedule = Schedule(self._settings, sessions, self._profiler)
-        return Recorder(log, folder, sessions, StreamBook(log), schedule, torch)
+    def _complete(self, recorder: Recorder, ending: Ending) -> None:
+        writer = recorder.log.writer
+        if writer is None:
+            return
+        manifest = writer.manifest
+        cost_ns = self._measure_hook_cost(recorder, manifest)
+        models = manifest.models
+        try:
+            models = self._models.described([session for session, _ in recorder.sessions.living()])
+        except Exception as error:
+            recorder.log.lost("models", error)
+        recorder.log.enabled = False
+        environment = msgspec.structs.replace(describe_environment(), devices=describe_devices(recorder.torch))
+        writer.close(
+            msgspec.structs.replace(
+                manifest, environment=environment, ending=ending, hook_cost_ns=cost_ns, models=models
+            )
+        )
 
-    def _install(self, recorder: Recorder, torch: ModuleType | None) -> None:
-        from onnxruntime.capi import onnxruntime_inference_collection as collection
+    def _manifest(self) -> Manifest:
+        return Manifest(
+            ortprobe=__version__,
+            target=self._target,
+            process=os.getpid(),
+            parent=self._parent,
+            environment=describe_environment(),
+            settings=self._settings,
+            clock=clock_anchor(),
+        )
 
-        hook_creation(self._patches, recorder, collection.InferenceSession)
-        hook_calls(self._patches, recorder, collection)
-        if self._profiler is not None:
-            self._profiler.make_way(self._patches)
-        if torch is not None:
-            try:
-                TorchHooks(recorder, torch).install(self._patches)
-            except Exception as error:
-                recorder.log.lost("torch_hooks", error)
+    def _make_recorder(self, writer: BundleWriter) -> Recorder:
+        log = HookLog(writer, limit_bytes=self._settings.largest_bundle_bytes)
+        recorder = _recorder(log, writer.folder, self._settings)
+        recorder.session_created = self._session_created
+        return recorder
+
+    def _install(self, recorder: Recorder) -> None:
+        if self._wants_profiler and (tool := profiling_tool()):
+            self._wants_profiler = False
+            recorder.log.lost("torch_profiler", f"{tool} is attached, and CUPTI serves one tool at a time")
+        if self._settings.follow_children:
+            family = self.folder.resolve() if self._parent is None else self.folder.resolve().parent.parent
+            order = ChildOrder(str(family), self._target.name, self._settings, self._wants_profiler)
+            self._children = ChildProcesses(order, self._become_child)
+        self._watcher.when_imported(_ORT_PYTHON, self._hook_onnxruntime)
+        self._watcher.when_imported("torch", self._hook_torch)
+        self._watcher.start()
+
+    def _hook_onnxruntime(self, collection: ModuleType) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
+        try:
+            hook_creation(self._patches, recorder, collection.InferenceSession)
+            hook_calls(self._patches, recorder, collection)
+        except Exception as error:
+            recorder.log.lost("onnxruntime_hooks", error)
+
+    def _hook_torch(self, torch: ModuleType) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
+        try:
+            TorchHooks(recorder, torch).install(self._patches)
+            recorder.torch = torch
+            if self._wants_profiler:
+                profiler = ProfilerWindows(recorder.log, recorder.folder, torch)
+                profiler.make_way(self._patches)
+                recorder.schedule.profiler = profiler
+        except Exception as error:
+            recorder.log.lost("torch_hooks", error)
+
+    def _session_created(self, created: SessionCreated) -> None:
+        """Have torch for its profiler where the program does without it, once the session has what it has by itself."""
+        self._models.seen(created)
+        recorder = self._recorder
+        if recorder is None or recorder.torch is not None or not self._wants_profiler:
+            return
+        if not any(provider in _ON_GPU for provider in created.providers):
+            return
+        if find_spec("torch") is None:
+            recorder.log.lost("torch", "torch is not installed: no device timeline, no copies")
+            return
+        why = "the program does not import torch; the capture did so after the first session had been made on the GPU"
+        recorder.log.lost("torch_late", why)
+        try:
+            import_module("torch")
+        except Exception as error:
+            recorder.log.lost("torch", error)
+
+    def _become_child(self, folder: Path) -> None:
+        """In a forked child, at once: begin a bundle of its own with the first call that belongs into one."""
+        recorder, parent = self._recorder, self._target
+        if recorder is None:
+            return
+        detach_profiles(self.folder.resolve())
+        self.folder, self._parent = folder, os.getppid()
+        self._target = Target(kind="child", name=f"{parent.name}-{os.getpid()}", argv=parent.argv)
+        inherited = recorder.sessions.forget_profiles()
+
+        def open_writer() -> BundleWriter:
+            writer = BundleWriter(folder, self._manifest())
+            for created in inherited:
+                writer.append(created)
+            return writer
+
+        recorder.log.start_again(open_writer)
+        recorder.folder = folder
+        recorder.streams.forget()
+        recorder.served.forget()
+        if recorder.schedule.profiler is not None:
+            recorder.schedule.profiler.abandon(folder)
+        call_at_exit(self, lambda capture: capture.finish(exit_code=None, exception=uncaught()))
 
     def _measure_hook_cost(self, recorder: Recorder, manifest: Manifest) -> int | None:
         """What a hooked run costs more than a bare one, on a session that does nothing and a log of its own."""
@@ -151,7 +242,9 @@ class Capture:
             with tempfile.TemporaryDirectory(prefix="ortprobe-") as scratch:
                 writer = BundleWriter(Path(scratch) / "cost.ortprobe", manifest)
                 try:
-                    return int(median(hook_costs_ns(_bare_recorder(writer, recorder.torch))))
+                    bare = _recorder(HookLog(writer), writer.folder, Settings(windows=0))
+                    bare.torch = recorder.torch
+                    return int(median(hook_costs_ns(bare)))
                 finally:
                     writer.close(manifest)
         except Exception as error:
@@ -159,28 +252,11 @@ class Capture:
             return None
 
 
-def _bare_recorder(writer: BundleWriter, torch: ModuleType | None) -> Recorder:
-    """A recorder with nothing attached, as runs behind the windows have it."""
-    log = HookLog(writer)
-    sessions = SessionBook(log, writer.folder)
-    return Recorder(log, writer.folder, sessions, StreamBook(log), Schedule(Settings(), sessions, None), torch)
-
-
-def import_libraries() -> tuple[ModuleType | None, ModuleType]:
-    """torch, when it is installed, and onnxruntime.
-
-    torch goes first: it loads the CUDA libraries that onnxruntime-gpu then finds in the process.
-    """
-    torch: ModuleType | None = None
-    with suppress(Exception):  # not installed, or not able to load: the program will see for itself
-        torch = import_module("torch")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise CaptureFailed(
-            f"onnxruntime can't be imported ({error}); install onnxruntime-gpu, or onnxruntime for the CPU"
-        ) from error
-    return torch, onnxruntime
+def _recorder(log: HookLog, folder: Path, settings: Settings) -> Recorder:
+    sessions = SessionBook(log, folder)
+    recorder = Recorder(log, folder, sessions, StreamBook(log), Schedule(settings, sessions), ServedRuns(log))
+    recorder.schedule.when_opened = recorder.catch_up
+    return recorder
 
 
 @contextmanager
@@ -199,11 +275,10 @@ def trace(
     >>> capture.folder
     PosixPath('out/trace.ortprobe')
 
-    Torch's profiler follows the thread that enters the block. An exception goes on to the caller, with the bundle
-    complete. `ortprobe report out/trace.ortprobe` makes the report.
+    An exception goes on to the caller, with the bundle complete. `ortprobe report out/trace.ortprobe` makes the report.
 
     Raises:
-        UsageError, OutputExists, CaptureFailed: before the block is entered; see `Capture.start`.
+        UsageError, OutputExists: before the block is entered; see `Capture.start`.
     """
     folder = Path(out) / f"{name}.ortprobe"
     target = Target(kind="code", name=name)

@@ -1,0 +1,30 @@
+"""What a Python that was started by a traced program does first; little, since every one of them does it."""
+
+from __future__ import annotations
+
+import os
+
+PARENT_VARIABLE = "ORTPROBE_PARENT"
+"""The environment variable that holds a `ChildOrder` as JSON."""
+_ORT_PYTHON = "onnxruntime.capi.onnxruntime_inference_collection"
+
+
+def wait_for_onnxruntime() -> None:
+    """Have this process recorded once its program imports onnxruntime."""
+    order = os.environ.get(PARENT_VARIABLE)
+    if not order:
+        return
+    from ortprobe.capture.imports import ImportWatcher
+
+    watcher = ImportWatcher()
+
+    def record(_module: object) -> None:
+        import msgspec
+
+        from ortprobe.capture.children import ChildOrder, record_child
+
+        watcher.stop()
+        record_child(msgspec.json.decode(order, type=ChildOrder))
+
+    watcher.when_imported(_ORT_PYTHON, record)
+    watcher.start()
