@@ -58,6 +58,11 @@ def inside(folder: Path, name: str) -> Path | None:
         return None
 
 
+def stored_trace(folder: Path, name: str) -> Path | None:
+    """The file of a window: as it was written when the window closed, or compressed, as a complete capture leaves it."""
+    return inside(folder, name) or inside(folder, f"{name}.gz")
+
+
 def _read_hook_log(path: Path) -> tuple[tuple[AnyRecord, ...], int]:
     try:
         content = path.read_bytes()

@@ -162,7 +162,10 @@ class Thread(Record, frozen=True, tag="thread"):
 
 
 class Window(Record, frozen=True, tag="window"):
-    """A stretch of time during which torch's profiler was attached; its trace is `file` (relative to the bundle)."""
+    """A stretch of time during which torch's profiler was attached; its trace is `file` (relative to the bundle).
+
+    A complete capture has compressed it, and then it is `file` with `.gz` behind.
+    """
 
     start_ns: TimeNs
     end_ns: TimeNs

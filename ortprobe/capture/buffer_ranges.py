@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
+from ortprobe.capture.element_types import numpy_name
+
 if TYPE_CHECKING:
     from onnxruntime import OrtValue
 
@@ -18,7 +20,7 @@ def value_fields(value: OrtValue, direction: Direction) -> Fields:
     device = str(value.device_name()).lower()
     if not value.is_tensor():
         return {"device": device}
-    dtype = str(value.data_type()).removeprefix("tensor(").removesuffix(")")
+    dtype = numpy_name(str(value.data_type()))
     if hasattr(value, "tensor_size_in_bytes"):
         size_bytes = value.tensor_size_in_bytes()
     else:

@@ -8,6 +8,7 @@ reads it. Such a child waits for its program to import onnxruntime and leaves no
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -46,7 +47,7 @@ class ChildProcesses:
     def __init__(self, order: ChildOrder, in_child: Callable[[Path], None]) -> None:
         self._replaced: dict[str, tuple[str | None, str]] = {}
         _forked.append(lambda: in_child(_own_folder(order)))
-        self._set(PARENT_VARIABLE, msgspec.json.encode(order).decode())
+        self._set(PARENT_VARIABLE, json.dumps(msgspec.to_builtins(order)))  # paths need not be UTF-8
         known = os.environ.get(_PYTHONPATH, "")
         if _SITE not in known.split(os.pathsep):
             self._set(_PYTHONPATH, os.pathsep.join(filter(None, (_SITE, known))))

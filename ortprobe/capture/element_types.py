@@ -33,6 +33,12 @@ _TYPES = {
 }
 
 
+def numpy_name(name: str) -> str:
+    """The element type that onnxruntime writes as `name` as numpy has it, or as onnxruntime does where numpy has none."""
+    found = _TYPES.get(name)
+    return found.numpy if found is not None and found.numpy else name.removeprefix("tensor(").removesuffix(")")
+
+
 def element_type(name: str, buffer: str) -> ElementType:
     """The element type that onnxruntime writes as `name`, `tensor(float)` for example, of the input `buffer`.
 

@@ -131,6 +131,7 @@ def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[
         if cause.attempts:
             cause.reason, cause.start_ns = "fallback", time_ns()
         cause.attempts += 1
+        recorder.log.thread()  # begins the bundle of a forked child, which ORT's profile goes into
         state = recorder.sessions.begin(self)
         recorder.schedule.adopt(state)
         error = ""

@@ -129,6 +129,7 @@ def _before_run(recorder: Recorder, session: InferenceSession) -> Run:
     run = Run(recorder.sessions.state(session), next(recorder.run_numbers))
     try:
         if run.state is not None:
+            recorder.sessions.any_created = True
             run.attached = recorder.schedule.before_run(run.state)
         torch = recorder.torch
         if torch is not None and recorder.schedule.profiler_attached():

@@ -93,8 +93,13 @@ class SessionBook:
         """The Python sessions that are alive, with the C sessions they hold."""
         return self._states.items()
 
-    def forget_profiles(self) -> list[SessionCreated]:
-        """In a forked child: ORT's profiles are the parent's. Returns the sessions that the child has inherited."""
+    def start_again(self, folder: Path) -> list[SessionCreated]:
+        """In a forked child: ORT's profiles are the parent's. Returns the sessions that the child has inherited.
+
+        Until the child makes or runs a session of its own, what it does with torch is nobody's business.
+        """
+        self._folder = folder
+        self.any_created = False
         self._unfinished.clear()
         self._option_locks.clear()
         inherited = []

@@ -220,7 +220,7 @@ class Capture:
         detach_profiles(self.folder.resolve())
         self.folder, self._parent = folder, os.getppid()
         self._target = Target(kind="child", name=f"{parent.name}-{os.getpid()}", argv=parent.argv)
-        inherited = recorder.sessions.forget_profiles()
+        inherited = recorder.sessions.start_again(folder)
 
         def open_writer() -> BundleWriter:
             writer = BundleWriter(folder, self._manifest())

@@ -11,7 +11,7 @@ from ortprobe.ingest.builder import TimelineBuilder
 from ortprobe.timeline import NONE, HookCalls, Kind, Lane, LaneKind, SourceKind
 from ortprobe.timeline.intervals import Intervals
 
-RUN_CALLS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector")
+RUN_CALLS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector", "run_async")
 CREATION = "InferenceSession"
 """The name of the span in which a C session is made, whoever makes it."""
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ortprobe.bundle import Bundle, Lost, Manifest, ProfileEnded, SessionCreated, Window, read_bundle
-from ortprobe.bundle.reader import inside
+from ortprobe.bundle.reader import inside, stored_trace
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded, assemble
@@ -99,7 +99,7 @@ def _bundled_traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace
     for record in bundle.records:
         if not isinstance(record, Window):
             continue
-        path = inside(bundle.folder, record.file)
+        path = stored_trace(bundle.folder, record.file)
         if path is None:
             problems.append(Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.file}: is not in the bundle"))
             continue

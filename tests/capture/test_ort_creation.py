@@ -10,7 +10,9 @@ import onnxruntime
 import pytest
 
 import ortprobe
-from ortprobe.bundle import ATTACHED_ORT_PROFILE, Bundle, Call, Lost, ProfileEnded, SessionCreated, read_bundle
+from ortprobe.bundle import ATTACHED_ORT_PROFILE, Bundle, Call, ProfileEnded, SessionCreated, read_bundle
+from ortprobe.ingest import load_bundle
+from ortprobe.timeline import NONE
 
 FEEDS = {"x": np.ones((2, 3), np.float32)}
 CPU = ["CPUExecutionProvider"]
@@ -176,11 +178,28 @@ def test_sessions_that_compare_in_their_own_way_are_told_apart(tmp_path: Path, m
     assert [call.session for call in calls(read_bundle(capture.folder), "run")] == [0, 1, 2]
 
 
-def test_runs_that_only_a_profile_sees_are_said_to_be_missing(tmp_path: Path, model: Path) -> None:
+def test_asynchronous_runs_are_recorded_on_the_thread_that_ran_them(tmp_path: Path, model: Path) -> None:
     done = threading.Event()
+    answers = []
+
+    def answer(results: list[np.ndarray], given: str, error: str) -> None:
+        answers.append((results[0].shape, given, error))
+        done.set()
+
     with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
         session = onnxruntime.InferenceSession(model, providers=CPU)
-        session.run_async(["y"], FEEDS, lambda *_: done.set(), None)
-        assert done.wait(10)
-    lost = [record for record in read_bundle(capture.folder).records if isinstance(record, Lost)]
-    assert [record.what for record in lost] == ["run_async"]
+        for _ in range(3):
+            done.clear()
+            session.run_async(["y"], FEEDS, callback=answer, user_data="mine")
+            assert done.wait(10)
+        with pytest.raises(ValueError, match="Required inputs"):
+            session.run_async(["y"], {}, answer, None)
+    assert answers == [((2, 3), "mine", "")] * 3
+    bundle = read_bundle(capture.folder)
+    runs, submitted = calls(bundle, "run_async"), calls(bundle, "run_async.submit")
+    assert {run.thread for run in runs}.isdisjoint({call.thread for call in submitted})
+    assert [bool(call.error) for call in submitted] == [False] * 3 + [True]
+    assert all(call.start_ns <= run.end_ns for call, run in zip(submitted, runs, strict=False))
+    timeline = load_bundle(capture.folder)
+    assert timeline.runs.session.tolist() == [0, 0, 0]
+    assert (timeline.runs.run_span != NONE).all()  # each holds the `model_run` that ORT profiled on that thread

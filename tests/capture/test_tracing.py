@@ -49,6 +49,6 @@ with ortprobe.trace({str(tmp_path)!r}):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "-6.0\n"), done.stderr
     records = read_bundle(tmp_path / "trace.ortprobe").records
-    assert [record.what for record in records if isinstance(record, Lost)] == ["torch"]
+    assert not [record for record in records if isinstance(record, Lost)]  # nothing that torch could have shown
     assert sum(isinstance(record, SessionCreated) for record in records) == 1
     assert [record.attached for record in records if isinstance(record, Call) and record.what.startswith("run_")] == [1]

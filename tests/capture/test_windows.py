@@ -36,7 +36,7 @@ def test_dear_runs_come_first_then_torch_alone_then_nothing(tmp_path: Path, mode
     assert attached(capture.folder, 1) == [3, 3, 3, 2, 2, 0, 0, 0]
     bundle = read_bundle(capture.folder)
     windows = [record for record in bundle.records if isinstance(record, Window)]
-    assert [window.file for window in windows] == ["torch-0.json.gz", "torch-1.json.gz"]
+    assert [window.file for window in windows] == ["torch-0.json", "torch-1.json"]
     (replaced,) = (call for call in bundle.records if isinstance(call, Call) and call.what == "set_providers")
     assert windows[1].start_ns <= replaced.start_ns
     for window in windows:

@@ -31,10 +31,10 @@ def test_model_leaves_a_bundle_with_runs_by_what_was_attached(tmp_path: Path, mo
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     folder = tmp_path / "reports" / "model" / "model.ortprobe"
-    assert {"ort-0.json", "torch-0.json.gz", "manifest.json", "hooks.jsonl"} <= {path.name for path in folder.iterdir()}
+    assert {"ort-0.json", "manifest.json", "hooks.jsonl"} == {path.name for path in folder.iterdir()}
     calls = [record for record in read_bundle(folder).records if isinstance(record, Call)]
     attached = Counter(call.attached for call in calls if call.what == "run_with_iobinding")
-    assert attached == {3: 4, 2: 3, 0: 50}
+    assert attached == {1: 4, 0: 53}  # torch is not imported for a session on the CPU
     assert "no CUDA GPU: running on the CPU" in done.stderr
     assert "reports/model/model.ortprobe" in done.stderr.splitlines()[-1]
 

@@ -19,12 +19,14 @@ def wait_for_onnxruntime() -> None:
     watcher = ImportWatcher()
 
     def record(_module: object) -> None:
+        import json
+
         import msgspec
 
         from ortprobe.capture.children import ChildOrder, record_child
 
         watcher.stop()
-        record_child(msgspec.json.decode(order, type=ChildOrder))
+        record_child(msgspec.convert(json.loads(order), ChildOrder))
 
     watcher.when_imported(_ORT_PYTHON, record)
     watcher.start()
