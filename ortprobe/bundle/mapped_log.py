@@ -7,6 +7,7 @@ import mmap
 import os
 import threading
 from pathlib import Path
+from typing import NamedTuple
 
 _CHUNK_BYTES = 1 << 20
 _MAP_FAILED = ctypes.c_void_p(-1).value
@@ -28,12 +29,10 @@ class MappedLog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()  # re-entered when a signal handler or a finalizer appends
-        self._view = memoryview(b"")
-        self._address = 0
-        self._begin = 0
-        """Where the mapped chunk begins in the file."""
+        self._chunk = _Chunk(0, 0, memoryview(b""), 0)
+        self._former = self._chunk
+        """Stays mapped until the next one is full: an append that this one interrupted may still be writing to it."""
         self._used = 0
-        self._room = 0
         self._is_growing = False
         self._late: list[bytes] = []
         self._closed = False
@@ -45,11 +44,11 @@ class MappedLog:
         with self._lock:
             if self._closed:
                 return
-            begin = self._used
+            chunk, begin = self._chunk, self._used
             end = begin + len(line)
-            if end <= self._room:
+            if end <= chunk.end:
                 self._used = end  # before the bytes: an append that interrupts this one then goes behind it
-                self._view[begin - self._begin : end - self._begin] = line
+                chunk.view[begin - chunk.begin : end - chunk.begin] = line
             elif self._is_growing:
                 self._late.append(line)
             else:
@@ -75,28 +74,41 @@ class MappedLog:
 
     def _grow(self, line_bytes: int) -> None:
         """Map the chunk that the next line goes into. A page that holds the end of the last line is mapped again."""
-        begin = self._used - self._used % mmap.ALLOCATIONGRANULARITY
-        size = max(_CHUNK_BYTES, self._used - begin + line_bytes)
         self._is_growing = True
         try:
+            begin = self._used - self._used % mmap.ALLOCATIONGRANULARITY
+            size = max(_CHUNK_BYTES, self._used - begin + line_bytes)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
             try:
                 _reserve(descriptor, begin, size)
                 address = _map(descriptor, begin, size)
             finally:
                 os.close(descriptor)
-            self._unmap()
-            self._address, self._begin, self._room = address, begin, begin + size
-            self._view = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+            view = memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+            former, self._former, self._chunk = self._former, self._chunk, _Chunk(begin, begin + size, view, address)
+            former.unmap()
         finally:
             self._is_growing = False
 
     def _unmap(self) -> None:
-        size = self._room - self._begin
-        address, self._address = self._address, 0
-        self._view, self._room, self._begin = memoryview(b""), 0, 0
-        if address:
-            _libc().munmap(ctypes.c_void_p(address), ctypes.c_size_t(size))
+        chunk, former = self._chunk, self._former
+        self._chunk = self._former = _Chunk(0, 0, memoryview(b""), 0)
+        chunk.unmap()
+        if former is not chunk:
+            former.unmap()
+
+
+class _Chunk(NamedTuple):
+    """A part of the file that is mapped: from `begin` to `end` of the file, at `address`."""
+
+    begin: int
+    end: int
+    view: memoryview
+    address: int
+
+    def unmap(self) -> None:
+        if self.address:
+            _libc().munmap(ctypes.c_void_p(self.address), ctypes.c_size_t(self.end - self.begin))
 
 
 def _reserve(descriptor: int, begin: int, size: int) -> None:

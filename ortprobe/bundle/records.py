@@ -86,7 +86,6 @@ class Served(Record, frozen=True, tag="served"):
     start_ns: TimeNs
     end_ns: TimeNs
     runs: int
-    errors: int
     total_ns: TimeNs
     slowest_ns: TimeNs
     latencies: tuple[tuple[int, int], ...] = ()

@@ -34,7 +34,7 @@ _TYPES = {
 
 
 def numpy_name(name: str) -> str:
-    """The element type that onnxruntime writes as `name` as numpy has it, or as onnxruntime does where numpy has none."""
+    """The element type that onnxruntime writes as `name`, under numpy's name, or ONNX's where numpy has none."""
     found = _TYPES.get(name)
     return found.numpy if found is not None and found.numpy else name.removeprefix("tensor(").removesuffix(")")
 

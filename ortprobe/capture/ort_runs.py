@@ -155,11 +155,11 @@ def _after_run(
         run.attached = recorder.schedule.after_run(session, state, run.attached)
     site = call_site(2)
     options = _given(args, kwargs, "run_options", _RUN_OPTIONS_AT.get(what))
-    if not log.detailed and not run.error:
-        if recorder.served.add(serial, what, site, run.start_ns, run.end_ns, failed=False):
-            return
-    elif run.attached or run.error or options is not None or what in ("run_with_ort_values", "run_with_ortvaluevector"):
+    hands_over = options is not None or what in ("run_with_ort_values", "run_with_ortvaluevector")
+    if run.attached or run.error or (log.detailed and hands_over):
         _log_run(recorder, what, run, site, (args, kwargs, options, result))
+        return
+    if not log.detailed and recorder.served.add(serial, what, site, run.start_ns, run.end_ns):
         return
     binding = NONE
     if what == "run_with_iobinding":
@@ -293,8 +293,8 @@ def _end_async_run(recorder: Recorder, session: InferenceSession, run: Run, site
         if run.state is not None:
             serial = run.state.serial
             run.attached = recorder.schedule.after_run(session, run.state, run.attached)
-        counted = (serial, "run_async", site, began_ns, run.end_ns)
-        if not recorder.log.detailed and not run.error and recorder.served.add(*counted, failed=False):
+        is_plain = not (recorder.log.detailed or run.attached or run.error)
+        if is_plain and recorder.served.add(serial, "run_async", site, began_ns, run.end_ns):
             return
         recorder.log.call(
             "run_async",

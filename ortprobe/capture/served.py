@@ -22,7 +22,6 @@ class _Count:
     start_ns: int
     end_ns: int = 0
     runs: int = 0
-    errors: int = 0
     total_ns: int = 0
     slowest_ns: int = 0
     latencies: dict[int, int] = field(default_factory=dict)
@@ -37,7 +36,7 @@ class ServedRuns:
         self._lock = threading.RLock()
         self._next_flush_ns = 0
 
-    def add(self, session: int, what: str, site: str, start_ns: int, end_ns: int, *, failed: bool) -> bool:
+    def add(self, session: int, what: str, site: str, start_ns: int, end_ns: int) -> bool:
         """Count a run; False when it is so odd that it is to be logged instead."""
         duration_ns = max(end_ns - start_ns, 1)
         with self._lock:
@@ -51,7 +50,6 @@ class ServedRuns:
             step = int(log2(duration_ns) * _STEPS_PER_OCTAVE)
             count.end_ns = end_ns
             count.runs += 1
-            count.errors += failed
             count.total_ns += duration_ns
             count.slowest_ns = max(count.slowest_ns, duration_ns)
             count.latencies[step] = count.latencies.get(step, 0) + 1
@@ -79,7 +77,6 @@ class ServedRuns:
                     start_ns=count.start_ns,
                     end_ns=count.end_ns,
                     runs=count.runs,
-                    errors=count.errors,
                     total_ns=count.total_ns,
                     slowest_ns=count.slowest_ns,
                     latencies=tuple(sorted(count.latencies.items())),

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ortprobe.bundle import Settings
+from ortprobe.cli.options import parse_dims, parse_shapes, parse_size
 from ortprobe.errors import CaptureFailed, OrtprobeError, OutputExists, UsageError
 from ortprobe.units import format_bytes
 
 if TYPE_CHECKING:
     from ortprobe.capture.program import Outcome, Program
 
+_DEFAULTS = Settings()
 _UNTRACED_RUNS = 50
 _MODEL_SUFFIX = ".onnx"
 _LONGEST_NAME_BYTES = 200
@@ -76,6 +79,11 @@ class Request:
     warmup: int
     active: int
     torch_runs: int
+    repeat: int
+    wait: int
+    duration: float
+    max_size: int
+    no_children: bool
     iterations: int | None
     provider: str | None
     shapes: dict[str, tuple[int, ...]]
@@ -84,31 +92,6 @@ class Request:
     force: bool
     open_report: bool
     target: tuple[str, ...]
-
-
-def parse_shapes(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """`x=8,3,224,224` → `{"x": (8, 3, 224, 224)}`."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for value in values:
-        name, _, sizes = value.rpartition("=")
-        try:
-            shapes[name] = tuple(int(size) for size in sizes.split(",")) if sizes else ()
-        except ValueError:
-            name = ""
-        if not name or any(size < 0 for size in shapes[name]):
-            raise click.BadParameter(f"{value!r}: write NAME=SIZE,SIZE,…, for example x=8,3,224,224")
-    return shapes
-
-
-def parse_dims(_ctx: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
-    """`N=8` → `{"N": 8}`."""
-    dims: dict[str, int] = {}
-    for value in values:
-        name, _, size = value.rpartition("=")
-        if not name or not size.isdecimal():
-            raise click.BadParameter(f"{value!r}: write NAME=SIZE, for example N=8")
-        dims[name] = int(size)
-    return dims
 
 
 class TraceCommand(click.Command):
@@ -168,6 +151,36 @@ class TraceCommand(click.Command):
     show_default=True,
     help="Runs after those with torch's profiler alone; later ones are only timed.",
 )
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=_DEFAULTS.windows,
+    show_default=True,
+    help="How often torch's profiler is attached for a session.",
+)
+@click.option(
+    "--wait",
+    type=click.IntRange(0),
+    default=_DEFAULTS.wait_runs,
+    show_default=True,
+    help="Runs of a session between two of these times.",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(0, min_open=True),
+    default=_DEFAULTS.longest_window_ns / 1e9,
+    show_default=True,
+    help="Seconds after which a profiler is detached, however many runs it has seen.",
+)
+@click.option(
+    "--max-size",
+    default=f"{_DEFAULTS.largest_bundle_bytes / 1e9:.0f}GB",
+    show_default=True,
+    callback=parse_size,
+    metavar="SIZE",
+    help="Size of the bundle at which recording ends, in MB or GB.",
+)
+@click.option("--no-children", is_flag=True, help="Don't record child processes.")
 @click.option("--iterations", type=click.IntRange(1), help="How often to run a model.")
 @click.option("--provider", type=click.Choice(["cuda", "cpu"]), help="Where to run a model.")
 @click.option(
@@ -246,14 +259,23 @@ def load_example(name: str, args: Sequence[str]) -> Program:
 
 def record(program: Program, folder: Path, request: Request) -> Outcome:
     """Run the program under a capture; the bundle is complete when this returns, however the program ended."""
-    from ortprobe.bundle import Settings, Target
+    from ortprobe.bundle import Target
     from ortprobe.capture.program import Outcome, run_program
     from ortprobe.capture.tracing import Capture
 
     capture = Capture(
         folder,
         Target(kind=program.kind, name=program.name, argv=program.argv),
-        Settings(warmup_runs=request.warmup, active_runs=request.active, torch_runs=request.torch_runs),
+        Settings(
+            warmup_runs=request.warmup,
+            active_runs=request.active,
+            torch_runs=request.torch_runs,
+            windows=request.repeat,
+            wait_runs=request.wait,
+            longest_window_ns=int(request.duration * 1e9),
+            largest_bundle_bytes=request.max_size,
+            follow_children=not request.no_children,
+        ),
         torch_profiler=not request.nvtx_only,
         force=request.force,
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
 import ortprobe
-from ortprobe.bundle import Call, Lost, Settings, Window, read_bundle
+from ortprobe.bundle import Call, Lost, Served, Settings, Window, read_bundle
+from ortprobe.capture.hook_log import CALLS_OUTSIDE_WINDOWS
 
 FEEDS = {"x": np.ones((2, 3), np.float32)}
 CPU = ["CPUExecutionProvider"]
@@ -40,7 +44,7 @@ def test_dear_runs_come_first_then_torch_alone_then_nothing(tmp_path: Path, mode
     (replaced,) = (call for call in bundle.records if isinstance(call, Call) and call.what == "set_providers")
     assert windows[1].start_ns <= replaced.start_ns
     for window in windows:
-        trace = json.loads(gzip.decompress((capture.folder / window.file).read_bytes()))
+        trace = json.loads(gzip.decompress((capture.folder / f"{window.file}.gz").read_bytes()))
         names = [event["name"] for event in trace["traceEvents"] if "ortprobe.run#" in str(event.get("name"))]
         assert len(names) == 5
 
@@ -52,6 +56,82 @@ def test_warm_up_runs_come_before_torchs_profiler(tmp_path: Path, model: Path) -
         for _ in range(7):
             session.run(None, FEEDS)
     assert attached(capture.folder, 0) == [1, 1, 3, 3, 2, 0, 0]
+
+
+def test_windows_repeat_after_a_wait(tmp_path: Path, model: Path) -> None:
+    settings = Settings(active_runs=1, torch_runs=1, windows=3, wait_runs=4)
+    with ortprobe.trace(tmp_path, settings=settings) as capture:
+        session = onnxruntime.InferenceSession(str(model), providers=CPU)
+        for _ in range(20):
+            session.run(None, FEEDS)
+    assert attached(capture.folder, 0) == [3, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0, 0]
+
+
+def test_window_ends_when_its_time_is_up_though_nothing_runs(tmp_path: Path, model: Path) -> None:
+    threads = threading.active_count()
+    with ortprobe.trace(tmp_path, settings=Settings(active_runs=9, longest_window_ns=300_000_000)) as capture:
+        session = onnxruntime.InferenceSession(str(model), providers=CPU)
+        session.run(None, FEEDS)
+        assert threading.active_count() == threads, "the program sees no thread of ours"
+        time.sleep(1)
+        session.run(None, FEEDS)
+        session.run(None, FEEDS)
+    assert attached(capture.folder, 0) == [3, 1, 0]  # a run ends the profile whose time was up before it
+    (window,) = (record for record in read_bundle(capture.folder).records if isinstance(record, Window))
+    assert 0.3e9 <= window.end_ns - window.start_ns < 0.9e9
+
+
+def test_thread_that_did_not_begin_the_capture_is_watched_and_opens_windows(tmp_path: Path, model: Path) -> None:
+    def work() -> None:
+        session = onnxruntime.InferenceSession(str(model), providers=CPU)
+        for _ in range(4):
+            session.run(None, FEEDS)
+            torch.ones(3).mul_(2)
+
+    with ortprobe.trace(tmp_path, settings=Settings(active_runs=2, torch_runs=1)) as capture:
+        worker = threading.Thread(target=work)
+        worker.start()
+        worker.join()
+    assert attached(capture.folder, 0) == [3, 3, 2, 0]
+    trace = json.loads(gzip.decompress((capture.folder / "torch-0.json.gz").read_bytes()))
+    ops = [event for event in trace["traceEvents"] if event.get("name") == "aten::mul_"]
+    assert len(ops) == 2
+    assert {op["tid"] for op in ops} == {worker.native_id}
+
+
+def test_service_is_counted_by_the_second_once_its_allowance_is_used_up(tmp_path: Path, model: Path) -> None:
+    runs, settings = CALLS_OUTSIDE_WINDOWS + 5_000, Settings(active_runs=1, torch_runs=1, windows=2, wait_runs=22_000)
+    with ortprobe.trace(tmp_path, settings=settings) as capture:
+        session = onnxruntime.InferenceSession(str(model), providers=CPU)
+        binding = session.io_binding()
+        binding.bind_cpu_input("x", FEEDS["x"])
+        binding.bind_output("y")
+        for number in range(runs):
+            if number == CALLS_OUTSIDE_WINDOWS + 1_000:
+                binding.bind_output("z")
+            session.run_with_iobinding(binding)
+    records = read_bundle(capture.folder).records
+    logged = [call for call in records if isinstance(call, Call) and call.what == "run_with_iobinding"]
+    served = [record for record in records if isinstance(record, Served)]
+    assert len(logged) + sum(record.runs for record in served) == runs
+    assert all(record.runs == sum(count for _, count in record.latencies) for record in served)
+    assert sum(record.runs for record in served) > 2_000
+    assert [call.attached for call in logged if call.attached] == [3, 2, 2, 2], "also of the window that came later"
+    assert [call.buffer for call in records if isinstance(call, Call) and call.what == "bind_output"] == ["y", "z"]
+    assert (capture.folder / "hooks.jsonl").stat().st_size < 6_000_000
+
+
+def test_bundle_stops_growing_at_its_limit(tmp_path: Path, model: Path) -> None:
+    settings = Settings(active_runs=0, torch_runs=0, largest_bundle_bytes=100_000)
+    with ortprobe.trace(tmp_path, settings=settings) as capture:
+        session = onnxruntime.InferenceSession(str(model), providers=CPU)
+        for _ in range(5_000):
+            session.run(None, FEEDS)
+        session.set_providers(CPU)
+    bundle = read_bundle(capture.folder)
+    assert (capture.folder / "hooks.jsonl").stat().st_size < 101_000
+    assert [record.what for record in bundle.records if isinstance(record, Lost)] == ["bundle_size"]
+    assert bundle.manifest.ending is not None
 
 
 def test_session_that_never_runs_does_not_keep_the_profiler(tmp_path: Path, model: Path) -> None:
@@ -66,8 +146,6 @@ def test_session_that_never_runs_does_not_keep_the_profiler(tmp_path: Path, mode
 
 
 def test_profiler_of_the_program_is_left_alone(tmp_path: Path, model: Path) -> None:
-    import torch
-
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True) as own:
         with ortprobe.trace(tmp_path) as capture:
             session = onnxruntime.InferenceSession(str(model), providers=CPU)
@@ -80,8 +158,6 @@ def test_profiler_of_the_program_is_left_alone(tmp_path: Path, model: Path) -> N
 
 
 def test_profiler_that_the_program_attaches_later_takes_over(tmp_path: Path, model: Path) -> None:
-    import torch
-
     with ortprobe.trace(tmp_path) as capture:
         session = onnxruntime.InferenceSession(str(model), providers=CPU)
         session.run(None, FEEDS)
