@@ -36,7 +36,8 @@ class HookLog:
         self._open_writer: Callable[[], BundleWriter] | None = None
         self._allowance = allowance
         self._limit_bytes = self._left_bytes = limit_bytes
-        self._in_window = False
+        self.in_window = False
+        """Whether torch's profiler is attached."""
         self._local = threading.local()
         self._losses: set[tuple[str, int]] = set()
 
@@ -60,26 +61,28 @@ class HookLog:
         """Write a call of the program that is already encoded."""
         if not self.enabled or self.is_full or (writer := self._writer or self._opened()) is None:
             return
-        if not self._in_window:
-            self._spend()
         try:
             writer.append_line(line)
         except OSError:
             self.enabled = False
-        self.stored(len(line))
+        self._left_bytes -= len(line)
+        if not self.in_window:
+            self._allowance -= 1
+        if self._left_bytes < 0 or self._allowance == 0:
+            self._run_out()
 
     def stored(self, size_bytes: int) -> None:
         """So much was added to the bundle, in whichever of its files."""
         self._left_bytes -= size_bytes
-        if self._left_bytes < 0 and not self.is_full:
-            self.is_full = True
-            self._decide()
-            self.lost("bundle_size", f"the bundle reached its limit of {self._limit_bytes:,} bytes (--max-size)")
+        if self._left_bytes < 0:
+            self._run_out()
 
     def call(self, what: str, start_ns: int, end_ns: int, site: str = "", error: str = "", **fields: Any) -> None:
         """Write a `Call` made by this thread."""
-        if not self._in_window:
-            self._spend()
+        if not self.in_window:
+            self._allowance -= 1
+            if self._allowance == 0:
+                self._run_out()
         self.append(
             Call(what=what, start_ns=start_ns, end_ns=end_ns, thread=self.thread(), site=site, error=error, **fields)
         )
@@ -102,7 +105,7 @@ class HookLog:
 
     def window(self, *, is_open: bool) -> None:
         """torch's profiler is attached from now on, or no longer."""
-        self._in_window = is_open
+        self.in_window = is_open
         self._decide()
 
     def start_again(self, open_writer: Callable[[], BundleWriter]) -> None:
@@ -113,7 +116,7 @@ class HookLog:
         self._open_writer = open_writer
         self._local = threading.local()
         self._losses = set()
-        self._in_window = self.is_full = False
+        self.in_window = self.is_full = False
         self._left_bytes = self._limit_bytes
         self._decide()
 
@@ -127,16 +130,15 @@ class HookLog:
             self.enabled = False
         return self._writer
 
-    def _spend(self) -> None:
-        """Count a call against the allowance."""
-        self._allowance -= 1
-        if self._allowance == 0:
-            why = "outside of windows runs are counted by the second from here on, and other calls are not logged"
-            self.lost("calls_outside_windows", why)
-            self._decide()
+    def _run_out(self) -> None:
+        """The allowance of calls outside of windows is used up, or the room in the bundle."""
+        if self._left_bytes < 0 and not self.is_full:
+            self.is_full = True
+            self.lost("bundle_size", f"the bundle reached its limit of {self._limit_bytes:,} bytes (--max-size)")
+        self._decide()
 
     def _decide(self) -> None:
-        self.detailed = not self.is_full and (self._in_window or self._allowance > 0)
+        self.detailed = not self.is_full and (self.in_window or self._allowance > 0)
 
 
 def _thread_name() -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial, wraps
+from threading import get_ident
 from time import perf_counter_ns, time_ns
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ortprobe.bundle import NO_STREAM, NONE
@@ -33,6 +36,7 @@ class Wrap(Protocol):
 
 _RUN_OPTIONS_AT = {"run": 2, "run_with_iobinding": 1, "run_with_ort_values": 2, "run_with_ortvaluevector": 0}
 """Every way to run a session at once, and where its RunOptions are when they are given by position."""
+_MOST_HEADS = 10_000
 _RUN_OPTION_KEYS = ("disable_synchronize_execution_providers", "gpu_graph_id", "memory.enable_memory_arena_shrinkage")
 """Entries of RunOptions that change what a run waits for or what it costs (onnxruntime_run_options_config_keys.h)."""
 
@@ -87,28 +91,51 @@ class Run:
 
 
 def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[..., object]:
-    """Count, time and mark one run. A run nested in another (a subclass's `run` that calls ours) is part of it."""
+    """Count, time and mark one run. A run nested in another (a subclass's `run` that calls ours) is part of it.
+
+    Runs that nothing is attached to are all that a service makes after its first minute: they take the shortest way.
+    """
     what = original.__name__
     push, pop = range_functions(what, "run")
-    local, log = recorder.in_thread, recorder.log
+    local, log, state_of = recorder.in_thread, recorder.log, recorder.sessions.state
+    nobody_listens = push is no_push
+    plain_runs = PlainRuns(recorder, what)
 
     @wraps(original)
     def hooked_run(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
         if not log.enabled or getattr(local, "running", False):
             return original(self, *args, **kwargs)
-        run = _before_run(recorder, self)
+        state = state_of(self)
+        if state is None or not state.is_settled or log.in_window or kwargs or not nobody_listens:
+            return attended_run(self, state, args, kwargs)
+        error: BaseException | None = None
+        local.running = True
+        start_ns = time_ns()
+        try:
+            return original(self, *args)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            end_ns = time_ns()
+            local.running = False
+            plain_runs.log(state, args, start_ns, end_ns, error)
+
+    def attended_run(
+        session: InferenceSession, state: SessionState | None, args: tuple[Any, ...], kwargs: Fields
+    ) -> object:
+        run = _before_run(recorder, state)
         marker = run.marker
         result = None
         local.running = True
-        if push is not no_push:
-            push(run.number)
+        push(run.number)
         run.start_ns = time_ns()
         try:
             if marker is None:
-                result = original(self, *args, **kwargs)
+                result = original(session, *args, **kwargs)
             else:
                 with marker:
-                    result = original(self, *args, **kwargs)
+                    result = original(session, *args, **kwargs)
         except BaseException as raised:
             run.error = one_line(raised)
             raise
@@ -117,7 +144,7 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
             pop()
             local.running = False
             try:
-                _after_run(recorder, self, what, run, args, kwargs, result)
+                _after_run(recorder, session, what, run, args, kwargs, result)
             except Exception as failure:
                 log.lost("call:" + what, failure)
         return result
@@ -125,14 +152,75 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
     return hooked_run
 
 
-def _before_run(recorder: Recorder, session: InferenceSession) -> Run:
-    run = Run(recorder.sessions.state(session), next(recorder.run_numbers))
+class PlainRuns:
+    """Logs runs that nothing is attached to, in as few steps as there can be: what it costs is paid by every run.
+
+    The line of a run, up to what differs between runs of one session in one thread from one place, is made once.
+    """
+
+    def __init__(self, recorder: Recorder, what: str) -> None:
+        self._recorder = recorder
+        self._what = what
+        self._has_binding = what == "run_with_iobinding"
+        self._heads: dict[tuple[int, int, int, int], tuple[CodeType, str, bytes]] = {}
+        """By code and instruction of the caller, session and thread; the code is kept, so that its id stays its own."""
+
+    def log(
+        self, state: SessionState, args: tuple[Any, ...], start_ns: int, end_ns: int, error: BaseException | None
+    ) -> None:
+        """Log a run, to be called by the hook itself: the frame above it is the caller's."""
+        recorder = self._recorder
+        try:
+            frame = sys._getframe(2)
+            key = (id(frame.f_code), frame.f_lasti, state.serial, get_ident())
+            known = self._heads.get(key)
+            if known is None:
+                known = self._learn(key, frame.f_code, state)
+            log = recorder.log
+            binding = recorder.sessions.binding(args[0]) if self._has_binding and args else NONE
+            if error is not None:
+                self._log_failure(state, known[1], binding, start_ns, end_ns, error)
+            elif log.detailed or not recorder.served.add(state.serial, self._what, known[1], start_ns, end_ns):
+                number = next(recorder.run_numbers)
+                log.line(known[2] % (start_ns, end_ns, number, binding))
+        except Exception as failure:
+            recorder.log.lost("call:" + self._what, failure)
+
+    def _learn(
+        self, key: tuple[int, int, int, int], code: CodeType, state: SessionState
+    ) -> tuple[CodeType, str, bytes]:
+        site = call_site(3)
+        fields = {"type": "call", "what": self._what, "session": state.serial, "site": site}
+        text = json.dumps({**fields, "thread": self._recorder.log.thread()}).replace("%", "%%")
+        head = text[:-1].encode() + b',"start_ns":%d,"end_ns":%d,"run":%d,"binding":%d}\n'
+        if len(self._heads) < _MOST_HEADS:
+            self._heads[key] = (code, site, head)
+        return code, site, head
+
+    def _log_failure(
+        self, state: SessionState, site: str, binding: int, start_ns: int, end_ns: int, error: BaseException
+    ) -> None:
+        number = next(self._recorder.run_numbers)
+        self._recorder.log.call(
+            self._what,
+            start_ns,
+            end_ns,
+            site=site,
+            error=one_line(error),
+            session=state.serial,
+            binding=binding,
+            run=number,
+        )
+
+
+def _before_run(recorder: Recorder, state: SessionState | None) -> Run:
+    run = Run(state, next(recorder.run_numbers))
     try:
-        if run.state is not None:
+        if state is not None:
             recorder.sessions.any_created = True
-            run.attached = recorder.schedule.before_run(run.state)
+            run.attached = recorder.schedule.before_run(state)
         torch = recorder.torch
-        if torch is not None and recorder.schedule.profiler_attached():
+        if torch is not None and recorder.log.in_window:
             run.marker = torch._C._profiler._RecordFunctionFast(f"ortprobe.run#{run.number}")
     except Exception as error:
         recorder.log.lost("run_marker", error)
@@ -153,38 +241,18 @@ def _after_run(
     if state is not None:
         serial = state.serial
         run.attached = recorder.schedule.after_run(session, state, run.attached)
-    site = call_site(2)
-    options = _given(args, kwargs, "run_options", _RUN_OPTIONS_AT.get(what))
-    hands_over = options is not None or what in ("run_with_ort_values", "run_with_ortvaluevector")
-    if run.attached or run.error or (log.detailed and hands_over):
+    site = call_site(3)
+    if run.attached or run.error or log.detailed:
+        options = _given(args, kwargs, "run_options", _RUN_OPTIONS_AT.get(what))
         _log_run(recorder, what, run, site, (args, kwargs, options, result))
-        return
-    if not log.detailed and recorder.served.add(serial, what, site, run.start_ns, run.end_ns):
-        return
-    binding = NONE
-    if what == "run_with_iobinding":
-        binding = recorder.sessions.binding(_given(args, kwargs, "iobinding", 0))
-    head = _head(recorder.line_heads, (what, serial, binding, log.thread(), site))
-    log.line(b'%b"start_ns":%d,"end_ns":%d,"run":%d}\n' % (head, run.start_ns, run.end_ns, run.number))
-
-
-def _head(known: dict[tuple[str, int, int, int, str], bytes], key: tuple[str, int, int, int, str]) -> bytes:
-    """The line of a run up to what differs between runs of one session, thread and place: encoding it is the dearest
-    part of logging it."""
-    head = known.get(key)
-    if head is None:
-        what, session, binding, thread, site = key
-        fields = {"type": "call", "what": what, "session": session, "binding": binding, "thread": thread, "site": site}
-        head = json.dumps(fields).encode()[:-1] + b","
-        if len(known) < 10_000:
-            known[key] = head
-    return head
+    elif not recorder.served.add(serial, what, site, run.start_ns, run.end_ns):
+        log.call(what, run.start_ns, run.end_ns, site=site, session=serial, run=run.number)
 
 
 def _log_run(
     recorder: Recorder, what: str, run: Run, site: str, call: tuple[tuple[Any, ...], Fields, RunOptions | None, object]
 ) -> None:
-    """A run with all that is known of it: it is inside a window, it failed, or it hands over buffers of its own."""
+    """A run with all that is known of it."""
     args, kwargs, options, result = call
     log = recorder.log
     binding = _given(args, kwargs, "iobinding", 0) if what == "run_with_iobinding" else None
@@ -201,6 +269,8 @@ def _log_run(
         options=_option_entries(options) if options is not None else {},
         attached=run.attached,
     )
+    if what == "run" and not run.attached:
+        return  # arrays on the host, which matter beside a trace alone
     for direction, name, fields in _buffers(what, args, kwargs, result):
         log.call(
             "feed" if direction == "read" else "fetch",
@@ -255,7 +325,7 @@ def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Call
         callback = _given(args, kwargs, "callback", 2)
         if not log.enabled or not callable(callback):
             return original(self, *args, **kwargs)
-        run, site = _before_run(recorder, self), call_site()
+        run, site = _before_run(recorder, recorder.sessions.state(self)), call_site()
         run.start_ns = time_ns()
 
         @wraps(callback)

@@ -21,9 +21,10 @@ from ortprobe.capture.patches import Patches
 
 if TYPE_CHECKING:
     from torch._C._profiler import _ExperimentalConfig
-    from torch.profiler import profile
+    from torch.autograd.profiler import profile
 
 _KINETO_CONFIG = "ACTIVITIES_MAX_GPU_BUFFER_SIZE_MB=1024\n"
+_NO_MESSAGES = "6"
 _DISK_RESERVE_BYTES = 500_000_000
 """A window's trace is some hundred MB at most; the program may need the rest of the disk."""
 _COMPRESSION_LEVEL = 4
@@ -64,7 +65,7 @@ class ProfilerWindows:
         def wrap(original: Callable[..., object]) -> Callable[..., object]:
             @wraps(original)
             def prepare_trace(prepared: object, *args: Any, **kwargs: Any) -> object:
-                if self.is_open:
+                if self.is_open and prepared is not self._profiler:
                     self._log.lost("torch_profiler", "the program attached a profiler of its own, and torch allows one")
                     self.close()
                 return original(prepared, *args, **kwargs)
@@ -154,13 +155,19 @@ class ProfilerWindows:
         return False
 
     def _start(self) -> profile:
-        profiling = self._torch.profiler
-        activities = [profiling.ProfilerActivity.CPU]
-        if self._has_gpu:
-            activities.append(profiling.ProfilerActivity.CUDA)
-        profiler: profile = profiling.profile(activities=activities, experimental_config=self._config)
-        with _buffer_limit(self._folder):
-            profiler.start()
+        """`torch.profiler.profile` is this with schedules, and imports `torch._inductor` for a second when it starts.
+
+        Shapes and memory are recorded for the sake of the addresses of tensors, which the tree of events then has.
+        """
+        profiler: profile = self._torch.autograd.profiler.profile(
+            use_kineto=True,
+            use_device="cuda" if self._has_gpu else None,
+            record_shapes=True,
+            profile_memory=True,
+            experimental_config=self._config,
+        )
+        with _settings_of_kineto(self._folder):
+            profiler.__enter__()
         if self._has_gpu and (problem := cupti.record_event_identity(enable=True)):
             self._log.lost("cuda_event_identity", problem)
         return profiler
@@ -168,7 +175,8 @@ class ProfilerWindows:
     def _stop(self, profiler: profile, begin_ns: int) -> None:
         if self._has_gpu:
             cupti.record_event_identity(enable=False)
-        profiler.stop()
+        with _settings_of_kineto(self._folder):
+            profiler.__exit__(None, None, None)
         path = self._folder / f"torch-{self.opened - 1}.json"
         profiler.export_chrome_trace(str(path))
         self._files.append(path)
@@ -188,21 +196,22 @@ def _experimental_config(torch: ModuleType) -> tuple[_ExperimentalConfig, bool]:
 
 
 @contextmanager
-def _buffer_limit(folder: Path) -> Iterator[None]:
-    """Let Kineto keep 1 GiB of GPU records rather than 128 MiB, unless the program has settings of its own.
+def _settings_of_kineto(folder: Path) -> Iterator[None]:
+    """Let Kineto keep 1 GiB of GPU records rather than 128 MiB, and leave the program's stderr alone.
 
-    Kineto reads the file that `KINETO_CONFIG` names while the profiler starts.
+    It reads its environment whenever a profiler starts or stops (`KINETO_CONFIG` names a file; of its messages level 6
+    leaves none, and below it tells of each start). Settings that the program has made itself are left to it.
     """
-    if "KINETO_CONFIG" in os.environ:
-        yield
-        return
     path = folder / "kineto.conf"
+    ours = {"KINETO_CONFIG": str(path), "KINETO_LOG_LEVEL": _NO_MESSAGES}
+    added = [name for name in ours if name not in os.environ]
     path.write_text(_KINETO_CONFIG)
-    os.environ["KINETO_CONFIG"] = str(path)
+    os.environ.update({name: ours[name] for name in added})
     try:
         yield
     finally:
-        os.environ.pop("KINETO_CONFIG", None)
+        for name in added:
+            os.environ.pop(name, None)
         with suppress(OSError):
             path.unlink()
 

@@ -40,7 +40,6 @@ class Recorder:
     """torch once the program has imported it, or the capture has for its profiler."""
     run_numbers: itertools.count[int] = field(default_factory=itertools.count)
     in_thread: threading.local = field(default_factory=threading.local)
-    line_heads: dict[tuple[str, int, int, int, str], bytes] = field(default_factory=dict)
     kept: dict[tuple[str, int, str], Call] = field(default_factory=dict)
     """The latest call that bound each buffer, while calls are not logged one by one."""
     session_created: Callable[[SessionCreated], None] = field(default=_ignore)
