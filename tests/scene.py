@@ -19,6 +19,7 @@ from ortprobe.bundle import (
     Manifest,
     ProfileEnded,
     SessionCreated,
+    SessionReleased,
     Settings,
     Target,
     Window,
@@ -172,6 +173,11 @@ class Scene:
         if number < len(self.profiles):
             raw["profile_start_ns"] = at_ns(self.profiles[number].start_us)
         self.records.append(msgspec.convert(raw | fields, type=SessionCreated))
+        return self
+
+    def release(self, number: int, at_us: float) -> Scene:
+        """The program lets go of a session."""
+        self.records.append(SessionReleased(session=number, at_ns=at_ns(at_us)))
         return self
 
     def load(self, folder: Path) -> Timeline:

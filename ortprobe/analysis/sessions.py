@@ -147,11 +147,14 @@ def _first_and_steady(runs: RunTimes, own: list[int]) -> tuple[int | None, int |
 def _repeats(timeline: Timeline, session: Session) -> int | None:
     if session.creation is not Creation.CONSTRUCTOR or not session.model or session.error:
         return None
+    own = np.flatnonzero(timeline.runs.session == session.index)
+    needed_ns = int(timeline.runs.start_ns[own[0]]) if len(own) else timeline.end_ns
     for earlier in reversed(timeline.sessions[: session.index]):
-        if _same_setting(earlier, session):
-            ended_ns = timeline.runs.end_ns[timeline.runs.session == earlier.index]
-            if len(ended_ns) and ended_ns.max() <= session.start_ns:
-                return earlier.index
+        if not _same_setting(earlier, session) or earlier.released_ns is None or earlier.released_ns > needed_ns:
+            continue
+        ended_ns = timeline.runs.end_ns[timeline.runs.session == earlier.index]
+        if len(ended_ns) and ended_ns.max() <= session.start_ns:
+            return earlier.index
     return None
 
 

@@ -12,7 +12,7 @@ from ortprobe.bundle.manifest import (
     Settings,
     Target,
 )
-from ortprobe.bundle.reader import Bundle, read_bundle
+from ortprobe.bundle.reader import Bundle, children_of, read_bundle
 from ortprobe.bundle.records import (
     ATTACHED_ORT_PROFILE,
     ATTACHED_TORCH_PROFILER,
@@ -26,6 +26,7 @@ from ortprobe.bundle.records import (
     ProfileEnded,
     Served,
     SessionCreated,
+    SessionReleased,
     Stream,
     Thread,
     Window,
@@ -55,10 +56,12 @@ __all__ = [
     "ProfileEnded",
     "Served",
     "SessionCreated",
+    "SessionReleased",
     "Settings",
     "Stream",
     "Target",
     "Thread",
     "Window",
+    "children_of",
     "read_bundle",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from ortprobe.bundle.manifest import FORMAT_VERSION, HOOK_LOG_NAME, MANIFEST_NAME, Manifest
+from ortprobe.bundle.manifest import CHILDREN, FORMAT_VERSION, HOOK_LOG_NAME, MANIFEST_NAME, Manifest
 from ortprobe.bundle.records import AnyRecord
 from ortprobe.errors import UnreadableInput
 
@@ -47,6 +47,15 @@ def read_bundle(folder: Path) -> Bundle:
         )
     records, unreadable = _read_hook_log(folder / HOOK_LOG_NAME)
     return Bundle(folder, manifest, records, unreadable)
+
+
+def children_of(folder: Path) -> tuple[Path, ...]:
+    """The bundles of child processes that lie inside of a bundle, those that were written to last behind the others."""
+    try:
+        found = [child for child in (folder / CHILDREN).iterdir() if (child / MANIFEST_NAME).is_file()]
+        return tuple(sorted(found, key=lambda child: (child / HOOK_LOG_NAME).stat().st_mtime_ns))
+    except OSError:
+        return ()
 
 
 def inside(folder: Path, name: str) -> Path | None:

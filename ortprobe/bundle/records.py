@@ -133,6 +133,13 @@ class SessionCreated(Record, frozen=True, tag="session"):
     error: str = ""
 
 
+class SessionReleased(Record, frozen=True, tag="released"):
+    """The program let go of an InferenceSession. An IOBinding may keep its C session alive beyond (ORT 1.30 on)."""
+
+    session: Serial
+    at_ns: TimeNs
+
+
 class ProfileEnded(Record, frozen=True, tag="profile"):
     """ORT's profile of one session is complete in `file` (relative to the bundle)."""
 
@@ -212,4 +219,16 @@ class Lost(Record, frozen=True, tag="lost"):
     session: Serial = NONE
 
 
-AnyRecord = Call | SessionCreated | ProfileEnded | Stream | Thread | Window | Served | Handover | Access | Lost
+AnyRecord = (
+    Call
+    | SessionCreated
+    | SessionReleased
+    | ProfileEnded
+    | Stream
+    | Thread
+    | Window
+    | Served
+    | Handover
+    | Access
+    | Lost
+)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ortprobe.bundle import NONE, ProfileEnded, SessionCreated
+from ortprobe.bundle import NONE, ProfileEnded, SessionCreated, SessionReleased
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.weak_map import WeakIdentityMap
 
@@ -59,7 +59,7 @@ class SessionBook:
     def __init__(self, log: HookLog, folder: Path) -> None:
         self._log = log
         self._folder = folder
-        self._states: WeakIdentityMap[InferenceSession, SessionState] = WeakIdentityMap()
+        self._states: WeakIdentityMap[InferenceSession, SessionState] = WeakIdentityMap(self._released)
         self._owners: WeakIdentityMap[InferenceSession, int] = WeakIdentityMap()
         self._bindings: WeakIdentityMap[IOBinding, int] = WeakIdentityMap()
         self._serials = itertools.count()
@@ -68,6 +68,8 @@ class SessionBook:
         self._unfinished: dict[int, str] = {}
         self._option_locks: dict[int, threading.RLock] = {}
         self.any_created = False
+        self.profiled = 0
+        """How many C sessions have had a profile of ours."""
 
     def state(self, session: InferenceSession) -> SessionState | None:
         """The C session that this Python session holds now; None when its creation was not seen, or failed."""
@@ -148,6 +150,7 @@ class SessionBook:
                 state.profiled = True
                 yield
                 return
+            self.profiled += 1
             state.profile_prefix = f"{PROFILE_PREFIX}{state.serial}"
             state.profiled = True
             options.profile_file_prefix = str(self._folder / state.profile_prefix)
@@ -209,6 +212,9 @@ class SessionBook:
         for leftover in self._folder.glob(f"{prefix}_*.json") if prefix else ():
             with suppress(OSError):
                 leftover.unlink()
+
+    def _released(self, state: SessionState) -> None:
+        self._log.append(SessionReleased(session=state.serial, at_ns=time_ns()))
 
     def _store(self, serial: int, written: Path) -> None:
         name = f"{PROFILE_PREFIX}{serial}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
@@ -16,8 +17,9 @@ class WeakIdentityMap(Generic[Key, Value]):
     removed, and can't be listed while another thread adds to it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, when_gone: Callable[[Value], None] | None = None) -> None:
         self._entries: dict[int, tuple[weakref.ref[Key], Value]] = {}
+        self._when_gone = when_gone
 
     def get(self, key: Key) -> Value | None:
         entry = self._entries.get(id(key))
@@ -25,8 +27,14 @@ class WeakIdentityMap(Generic[Key, Value]):
 
     def set(self, key: Key, value: Value) -> None:
         identity = id(key)
-        # Called while the object dies, and so before another one can get its id.
-        self._entries[identity] = (weakref.ref(key, lambda _: self._entries.pop(identity, None)), value)
+
+        def forget(_: object) -> None:
+            """Called while the object dies, and so before another one can get its id."""
+            entry = self._entries.pop(identity, None)
+            if entry is not None and self._when_gone is not None:
+                self._when_gone(entry[1])
+
+        self._entries[identity] = (weakref.ref(key, forget), value)
 
     def pop(self, key: Key) -> None:
         self._entries.pop(id(key), None)

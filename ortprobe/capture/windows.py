@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _IDLE_SESSION_PATIENCE = 4
 """A session that is not run keeps torch's profiler attached for this many quotas of the others' runs."""
 _MOST_WINDOWS = 32
+_MOST_PROFILED_SESSIONS = 64
+"""A program that makes a session for each request would fill the disk with profiles of the same model."""
 
 
 class Schedule:
@@ -44,7 +46,8 @@ class Schedule:
 
     @property
     def profiles_sessions(self) -> bool:
-        return self._settings.active_runs > 0
+        """Whether the next session is to have ORT's profile from its creation on."""
+        return self._settings.active_runs > 0 and self._sessions.profiled < _MOST_PROFILED_SESSIONS
 
     def adopt(self, state: SessionState) -> None:
         """A C session is being made: it has all of its windows before it."""

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ortprobe.bundle import Bundle, Lost, Manifest, ProfileEnded, SessionCreated, Window, read_bundle
+from ortprobe.bundle import (
+    Bundle,
+    Call,
+    Lost,
+    Manifest,
+    ProfileEnded,
+    Served,
+    SessionCreated,
+    Window,
+    children_of,
+    read_bundle,
+)
 from ortprobe.bundle.reader import inside, stored_trace
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded, assemble
 from ortprobe.ingest.files import LIMIT_NS
-from ortprobe.ingest.hook_log import cupti_threads, hooked_runs, session_numbers
+from ortprobe.ingest.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
 from ortprobe.ingest.kineto import KinetoTrace, read_kineto
 from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.ingest.place import Place, next_free_ns, place_at_epoch, place_by_fit
 from ortprobe.ingest.sessions import sessions_of_log, sessions_of_profiles
-from ortprobe.timeline import Capture, Problem, ProblemKind, Timeline
+from ortprobe.timeline import Capture, Child, Problem, ProblemKind, Timeline
 from ortprobe.timeline.intervals import union
 
 _WINDOW_SLACK_NS = 1_000_000_000
@@ -153,7 +165,7 @@ def _stated_problems(bundle: Bundle) -> list[Problem]:
         problems.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=bundle.unreadable_lines))
     manifest = bundle.manifest
     if manifest.ending is None:
-        detail = "the program was killed: the traces of what was running then were never written"
+        detail = "the program was killed, or left by os._exit: traces of what ran then were never written"
         problems.append(Problem(kind=ProblemKind.KILLED, detail=detail))
     elif abs(step_ns := _clock_step_ns(manifest)) > _CLOCK_STEP_NS:
         detail = f"the wall clock was stepped by {step_ns / 1e3:,.0f} µs during the capture"
@@ -192,11 +204,36 @@ def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:
         devices=tuple(device.name for device in environment.devices),
         process=manifest.process,
         created_ns=manifest.clock.realtime_ns,
+        ended=manifest.ending is not None,
         exit_code=manifest.ending.exit_code if manifest.ending else None,
         exception=manifest.ending.exception if manifest.ending else "",
         hook_cost_ns=manifest.hook_cost_ns,
         hooked=True,
+        counted_runs=_counted_runs(bundle),
+        children=_children(bundle.folder),
     )
+
+
+def _children(folder: Path) -> tuple[Child, ...]:
+    """Child processes that can be read; each is a capture of its own."""
+    found = []
+    for path in children_of(folder):
+        with suppress(UnreadableInput):
+            bundle = read_bundle(path)
+            calls = (record for record in bundle.records if isinstance(record, Call))
+            found.append(
+                Child(
+                    process=bundle.manifest.process,
+                    bundle=str(path.relative_to(folder)),
+                    sessions=sum(isinstance(record, SessionCreated) for record in bundle.records),
+                    runs=sum(call.what in RUN_CALLS for call in calls) + _counted_runs(bundle),
+                )
+            )
+    return tuple(found)
+
+
+def _counted_runs(bundle: Bundle) -> int:
+    return sum(record.runs for record in bundle.records if isinstance(record, Served))
 
 
 def _trace_versions(traces: Sequence[KinetoTrace]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ortprobe.bundle import AnyRecord, SessionCreated
+from ortprobe.bundle import AnyRecord, SessionCreated, SessionReleased
 from ortprobe.ingest.hook_log import session_numbers
 from ortprobe.ingest.ort_profile import OrtProfile
 from ortprobe.timeline import Creation, Kind, Session, parse_site
@@ -30,9 +30,14 @@ def sessions_of_log(records: Sequence[AnyRecord], placed: Sequence[PlacedProfile
     """Sessions as the hooks saw them, in the order of their serial numbers."""
     numbers = session_numbers(records)
     created = {numbers[record.session]: record for record in records if isinstance(record, SessionCreated)}
+    released_ns = {record.session: record.at_ns for record in records if isinstance(record, SessionReleased)}
     by_session = {one.session: one for one in placed}
     return tuple(
-        _with_profile(_stated(index, created[index], numbers), by_session.get(index)) for index in sorted(created)
+        replace(
+            _with_profile(_stated(index, created[index], numbers), by_session.get(index)),
+            released_ns=released_ns.get(created[index].session),
+        )
+        for index in sorted(created)
     )
 
 

@@ -66,6 +66,11 @@ def _summary(analyses: Analyses) -> Document:
     runs = analyses.runs
     return {
         "runs": len(analyses.timeline.runs),
+        "runs_only_counted": analyses.timeline.capture.counted_runs,
+        "children": [
+            {"process": child.process, "bundle": child.bundle, "sessions": child.sessions, "runs": child.runs}
+            for child in analyses.timeline.capture.children
+        ],
         "sessions": analyses.sessions.created,
         "re_inits": analyses.sessions.re_inits,
         "latency_ns": {

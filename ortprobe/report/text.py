@@ -32,6 +32,7 @@ def render_text(judgement: Judgement, console: Console) -> None:
         ("Device", _devices(analyses)),
         ("Nodes", _nodes(analyses)),
         ("Waits", _waits(analyses)),
+        ("Child processes, each a bundle of its own", _children(analyses)),
         ("Not captured, not judged", _missing(judgement)),
     ]
     for title, body in sections:
@@ -148,6 +149,17 @@ def _waits(analyses: Analyses) -> RenderableType | None:
             format_ns(sum(known) if known else None),
             f"{len(known)} of {len(group)}",
         )
+    return table
+
+
+def _children(analyses: Analyses) -> RenderableType | None:
+    children = analyses.timeline.capture.children
+    if not children:
+        return None
+    table = _table("process", "sessions", "runs", "bundle", right_from=0)
+    table.columns[-1].justify = "left"
+    for child in children:
+        table.add_row(str(child.process), str(child.sessions), f"{child.runs:,}", Text(printable(child.bundle)))
     return table
 
 

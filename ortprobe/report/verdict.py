@@ -28,8 +28,8 @@ def _sentence(judgement: Judgement) -> str:
 def _ending(judgement: Judgement) -> str:
     """How the program ended, when that was not well: then all that was seen is what came before it."""
     capture = judgement.analyses.timeline.capture
-    if capture.hooked and capture.exit_code is None:
-        return "the program was killed; before that, "
+    if not capture.ended:
+        return "the program was killed, or left by os._exit; before that, "
     if not capture.exit_code:
         return ""
     why = f" ({capture.exception})" if capture.exception else ""
@@ -55,6 +55,11 @@ def _measured(judgement: Judgement) -> str:
     analyses = judgement.analyses
     runs = len(analyses.timeline.runs)
     parts = [f"{runs} run" if runs == 1 else f"{runs} runs"]
+    capture = analyses.timeline.capture
+    if capture.counted_runs:
+        parts.append(f"{capture.counted_runs:,} more that were only counted")
+    if of_children := sum(child.runs for child in capture.children):
+        parts.append(f"and {of_children:,} in child processes that are not looked at here")
     if analyses.runs.median_ns is not None:
         parts.append(f"median {format_ns(analyses.runs.median_ns)}")
     parts += [

@@ -11,7 +11,7 @@ Why it matters
 Evidence
     A session that replaced another: seen by the hooks, or inferred from two ORT profiles of the same nodes in one
     process, one after the other. Also a constructor called again for the same model, providers and options after the
-    last run of the session before: then the hooks saw two sessions, and that one repeats the other is inferred.
+    last run of a session that the program then let go of: that one repeats the other is inferred.
 
 Cost
     Creating the session, and what its first run took over a steady one, summed over all re-creations. Where a session

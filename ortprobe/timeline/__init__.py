@@ -2,6 +2,7 @@
 
 from ortprobe.timeline.model import (
     Capture,
+    Child,
     ClockBound,
     ClockMethod,
     Creation,
@@ -25,6 +26,7 @@ __all__ = [
     "NONE",
     "Bools",
     "Capture",
+    "Child",
     "ClockBound",
     "ClockMethod",
     "Creation",

@@ -85,6 +85,8 @@ class Session:
     """Index of the session it replaced: then this is a re-initialisation."""
     replaces_is_inferred: bool = False
     """No hook saw the replacement: the same nodes in the same process, one after the other."""
+    released_ns: int | None = None
+    """When the program let go of it; None while it lived, and where nobody saw it."""
     load_ns: int | None = None
     initialize_ns: int | None = None
     model: str = ""
@@ -162,6 +164,17 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A child process that was recorded in a bundle of its own."""
+
+    process: int
+    bundle: str
+    """Its folder, relative to the parent's bundle."""
+    sessions: int
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
     """What the sources say about the capture itself; empty where only bare files are there."""
 
@@ -173,8 +186,13 @@ class Capture:
     devices: tuple[str, ...] = ()
     process: int = NONE
     created_ns: int | None = None
+    ended: bool = True
+    """Whether the capture was completed: not when the program was killed, or left by `os._exit`."""
     exit_code: int | None = None
     exception: str = ""
+    counted_runs: int = 0
+    """Runs that were counted and not recorded one by one; they are not among `Timeline.runs`."""
+    children: tuple[Child, ...] = ()
     hook_cost_ns: int | None = None
     hooked: bool = False
     """Whether a hook log is there, so that calls nobody saw were really not made."""

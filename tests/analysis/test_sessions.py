@@ -105,7 +105,18 @@ def test_the_same_model_again_when_the_session_before_is_done(tmp_path):
     for number in range(3):
         scene.session(number, number * 10_000, 100, model_path="m.onnx", owner=number)
         runs(scene, number, number * 10_000 + 1000, 10)
+        scene.release(number, (number + 1) * 10_000 + 100)
     assert [life.repeats for life in lives_of(scene, tmp_path).lives] == [None, 0, 1]
+
+
+def test_session_that_the_program_keeps_is_not_repeated_by_a_later_one(tmp_path):
+    """Each thread of a pool has its own, and one of them begins when the others are through."""
+    scene = Scene()
+    for number in range(3):
+        scene.session(number, number * 10_000, 100, model_path="m.onnx", owner=number)
+        runs(scene, number, number * 10_000 + 1000, 10)
+    scene.release(0, 29_000).release(1, 29_000)
+    assert [life.repeats for life in lives_of(scene, tmp_path).lives] == [None, None, None]
 
 
 def test_two_sessions_that_work_side_by_side_repeat_nothing(tmp_path):

@@ -42,6 +42,7 @@ def test_a_session_for_each_request(tmp_path):
     for number in range(4):
         scene.session(number, number * 10_000, 500, model_path="m.onnx", owner=number, site="serve.py:7")
         runs(scene, number, number * 10_000 + 1000, 40)
+        scene.release(number, number * 10_000 + 2000)
     found = finding("S1", scene, tmp_path)
     assert (found.count, found.severity, found.confidence) == (3, Severity.WARNING, Confidence.LIKELY)
     assert found.cost_ns == 1_500_000

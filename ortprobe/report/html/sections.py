@@ -83,6 +83,11 @@ def header_facts(timeline: Timeline) -> tuple[Fact, ...]:
         Fact("Devices", ", ".join(capture.devices) or _devices_by_lane(timeline)),
         *(Fact(name, version) for name, version in capture.versions.items()),
     ]
+    if capture.children:
+        of_each = (f"{child.process} ({child.runs:,} runs, in {child.bundle})" for child in capture.children)
+        facts.append(Fact("Child processes, each a bundle of its own", ", ".join(of_each)))
+    if capture.counted_runs:
+        facts.append(Fact("Runs that were only counted", f"{capture.counted_runs:,}"))
     if capture.exception or capture.exit_code:
         facts.append(Fact("Ended with", capture.exception or f"exit code {capture.exit_code}"))
     return tuple(facts)
