@@ -36,7 +36,8 @@ class SessionState:
     """The CUDA stream the session was given (`user_compute_stream`)."""
     runs: int = 0
     in_flight: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Re-entered by a finalizer or a signal handler of the program that runs the session."""
 
 
 class SessionBook:

@@ -16,6 +16,7 @@ import msgspec
 from ortprobe import __version__
 from ortprobe.bundle import BundleWriter, Ending, Manifest, Settings, Target
 from ortprobe.capture.clock import clock_anchor
+from ortprobe.capture.descriptors import keep_descriptors, open_descriptors
 from ortprobe.capture.environment import describe_devices, describe_environment
 from ortprobe.capture.hook_log import HookLog, one_line
 from ortprobe.capture.ort_calls import hook_calls, hook_costs_ns
@@ -26,6 +27,7 @@ from ortprobe.capture.recorder import Recorder, current_recorder, set_current_re
 from ortprobe.capture.sessions import SessionBook
 from ortprobe.capture.streams import StreamBook
 from ortprobe.capture.torch_hooks import TorchHooks
+from ortprobe.capture.tracebacks import hide_tracer
 from ortprobe.capture.windows import Schedule
 from ortprobe.errors import CaptureFailed, UsageError
 
@@ -72,6 +74,7 @@ class Capture:
         """
         if current_recorder() is not None:
             raise UsageError("a capture is already under way in this process; finish it before starting another")
+        descriptors = open_descriptors()
         torch, onnxruntime = import_libraries()
         manifest = Manifest(
             ortprobe=__version__,
@@ -85,6 +88,8 @@ class Capture:
         self._recorder = recorder = self._make_recorder(self._writer, torch)
         set_current_recorder(recorder)
         try:
+            hide_tracer(self._patches)
+            keep_descriptors(self._patches, recorder.folder, descriptors)
             self._install(recorder, torch)
         except BaseException:
             self.finish(exit_code=1, exception="the hooks could not be installed")

@@ -130,8 +130,9 @@ def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[Ort
         path = inside(bundle.folder, files[created.session]) if created.session in files else None
         if path is None:
             if created.profile_start_ns:
+                kind = ProblemKind.KILLED if bundle.manifest.ending is None else ProblemKind.EMPTY_SOURCE
                 detail = f"session {created.session}: its ONNX Runtime profile was never written"
-                problems.append(Problem(kind=ProblemKind.EMPTY_SOURCE, detail=detail))
+                problems.append(Problem(kind=kind, detail=detail))
             continue
         try:
             profile = replace(read_ort_profile(path), path=files[created.session])
