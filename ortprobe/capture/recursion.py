@@ -10,8 +10,8 @@ from types import FrameType
 
 from ortprobe.capture.patches import Patches
 
-_EXEC = 2
-"""`exec` counts as a call in CPython 3.11, where C and Python share the limit; from 3.12 on this is one to spare."""
+_EXEC = 2 if sys.version_info < (3, 12) else 0
+"""What the built-in `exec` counts for besides the frames: until CPython 3.12, C and Python share the limit."""
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def _stated_problems(bundle: Bundle) -> list[Problem]:
         problems.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=bundle.unreadable_lines))
     manifest = bundle.manifest
     if manifest.ending is None:
-        detail = "the program was killed: the traces of what was running then were never written"
+        detail = "the program ended at once (killed, crashed, or by os._exit): the traces still open were never written"
         problems.append(Problem(kind=ProblemKind.KILLED, detail=detail))
     elif abs(step_ns := _clock_step_ns(manifest)) > _CLOCK_STEP_NS:
         detail = f"the wall clock was stepped by {step_ns / 1e3:,.0f} µs during the capture"
