@@ -66,7 +66,8 @@ def load_script(path: Path, args: Sequence[str]) -> Program:
         importer = pkgutil.get_importer(str(path))
         if importer is None or importer.find_spec("__main__") is None:
             raise UsageError(f"{path}: has no __main__.py; give a script, a model (.onnx), or a module with -m")
-        return Program("script", name, argv, lambda: _run_container(path))
+        main = _main_module({})
+        return Program("script", name, argv, lambda: _execute_module("__main__", main, os.path.abspath(path)))
     code = _compiled(path)
     file = os.path.abspath(path)
     main = _main_module({"__file__": file, "__cached__": None, "__loader__": SourceFileLoader("__main__", file)})
@@ -92,17 +93,9 @@ def load_module(name: str, args: Sequence[str], *, kind: str = "module", title: 
     code = loader.get_code(spec.name) if spec and loader and hasattr(loader, "get_code") else None
     if spec is None or code is None or spec.origin is None:
         raise UsageError(f"-m {name}: no such module, or a package without a __main__")
-    main = _main_module(
-        {
-            "__file__": spec.origin,
-            "__cached__": spec.cached,
-            "__spec__": spec,
-            "__loader__": loader,
-            "__package__": spec.parent,
-        }
-    )
     argv = (spec.origin, *args)
-    return Program(kind, title or name.rpartition(".")[2], argv, lambda: _execute(code, main, os.getcwd()))
+    main = _main_module({})
+    return Program(kind, title or name.rpartition(".")[2], argv, lambda: _execute_module(name, main, os.getcwd()))
 
 
 class ProgramFailed(Exception):
@@ -179,9 +172,15 @@ def _execute(code: CodeType, main: ModuleType, first_path: str) -> None:
         exec(code, vars(main))
 
 
-def _run_container(path: Path) -> None:
-    sys.path.pop(0)
-    runpy.run_path(str(path), run_name="__main__")
+def _execute_module(name: str, main: ModuleType, first_path: str) -> None:
+    """By the function that the interpreter itself calls for `-m`, folders and zip files (CPython, Modules/main.c).
+
+    It fills in the module's attributes, and its two frames belong to the tracebacks of such programs.
+    """
+    sys.modules["__main__"] = main
+    sys.path[0] = first_path
+    with same_recursion_limit():
+        runpy._run_module_as_main(name, alter_argv=False)  # type: ignore[attr-defined]
 
 
 @contextmanager

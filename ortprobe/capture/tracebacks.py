@@ -52,7 +52,7 @@ def hide_hooks(error: BaseException) -> None:
 
 def hide_launcher(entries: TracebackType | None) -> TracebackType | None:
     """The traceback from the program's first frame on, when it begins further out."""
-    while entries is not None and _launches(entries.tb_frame.f_code.co_filename):
+    while entries is not None and is_ours(entries.tb_frame.f_code.co_filename):
         entries = entries.tb_next
     return entries
 
@@ -126,7 +126,3 @@ def _cleaned_in_one(original: Callable[..., object]) -> Callable[..., object]:
 
 def _is_hooks(entry: TracebackType) -> bool:
     return is_hook(entry.tb_frame.f_code.co_filename)
-
-
-def _launches(filename: str) -> bool:
-    return is_ours(filename) or filename.startswith("<frozen runpy")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ortprobe.capture.program import Outcome, Program
 
 _UNTRACED_RUNS = 50
+_STDERR_DESCRIPTOR = 2
 _MODEL_SUFFIX = ".onnx"
 _LONGEST_NAME_BYTES = 200
 """File systems allow 255, and `.ortprobe` and the like come on top."""
@@ -326,9 +327,21 @@ def conclude(outputs: Outputs, on_disk: Outputs, request: Request, outcome: Outc
 
 
 def _say(line: str) -> None:
-    """To stderr as it was at the start, whatever the program has put there; to nobody when it has been closed."""
+    """To stderr as it was at the start; to nobody when the program has closed it or put a file of its own there."""
     with suppress(OSError, ValueError, RuntimeError):
-        click.echo(f"ortprobe: {line}", file=sys.__stderr__)
+        if _file_behind_stderr() == _STDERR:
+            click.echo(f"ortprobe: {line}", file=sys.__stderr__)
+
+
+def _file_behind_stderr() -> tuple[int, int] | None:
+    try:
+        status = os.fstat(_STDERR_DESCRIPTOR)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+_STDERR = _file_behind_stderr()
 
 
 def _folder_bytes(folder: Path) -> int:

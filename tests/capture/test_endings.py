@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from commands import ROOT, ortprobe
+from commands import ROOT, ortprobe, run_python
 from onnx import TensorProto, helper, save_model
 
 from ortprobe.bundle import Call, Lost, Window, read_bundle
@@ -113,6 +113,9 @@ COMPLETE = {
     "recursion": ("print(sys.getrecursionlimit())\ndef down(): return down()\ndown()", 1, 1),
     "own recursion limit": ("sys.setrecursionlimit(300)\ndef down(n): print(n); down(n + 1)\ndown(0)", 1, 1),
     "no memory": ("bytearray(1 << 60)", 1, 1),
+    "streams closed": ("sys.stdout.close(); sys.stderr.close()", 0, 0),
+    "stderr of its own": ("import atexit\nown = os.memfd_create('log')\nos.dup2(own, 2)\n"
+                          "atexit.register(lambda: os.fstat(own).st_size and os._exit(9))", 0, 0),
     "other directory": ("os.chdir('/')\n1 / 0", 1, 1),
     "SIGINT": (NOISY.format(send("SIGINT")), -2, 130),
     "SIGINT with its default": ("signal.signal(signal.SIGINT, signal.SIG_DFL)\n" + NOISY.format(send("SIGINT")),
@@ -136,7 +139,7 @@ COMPLETE = {
                            "print(ThreadPoolExecutor(1).submit(len, 'four').result())", 0, 0),
     "exception in a thread": ("def fail(): raise ValueError('in a thread')\n"
                               "t = threading.Thread(target=fail)\nt.start(); t.join()", 0, 0),
-    "modules of ours deleted": ("for name in [*sys.modules]:\n    if name.startswith('ortprobe'): del sys.modules[name]\n"
+    "modules of ours deleted": ("for name in [*sys.modules]:\n    if 'ortprobe' in name: del sys.modules[name]\n"
                                 "onnxruntime.InferenceSession(MODEL).get_inputs()", 0, 0),
 }  # fmt: skip
 
@@ -274,6 +277,19 @@ def test_stacks_and_tracebacks_read_as_without_the_tracer(both: Both, what: str)
     pair = both(RUN + SHOWN[what])
     assert pair.bare.stdout + pair.bare.stderr
     pair.check()
+
+
+@pytest.mark.parametrize("how", ["module", "folder"])
+def test_modules_fail_with_the_frames_that_python_gives_them(tmp_path: Path, quick: None, how: str) -> None:
+    text = "import sys, traceback\nprint(sys.path[0], sys.argv, __spec__.name)\ntraceback.print_stack()\n1 / 0\n"
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / "package" / "__main__.py").write_text(text)
+    words = ["-m", "package"] if how == "module" else ["package"]
+    traced = ortprobe("trace", "--no-report", *words, "word", cwd=tmp_path)
+    bare = run_python(*words, "word", cwd=tmp_path)
+    assert (traced.returncode, traced.stdout) == (bare.returncode, bare.stdout) == (1, bare.stdout)
+    assert shown(traced.stderr) == shown(bare.stderr)
 
 
 def test_runner_that_the_program_calls_itself_stays_in_its_tracebacks(both: Both) -> None:
