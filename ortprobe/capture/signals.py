@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
+from time import sleep
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -132,12 +133,15 @@ class FatalSignals:
             self._waiting.discard(number)
             return False
         self._waiting.add(number)
-        again = threading.Timer(_RETRY_S, self._send_again, (number,))
-        again.daemon = True
-        again.start()
+        try:
+            # Named, since a thread without a name takes the number of the program's next one.
+            threading.Thread(target=self._send_again, args=(number,), name="ortprobe", daemon=True).start()
+        except RuntimeError:  # no more threads can be had
+            return False
         return True
 
     def _send_again(self, number: int) -> None:
+        sleep(_RETRY_S)
         if number in self._waiting:
             self._retried.add(number)
             os.kill(self._process, number)
