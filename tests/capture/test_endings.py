@@ -8,34 +8,20 @@ two.
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from commands import ROOT, ortprobe, run_python
+from commands import ortprobe
 from onnx import TensorProto, helper, save_model
 
-from ortprobe.bundle import Call, Lost, Window, read_bundle
-from tests.capture.conftest import TracedProgram
+from ortprobe.bundle import Call, read_bundle
+from tests.capture.conftest import RUN, Both, run_count, send, send_later, shown
 
-Trace = Callable[..., TracedProgram]
-
-RUN = """
-import os, signal, sys, threading, time, traceback
-import numpy as np
-import onnxruntime
-session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
-feeds = {"x": np.array([[1, -2, 3], [4, 5, -6]], np.float32)}
-for _ in range(5):
-    outputs = session.run(None, feeds)
-"""
 NOISY = """
 import atexit
 atexit.register(print, "exit function", flush=True)
@@ -47,59 +33,6 @@ try:
 finally:
     print("finally", flush=True)
 """
-
-
-class Pair(NamedTuple):
-    """The same program by itself and traced."""
-
-    bare: subprocess.CompletedProcess[str]
-    traced: TracedProgram
-
-    def check(self) -> None:
-        seen = self.traced.code, self.traced.stdout, shown(self.traced.stderr)
-        assert seen == (self.bare.returncode, self.bare.stdout, shown(self.bare.stderr))
-
-
-Both = Callable[..., Pair]
-
-
-def shown(stderr: str) -> str:
-    """Without ortprobe's lines and torch's, and without the addresses of objects."""
-    lines = (line for line in stderr.splitlines() if not line.startswith(("ortprobe: ", "USDT:")))
-    return re.sub(r"0x[0-9a-f]{6,}", "0x", "\n".join(lines))
-
-
-@pytest.fixture
-def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No torch in programs, and Python's own buffering."""
-    (tmp_path / "without").mkdir()
-    (tmp_path / "without" / "torch.py").write_text("raise ImportError('kept away')")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "without"), str(ROOT)]))
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-
-
-@pytest.fixture
-def both(trace_script: Trace, tmp_path: Path, quick: None) -> Both:
-    """Run a program under the tracer and by itself."""
-
-    def run(text: str) -> Pair:
-        traced = trace_script(text)
-        command = [sys.executable, str(tmp_path / "program.py"), "word"]
-        return Pair(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False), traced)
-
-    return run
-
-
-def run_count(program: TracedProgram) -> int:
-    return sum(isinstance(record, Call) and record.what == "run" for record in program.bundle.records)
-
-
-def send(name: str) -> str:
-    return f"os.kill(os.getpid(), signal.{name})"
-
-
-def send_later(name: str) -> str:
-    return f"threading.Timer(0.3, os.kill, (os.getpid(), signal.{name})).start()\n"
 
 
 COMPLETE = {
@@ -209,168 +142,6 @@ def test_interrupted_wait_for_threads_ends_the_program_without_error(both: Both)
     assert "KeyboardInterrupt" in pair.traced.stderr
 
 
-SHOWN = {
-    "caught, printed and logged": """
-import logging
-def call(): session.run(None, {})
-try: call()
-except Exception: print(traceback.format_exc()); logging.exception("failed")
-""",
-    "cause, context and group": """
-try:
-    try: session.run(["nothing"], feeds)
-    except Exception as error: raise ValueError("wrapped") from error
-except ValueError as error:
-    first = error
-try:
-    try: onnxruntime.InferenceSession(MODEL, providers=["Nothing"]).run(["nothing"], feeds)
-    except Exception: session.io_binding().bind_cpu_input("x", None)
-except Exception as error:
-    raise ExceptionGroup("both", [first, error])
-""",
-    "threads, with a hook of the program": """
-def fail(): session.run(None, {})
-for hook in (threading.excepthook, lambda args: threading.__excepthook__(args)):
-    threading.excepthook = hook
-    thread = threading.Thread(target=fail); thread.start(); thread.join()
-""",
-    "a hook of the program": """
-standard = sys.__excepthook__
-print(sys.excepthook is standard)
-def hook(kind, error, entries):
-    print("mine", kind, len(traceback.extract_tb(entries)))
-    standard(kind, error, entries)
-sys.excepthook = hook
-session.run(None, {})
-""",
-    "unraisable": """
-class Closing:
-    def __del__(self): session.run(None, {})
-closing = Closing()
-del closing
-""",
-    "stacks": """
-def here():
-    traceback.print_stack()
-    print(traceback.format_stack(), traceback.extract_stack(limit=2))
-    print(traceback.StackSummary.extract(traceback.walk_stack(None)))
-here()
-class Feeds(dict):
-    def keys(self): here(); return super().keys()
-session.run(None, Feeds(feeds))
-""",
-    "warnings and log records with a stack level": """
-import logging, warnings
-logging.basicConfig(format="%(filename)s:%(lineno)d %(message)s")
-class Feeds(dict):
-    def keys(self):
-        warnings.warn("from within a run", stacklevel=3)
-        logging.warning("from within a run", stacklevel=3)
-        return super().keys()
-session.run(None, Feeds(feeds))
-""",
-}
-
-
-@pytest.mark.parametrize("what", SHOWN)
-def test_stacks_and_tracebacks_read_as_without_the_tracer(both: Both, what: str) -> None:
-    pair = both(RUN + SHOWN[what])
-    assert pair.bare.stdout + pair.bare.stderr
-    pair.check()
-
-
-@pytest.mark.parametrize("how", ["module", "folder"])
-def test_modules_fail_with_the_frames_that_python_gives_them(tmp_path: Path, quick: None, how: str) -> None:
-    text = "import sys, traceback\nprint(sys.path[0], sys.argv, __spec__.name)\ntraceback.print_stack()\n1 / 0\n"
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package" / "__init__.py").touch()
-    (tmp_path / "package" / "__main__.py").write_text(text)
-    words = ["-m", "package"] if how == "module" else ["package"]
-    traced = ortprobe("trace", "--no-report", *words, "word", cwd=tmp_path)
-    bare = run_python(*words, "word", cwd=tmp_path)
-    assert (traced.returncode, traced.stdout) == (bare.returncode, bare.stdout) == (1, bare.stdout)
-    assert shown(traced.stderr) == shown(bare.stderr)
-
-
-def test_runner_that_the_program_calls_itself_stays_in_its_tracebacks(both: Both) -> None:
-    pair = both(RUN + "import ortprobe\nortprobe.Runner(session)({})")
-    pair.check()
-    assert "runner.py" in pair.traced.stderr
-
-
-def test_program_sees_the_dispositions_it_would_have_and_children_die_of_sigterm(both: Both) -> None:
-    text = """
-import subprocess
-numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-print([signal.getsignal(number) for number in numbers], signal.getsignal(2) is signal.default_int_handler)
-child = os.fork()
-if child == 0:
-    time.sleep(20)
-time.sleep(0.2)
-os.kill(child, signal.SIGTERM)
-print(os.waitstatus_to_exitcode(os.wait()[1]))
-child = subprocess.Popen(["sleep", "20"])
-child.terminate()
-print(child.wait())
-"""
-    pair = both("import warnings; warnings.simplefilter('ignore')\n" + RUN + text)
-    pair.check()
-    assert pair.traced.stdout.splitlines()[1:] == ["-15", "-15"]
-    assert pair.traced.bundle.manifest.ending is not None
-
-
-def test_ignored_hangup_stays_ignored(trace_script: Trace, quick: None) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        program = trace_script(RUN + send("SIGHUP") + "\nprint(signal.getsignal(signal.SIGHUP))")
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    assert (program.code, program.stdout) == (0, "1\n")
-
-
-def test_handler_that_runs_the_session_in_the_middle_of_a_run_does_not_block(both: Both) -> None:
-    text = """
-count = 0
-def tick(*_):
-    global count
-    count += 1
-    session.run(None, feeds)
-signal.signal(signal.SIGALRM, tick)
-signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
-while count < 1500:
-    session.run(None, feeds)
-signal.setitimer(signal.ITIMER_REAL, 0)
-print("done")
-"""
-    pair = both(RUN + text)
-    pair.check()
-    assert pair.traced.stdout == "done\n"
-
-
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_signal_in_the_middle_of_a_trace_being_written_waits_for_it(trace_script: Trace, name: str) -> None:
-    text = f"""
-import torch
-write = torch.profiler.profile.export_chrome_trace
-def interrupted(self, path):
-    {send(name)}
-    sum(range(1000))
-    write(self, path)
-    print("written", flush=True)
-torch.profiler.profile.export_chrome_trace = interrupted
-for _ in range(10):
-    session.run(None, feeds)
-time.sleep(20)
-"""
-    program = trace_script(RUN + text, "--active", "4", "--torch-runs", "4")
-    assert program.code == -getattr(signal, name), program.stderr
-    assert program.stdout == "written\n"
-    records = program.bundle.records
-    assert [record.file for record in records if isinstance(record, Window)] == ["torch-0.json.gz"]
-    assert not [record for record in records if isinstance(record, Lost)]
-    assert "export_chrome_trace" not in program.stderr
-
-
 def test_killed_program_is_reported_and_a_second_signal_ends_the_report(
     tmp_path: Path, model: Path, quick: None
 ) -> None:
@@ -420,44 +191,6 @@ def test_reader_that_leaves_ends_the_program_as_it_would(tmp_path: Path, model: 
             endings.append((shown(process.stderr.read()), process.wait()))
     assert "BrokenPipeError" in endings[0][0]
     assert endings[1] == endings[0]
-
-
-CLOSING = {
-    "at once": "os.closerange(3, 256)",
-    "one by one": "for fd in range(3, 256):\n    try: os.close(fd)\n    except OSError: pass",
-}
-
-
-@pytest.mark.parametrize("how", CLOSING)
-def test_files_that_take_the_numbers_of_closed_descriptors_stay_the_programs_own(both: Both, how: str) -> None:
-    """Closed at the start, as daemons do: onnxruntime alone hangs at its end when its own files are closed under it."""
-    text = """
-own = [os.memfd_create(str(number)) for number in range(20)]
-for _ in range(50):
-    session.run(None, feeds)
-del session
-print({os.fstat(number).st_size for number in own})
-"""
-    pair = both(f"import os\n{CLOSING[how]}\n{RUN}{text}")
-    pair.check()
-    assert pair.traced.stdout == "{0}\n"
-    assert run_count(pair.traced) == 55
-
-
-def test_profile_being_recorded_is_not_written_into_a_file_of_the_program(trace_script: Trace, quick: None) -> None:
-    text = """
-os.closerange(3, 256)
-own = [os.memfd_create(str(number)) for number in range(20)]
-for _ in range(50):
-    session.run(None, feeds)
-del session
-print({os.fstat(number).st_size for number in own}, flush=True)
-os._exit(0)
-"""
-    program = trace_script(RUN + text)
-    assert (program.code, program.stdout) == (0, "{0}\n")
-    assert run_count(program) == 55
-    assert (program.folder / "ort-0.json").stat().st_size > 0
 
 
 def test_model_that_fails_after_a_while_is_one_line_and_keeps_the_bundle(tmp_path: Path, quick: None) -> None:
