@@ -28,3 +28,7 @@ class OutputExists(OrtprobeError):
 
 class CaptureFailed(OrtprobeError):
     """The target could not be started, so there is nothing to report."""
+
+
+class ProgramInterrupted(Exception):
+    """The traced program did not catch Ctrl-C: the command ends of SIGINT, as Python does (CPython, `exit_sigint`)."""

@@ -1,4 +1,4 @@
-"""Which line of the traced program made a call."""
+"""Which line of the traced program made a call, and which frames are the tracer's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from types import CodeType
 
 _ORTPROBE = str(Path(__file__).parent.parent) + "/"
 _EXAMPLES = _ORTPROBE + "examples/"
-_OUTERMOST = str(Path(__file__).parent / "program.py")
+_HOOKS = _ORTPROBE + "capture/hooks, skipped as importlib._bootstrap is/"
+OUTERMOST = str(Path(__file__).parent / "program.py")
 """What runs the traced program; frames further out are ortprobe's command line and what it is made of."""
 _LIBRARIES = ("/onnxruntime/", "/torch/", "/nvtx/")
 _MOST_SITES = 10_000
@@ -30,7 +31,7 @@ def call_site(depth: int = 1) -> str:
         if known is not None:
             return known[1]
         filename = code.co_filename
-        if filename == _OUTERMOST:
+        if filename == OUTERMOST:
             return ""
         if is_program_file(filename):
             site = f"{filename}:{frame.f_lineno}"
@@ -53,3 +54,13 @@ def is_program_file(filename: str) -> bool:
 def is_ours(filename: str) -> bool:
     """Whether code of this file name is ortprobe itself. The examples are programs like any other."""
     return filename.startswith(_ORTPROBE) and not filename.startswith(_EXAMPLES)
+
+
+def is_hook(filename: str) -> bool:
+    """Whether code of this file name stands between the program and what the program called: see `as_hook`."""
+    return filename.startswith(_HOOKS)
+
+
+def hook_file(filename: str) -> str:
+    """The name that code of an ortprobe file gets when it becomes a hook."""
+    return filename if is_hook(filename) else _HOOKS + filename.removeprefix(_ORTPROBE)

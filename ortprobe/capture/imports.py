@@ -13,6 +13,8 @@ from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from ortprobe.capture.patches import as_hook
+
 Action = Callable[[ModuleType], None]
 _executed: set[str] = set()
 """Modules that are complete although Python still counts them as being imported: their actions are under way."""
@@ -65,6 +67,7 @@ class ImportWatcher:
         if loader is None or execute is None:
             return
 
+        @as_hook
         def exec_module(module: ModuleType) -> None:
             with suppress(AttributeError):
                 del loader.exec_module  # the loader is its own again, and the module keeps it

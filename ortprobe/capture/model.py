@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ortprobe.capture.element_types import element_type
 from ortprobe.capture.hook_log import one_line
-from ortprobe.capture.program import Program
+from ortprobe.capture.program import Program, ProgramFailed
 from ortprobe.capture.runner import Runner, cuda_problem
 from ortprobe.errors import CaptureFailed, UnreadableInput, UsageError
 
@@ -162,5 +162,8 @@ def _run(path: Path, feeds: Feeds, iterations: int, provider: str | None) -> Non
         runner(feeds)
     except Exception as error:
         raise CaptureFailed(f"{path}: onnxruntime can't run it ({one_line(error)})") from error
-    for _ in range(iterations - 1):
-        runner(feeds)
+    for run in range(2, iterations + 1):
+        try:
+            runner(feeds)
+        except Exception as error:
+            raise ProgramFailed(f"{path}: run {run} of {iterations} failed ({one_line(error)})") from error

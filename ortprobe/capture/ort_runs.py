@@ -17,7 +17,7 @@ from ortprobe.capture.buffer_ranges import array_fields, value_fields
 from ortprobe.capture.callsite import call_site
 from ortprobe.capture.hook_log import one_line
 from ortprobe.capture.nvtx_ranges import no_push, range_functions
-from ortprobe.capture.patches import Patches
+from ortprobe.capture.patches import Patches, as_hook
 from ortprobe.capture.recorder import Recorder
 from ortprobe.capture.sessions import SessionState
 
@@ -121,6 +121,7 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
             local.running = False
             plain_runs.log(state, args, start_ns, end_ns, error)
 
+    @as_hook
     def attended_run(
         session: InferenceSession, state: SessionState | None, args: tuple[Any, ...], kwargs: Fields
     ) -> object:
@@ -328,6 +329,7 @@ def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Call
         run, site = _before_run(recorder, recorder.sessions.state(self)), call_site()
         run.start_ns = time_ns()
 
+        @as_hook
         @wraps(callback)
         def called_back(*results: Any) -> object:
             run.end_ns = time_ns()

@@ -12,29 +12,34 @@ import runpy
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, ModuleType
 from typing import NoReturn
 
-from ortprobe.capture.callsite import is_ours
 from ortprobe.capture.hook_log import one_line
+from ortprobe.capture.recursion import same_recursion_limit
+from ortprobe.capture.signals import die_of
+from ortprobe.capture.tracebacks import hide_hooks, hide_launcher
 from ortprobe.errors import CaptureFailed, UsageError
-
-_SIGTERM_EXIT = 128 + signal.SIGTERM
-_SIGINT_EXIT = 128 + signal.SIGINT
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a program ended: its exit code, and the exception that ended it on one line ("" without one)."""
+    """How a program ended: its exit code, and the exception or signal that ended it on one line ("" without one)."""
 
     exit_code: int
     exception: str = ""
+    signal: int = 0
+    """The signal that Python ends of once its exit functions have run: SIGINT after a KeyboardInterrupt; 0 for none."""
+
+    @classmethod
+    def killed(cls, number: int, why: str = "", *, dies_later: bool = False) -> Outcome:
+        """Ended by a signal, with the exit code that a shell shows for it."""
+        return cls(128 + number, why or signal.Signals(number).name, number if dies_later else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,8 @@ def load_script(path: Path, args: Sequence[str]) -> Program:
         importer = pkgutil.get_importer(str(path))
         if importer is None or importer.find_spec("__main__") is None:
             raise UsageError(f"{path}: has no __main__.py; give a script, a model (.onnx), or a module with -m")
-        return Program("script", name, argv, lambda: _run_container(path))
+        main = _main_module({})
+        return Program("script", name, argv, lambda: _execute_module("__main__", main, os.path.abspath(path)))
     code = _compiled(path)
     file = os.path.abspath(path)
     main = _main_module({"__file__": file, "__cached__": None, "__loader__": SourceFileLoader("__main__", file)})
@@ -87,17 +93,13 @@ def load_module(name: str, args: Sequence[str], *, kind: str = "module", title: 
     code = loader.get_code(spec.name) if spec and loader and hasattr(loader, "get_code") else None
     if spec is None or code is None or spec.origin is None:
         raise UsageError(f"-m {name}: no such module, or a package without a __main__")
-    main = _main_module(
-        {
-            "__file__": spec.origin,
-            "__cached__": spec.cached,
-            "__spec__": spec,
-            "__loader__": loader,
-            "__package__": spec.parent,
-        }
-    )
     argv = (spec.origin, *args)
-    return Program(kind, title or name.rpartition(".")[2], argv, lambda: _execute(code, main, os.getcwd()))
+    main = _main_module({})
+    return Program(kind, title or name.rpartition(".")[2], argv, lambda: _execute_module(name, main, os.getcwd()))
+
+
+class ProgramFailed(Exception):
+    """A program of ortprobe's own can't go on: one line for the user, in place of a traceback."""
 
 
 def run_program(program: Program) -> Outcome:
@@ -107,38 +109,43 @@ def run_program(program: Program) -> Outcome:
     that comes out of it ends here: the capture is its parent's.
     """
     process = os.getpid()
-    outcome = _run(program)
+    with _arguments(program.argv):
+        outcome = _run(program)
+        _end_threads()
     if os.getpid() != process:
-        _end_child(outcome.exit_code)
+        _end_child(outcome)
     return outcome
 
 
 def _run(program: Program) -> Outcome:
-    with _arguments(program.argv), _terminable():
-        try:
-            program.execute()
-            _join_threads()
-        except SystemExit as leaving:
-            return _after_exit(leaving)
-        except KeyboardInterrupt as interrupt:
-            _print_exception(interrupt)
-            return Outcome(_SIGINT_EXIT, one_line(interrupt))
-        except CaptureFailed:
-            raise
-        except BaseException as error:
-            _print_exception(error)
-            _join_threads()
-            return Outcome(1, one_line(error))
+    try:
+        program.execute()
+    except SystemExit as leaving:
+        return _after_exit(leaving)
+    except CaptureFailed:
+        raise
+    except ProgramFailed as failure:
+        print(f"ortprobe: {failure}", file=sys.stderr)
+        return Outcome(CaptureFailed.exit_code, str(failure))
+    except BaseException as error:
+        instead = _print_exception(error)
+        if instead is not None:
+            return _after_exit(instead)
+        if isinstance(error, KeyboardInterrupt):
+            return Outcome.killed(signal.SIGINT, one_line(error), dies_later=True)
+        return Outcome(1, one_line(error))
     return Outcome(0)
 
 
-def _end_child(exit_code: int) -> NoReturn:
+def _end_child(outcome: Outcome) -> NoReturn:
     """As Python ends, but for the C++ destructors: onnxruntime's wait for threads that a forked child has not got."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(exit_code)
+    if outcome.signal:
+        die_of(outcome.signal)
+    os._exit(outcome.exit_code)
 
 
 def _compiled(path: Path) -> CodeType:
@@ -161,12 +168,19 @@ def _execute(code: CodeType, main: ModuleType, first_path: str) -> None:
     """The module stays `__main__` afterwards, as its threads, pickles and exit functions expect."""
     sys.modules["__main__"] = main
     sys.path[0] = first_path
-    exec(code, vars(main))
+    with same_recursion_limit():
+        exec(code, vars(main))
 
 
-def _run_container(path: Path) -> None:
-    sys.path.pop(0)
-    runpy.run_path(str(path), run_name="__main__")
+def _execute_module(name: str, main: ModuleType, first_path: str) -> None:
+    """By the function that the interpreter itself calls for `-m`, folders and zip files (CPython, Modules/main.c).
+
+    It fills in the module's attributes, and its two frames belong to the tracebacks of such programs.
+    """
+    sys.modules["__main__"] = main
+    sys.path[0] = first_path
+    with same_recursion_limit():
+        runpy._run_module_as_main(name, alter_argv=False)  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -179,29 +193,30 @@ def _arguments(argv: Sequence[str]) -> Iterator[None]:
         sys.argv, sys.path[:] = kept_argv, kept_path
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the program as an exit would, which completes the capture; a handler of its own replaces ours."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _exit_on_signal)
+def _end_threads() -> None:
+    """Python waits for a program's threads before it ends (`threading._shutdown`); so does the capture.
+
+    Executors that were not shut down register with `threading` to be told that the end has come: their threads wait
+    for work until then. What Ctrl-C ends is the wait.
+    """
     try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is _exit_on_signal:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        registered = getattr(threading, "_threading_atexits", [])
+        while registered:
+            registered.pop()()
+        while waited_for := _other_threads():
+            for thread in waited_for:
+                thread.join()
+    except BaseException as error:
+        hide_hooks(error)
+        error.__traceback__ = hide_launcher(error.__traceback__)
+        with suppress(Exception):
+            print(f"Exception ignored in: {threading!r}", file=sys.stderr)
+            sys.__excepthook__(type(error), error, error.__traceback__)
 
 
-def _exit_on_signal(_number: int, _frame: object) -> None:
-    raise SystemExit(_SIGTERM_EXIT)
-
-
-def _join_threads() -> None:
-    """Python waits for a program's threads before it ends; so does the capture."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+def _other_threads() -> list[threading.Thread]:
+    others = (thread for thread in threading.enumerate() if thread is not threading.current_thread())
+    return [thread for thread in others if not thread.daemon]
 
 
 def _after_exit(leaving: SystemExit) -> Outcome:
@@ -210,27 +225,29 @@ def _after_exit(leaving: SystemExit) -> Outcome:
         return Outcome(0)
     if isinstance(leaving.code, int):
         return Outcome(leaving.code & 0xFF, "" if leaving.code == 0 else one_line(leaving))
-    print(leaving.code, file=sys.stderr)
+    with suppress(Exception):
+        print(leaving.code, file=sys.stderr)
     return Outcome(1, one_line(leaving))
 
 
-def _print_exception(error: BaseException) -> None:
-    shown = error.with_traceback(_without_tracer(error.__traceback__))
-    hook = sys.excepthook
+def _print_exception(error: BaseException) -> SystemExit | None:
+    """Give it to `sys.excepthook` as Python does; returns the SystemExit with which the hook ended the program instead.
+
+    A hook that fails is reported in Python's words, with the exception it was given (CPython, `PyErr_PrintEx`).
+    """
+    hide_hooks(error)
+    error.__traceback__ = hide_launcher(error.__traceback__)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
     try:
-        hook(type(shown), shown, shown.__traceback__)
-    except BaseException:
-        traceback.print_exception(shown)
-
-
-def _without_tracer(entries: TracebackType | None) -> TracebackType | None:
-    """The traceback less ortprobe's own frames, outermost and in between."""
-    if entries is None:
-        return None
-    rest = _without_tracer(entries.tb_next)
-    return rest if _is_ours(entries) else TracebackType(rest, entries.tb_frame, entries.tb_lasti, entries.tb_lineno)
-
-
-def _is_ours(entry: TracebackType) -> bool:
-    filename = entry.tb_frame.f_code.co_filename
-    return is_ours(filename) or filename.startswith("<frozen runpy")
+        sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit as leaving:
+        return leaving
+    except BaseException as failure:
+        failure.__traceback__ = hide_launcher(failure.__traceback__)
+        failure.__context__ = None
+        with suppress(Exception):
+            print("Error in sys.excepthook:", file=sys.stderr)
+            sys.__excepthook__(type(failure), failure, failure.__traceback__)
+            print("\nOriginal exception was:", file=sys.stderr)
+            sys.__excepthook__(type(error), error, error.__traceback__)
+    return None

@@ -47,7 +47,8 @@ class SessionState:
     windows_left: int = 1
     is_settled: bool = False
     """Nothing will be attached to its runs any more, so they need not be counted."""
-    lock: threading.RLock = field(default_factory=threading.RLock)  # a signal handler may end the capture inside it
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Re-entered by a finalizer or a signal handler of the program that runs the session."""
 
 
 class SessionBook:

@@ -18,6 +18,7 @@ from ortprobe import __version__
 from ortprobe.bundle import BundleWriter, Ending, Manifest, SessionCreated, Settings, Target
 from ortprobe.capture.children import ChildOrder, ChildProcesses, call_at_exit, detach_profiles, uncaught
 from ortprobe.capture.clock import clock_anchor
+from ortprobe.capture.descriptors import keep_descriptors
 from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
 from ortprobe.capture.hook_log import HookLog, one_line
 from ortprobe.capture.imports import ImportWatcher
@@ -32,6 +33,7 @@ from ortprobe.capture.served import ServedRuns
 from ortprobe.capture.sessions import SessionBook
 from ortprobe.capture.streams import StreamBook
 from ortprobe.capture.torch_hooks import TorchHooks
+from ortprobe.capture.tracebacks import hide_tracer
 from ortprobe.capture.windows import Schedule
 from ortprobe.errors import UsageError
 
@@ -88,6 +90,8 @@ class Capture:
         self._recorder = recorder = self._make_recorder(writer)
         set_current_recorder(recorder)
         try:
+            hide_tracer(self._patches)
+            keep_descriptors(self._patches, recorder.folder)
             self._install(recorder)
         except BaseException:
             self.finish(exit_code=1, exception="the hooks could not be installed")

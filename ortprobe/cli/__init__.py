@@ -9,7 +9,7 @@ from importlib import import_module
 import click
 
 from ortprobe import __version__
-from ortprobe.errors import OrtprobeError
+from ortprobe.errors import OrtprobeError, ProgramInterrupted
 
 _COMMANDS = {
     "trace": "Run a model or a program, record it and write the report.",
@@ -56,6 +56,10 @@ def main() -> None:
     except click.ClickException as error:
         click.echo(f"ortprobe: {error.format_message()}", err=True)
         code = error.exit_code
+    except ProgramInterrupted:
+        # Python then runs exit functions and kills itself with SIGINT. The program's own traceback has been printed.
+        sys.excepthook = lambda *_: None
+        raise KeyboardInterrupt from None
     except (click.Abort, KeyboardInterrupt):
         code = 130
     except BrokenPipeError:

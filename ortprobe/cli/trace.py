@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ import click
 
 from ortprobe.bundle import Settings
 from ortprobe.cli.options import parse_dims, parse_shapes, parse_size
-from ortprobe.errors import CaptureFailed, OrtprobeError, OutputExists, UsageError
+from ortprobe.errors import CaptureFailed, OrtprobeError, OutputExists, ProgramInterrupted, UsageError
 from ortprobe.units import format_bytes
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _DEFAULTS = Settings()
 _UNTRACED_RUNS = 50
+_STDERR_DESCRIPTOR = 2
 _MODEL_SUFFIX = ".onnx"
 _LONGEST_NAME_BYTES = 200
 """File systems allow 255, and `.ortprobe` and the like come on top."""
@@ -213,16 +216,16 @@ def trace_target(request: Request) -> int:
     made = outputs.make_folder()
     on_disk = outputs.absolute()
     try:
-        outcome = record(program, outputs.bundle, request)
+        outcome = record(program, outputs.bundle, request, lambda outcome: conclude(outputs, on_disk, request, outcome))
     except CaptureFailed:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
         raise
-    click.echo(f"ortprobe: recorded {outputs.bundle} ({format_bytes(_folder_bytes(on_disk.bundle))})", err=True)
-    if request.no_report:
-        click.echo(f"ortprobe: next: ortprobe report {outputs.bundle}", err=True)
-        return outcome.exit_code
-    return _report(outputs, on_disk, request, outcome)
+    try:
+        return conclude(outputs, on_disk, request, outcome)
+    finally:
+        if outcome.signal:
+            raise ProgramInterrupted
 
 
 def load_target(request: Request) -> Program:
@@ -257,10 +260,14 @@ def load_example(name: str, args: Sequence[str]) -> Program:
     return load_module(f"ortprobe.examples.{name.replace('-', '_')}", args, kind="example", title=name)
 
 
-def record(program: Program, folder: Path, request: Request) -> Outcome:
-    """Run the program under a capture; the bundle is complete when this returns, however the program ended."""
+def record(program: Program, folder: Path, request: Request, killed: Callable[[Outcome], object]) -> Outcome:
+    """Run the program under a capture; the bundle is complete when this returns, however the program ended.
+
+    A signal that kills the program calls `killed` with the bundle complete, and nothing returns.
+    """
     from ortprobe.bundle import Target
     from ortprobe.capture.program import Outcome, run_program
+    from ortprobe.capture.signals import FatalSignals
     from ortprobe.capture.tracing import Capture
 
     capture = Capture(
@@ -279,13 +286,26 @@ def record(program: Program, folder: Path, request: Request) -> Outcome:
         torch_profiler=not request.nvtx_only,
         force=request.force,
     )
-    click.echo(f"ortprobe: tracing {program.name}", err=True)
+
+    def finish(outcome: Outcome) -> None:
+        try:
+            capture.finish(outcome.exit_code, outcome.exception)
+        except Exception as error:
+            _say(f"{folder}: could not be completed ({type(error).__name__}: {error})")
+
+    def die(number: int) -> None:
+        outcome = Outcome.killed(number)
+        finish(outcome)
+        killed(outcome)
+
+    _say(f"tracing {program.name}")
     outcome = Outcome(exit_code=1, exception="the tracer was interrupted")
     capture.start()
-    try:
-        outcome = run_program(program)
-    finally:
-        capture.finish(outcome.exit_code, outcome.exception)
+    with FatalSignals(die):
+        try:
+            outcome = run_program(program)
+        finally:
+            finish(outcome)
     return outcome
 
 
@@ -298,24 +318,52 @@ def _load_model(path: Path, args: Sequence[str], request: Request) -> Program:
     return load_model(path, dims=request.dims, shapes=request.shapes, iterations=runs, provider=request.provider)
 
 
-def _report(outputs: Outputs, on_disk: Outputs, request: Request, outcome: Outcome) -> int:
-    click.echo("ortprobe: analysing", err=True)
+def conclude(outputs: Outputs, on_disk: Outputs, request: Request, outcome: Outcome) -> int:
+    """Say what was recorded and report it; the target's exit code, or 2 when only analysing failed.
+
+    Args:
+        outputs: as the user is told of them.
+        on_disk: the same places, wherever the program has changed its directory to.
+    """
+    _say(f"recorded {outputs.bundle} ({format_bytes(_folder_bytes(on_disk.bundle))})")
+    if request.no_report:
+        _say(f"next: ortprobe report {outputs.bundle}")
+        return outcome.exit_code
+    _say("analysing")
     try:
         from ortprobe.cli.report import write_reports
 
         report = write_reports(on_disk.bundle, on_disk.html, on_disk.findings, force=request.force)
         verdict = report.verdict
+        size = format_bytes(on_disk.html.stat().st_size)
     except Exception as error:
         reason = error if isinstance(error, OrtprobeError) else f"{type(error).__name__}: {error}"
-        click.echo(f"ortprobe: the capture is in {outputs.bundle}, but analysing it failed: {reason}", err=True)
+        _say(f"the capture is in {outputs.bundle}, but analysing it failed: {reason}")
         return outcome.exit_code or OrtprobeError.exit_code
-    click.echo(f"ortprobe: {verdict}", err=True)
-    size = format_bytes(on_disk.html.stat().st_size)
-    click.echo(f"ortprobe: report {outputs.html} ({size})", err=True)
-    click.echo(f"ortprobe: next: open it in a browser, or ortprobe report {outputs.bundle} --format text", err=True)
+    _say(f"{verdict}")
+    _say(f"report {outputs.html} ({size})")
+    _say(f"next: open it in a browser, or ortprobe report {outputs.bundle} --format text")
     if request.open_report:
         webbrowser.open(on_disk.html.as_uri())
     return outcome.exit_code
+
+
+def _say(line: str) -> None:
+    """To stderr as it was at the start; to nobody when the program has closed it or put a file of its own there."""
+    with suppress(OSError, ValueError, RuntimeError):
+        if _file_behind_stderr() == _STDERR:
+            click.echo(f"ortprobe: {line}", file=sys.__stderr__)
+
+
+def _file_behind_stderr() -> tuple[int, int] | None:
+    try:
+        status = os.fstat(_STDERR_DESCRIPTOR)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+_STDERR = _file_behind_stderr()
 
 
 def _folder_bytes(folder: Path) -> int:

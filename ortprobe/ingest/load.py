@@ -142,8 +142,9 @@ def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[Ort
         path = inside(bundle.folder, files[created.session]) if created.session in files else None
         if path is None:
             if created.profile_start_ns:
+                kind = ProblemKind.KILLED if bundle.manifest.ending is None else ProblemKind.EMPTY_SOURCE
                 detail = f"session {created.session}: its ONNX Runtime profile was never written"
-                problems.append(Problem(kind=ProblemKind.EMPTY_SOURCE, detail=detail))
+                problems.append(Problem(kind=kind, detail=detail))
             continue
         try:
             profile = replace(read_ort_profile(path), path=files[created.session])
@@ -165,7 +166,7 @@ def _stated_problems(bundle: Bundle) -> list[Problem]:
         problems.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=bundle.unreadable_lines))
     manifest = bundle.manifest
     if manifest.ending is None:
-        detail = "the program was killed, or left by os._exit: traces of what ran then were never written"
+        detail = "the program ended at once (killed, crashed, or by os._exit): the traces still open were never written"
         problems.append(Problem(kind=ProblemKind.KILLED, detail=detail))
     elif abs(step_ns := _clock_step_ns(manifest)) > _CLOCK_STEP_NS:
         detail = f"the wall clock was stepped by {step_ns / 1e3:,.0f} µs during the capture"

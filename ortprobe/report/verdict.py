@@ -29,7 +29,7 @@ def _ending(judgement: Judgement) -> str:
     """How the program ended, when that was not well: then all that was seen is what came before it."""
     capture = judgement.analyses.timeline.capture
     if not capture.ended:
-        return "the program was killed, or left by os._exit; before that, "
+        return "the program ended at once (killed, crashed, or by os._exit); before that, "
     if not capture.exit_code:
         return ""
     why = f" ({capture.exception})" if capture.exception else ""

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import onnx
 import pytest
+from commands import ROOT
 from onnx import TensorProto, helper
 
-from ortprobe.bundle import Bundle, read_bundle
+from ortprobe.bundle import Bundle, Call, read_bundle
+
+RUN = """
+import os, signal, sys, threading, time, traceback
+import numpy as np
+import onnxruntime
+session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
+feeds = {"x": np.array([[1, -2, 3], [4, 5, -6]], np.float32)}
+for _ in range(5):
+    outputs = session.run(None, feeds)
+"""
+"""A program that runs a session on the CPU five times."""
 
 
 @pytest.fixture(scope="session")
@@ -55,8 +70,11 @@ class TracedProgram:
         return read_bundle(self.folder)
 
 
+Trace = Callable[..., TracedProgram]
+
+
 @pytest.fixture
-def trace_script(tmp_path: Path, model: Path) -> Callable[..., TracedProgram]:
+def trace_script(tmp_path: Path, model: Path) -> Trace:
     """Write a script, in which MODEL is the model's path, and trace it in a process of its own."""
 
     def trace(text: str, *options: str) -> TracedProgram:
@@ -69,6 +87,62 @@ def trace_script(tmp_path: Path, model: Path) -> Callable[..., TracedProgram]:
         return TracedProgram(process, tmp_path / "out" / "program.ortprobe")
 
     return trace
+
+
+class Pair(NamedTuple):
+    """The same program by itself and traced."""
+
+    bare: subprocess.CompletedProcess[str]
+    traced: TracedProgram
+
+    def check(self) -> None:
+        seen = self.traced.code, self.traced.stdout, shown(self.traced.stderr)
+        assert seen == (self.bare.returncode, self.bare.stdout, shown(self.bare.stderr))
+
+
+Both = Callable[..., Pair]
+
+
+def shown(stderr: str) -> str:
+    """Without ortprobe's lines and torch's, and without the addresses of objects."""
+    lines = (line for line in stderr.splitlines() if not line.startswith(("ortprobe: ", "USDT:")))
+    return re.sub(r"0x[0-9a-f]{6,}", "0x", "\n".join(lines))
+
+
+@pytest.fixture
+def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No torch in programs, and Python's own buffering."""
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "torch.py").write_text("raise ImportError('kept away')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "without"), str(ROOT)]))
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
+@pytest.fixture
+def both(trace_script: Trace, tmp_path: Path, quick: None) -> Both:
+    """Run a program under the tracer and by itself."""
+
+    def run(text: str) -> Pair:
+        traced = trace_script(text)
+        command = [sys.executable, str(tmp_path / "program.py"), "word"]
+        return Pair(subprocess.run(command, capture_output=True, text=True, timeout=60, check=False), traced)
+
+    return run
+
+
+def run_count(program: TracedProgram) -> int:
+    """How many runs the capture recorded."""
+    return sum(isinstance(record, Call) and record.what == "run" for record in program.bundle.records)
+
+
+def send(name: str) -> str:
+    """A line of a program that sends itself a signal."""
+    return f"os.kill(os.getpid(), signal.{name})"
+
+
+def send_later(name: str) -> str:
+    """The same from another thread, while the program does something else."""
+    return f"threading.Timer(0.3, os.kill, (os.getpid(), signal.{name})).start()\n"
 
 
 def _saved(graph: onnx.GraphProto, path: Path) -> Path:

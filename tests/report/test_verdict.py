@@ -73,5 +73,5 @@ def test_a_program_that_raised_is_not_called_fine(tmp_path):
 
 def test_a_program_that_was_killed_is_not_called_fine(tmp_path):
     assert verdict_of(tmp_path).startswith(
-        "the program was killed, or left by os._exit; before that, nothing wrong found"
+        "the program ended at once (killed, crashed, or by os._exit); before that, nothing wrong"
     )
