@@ -63,13 +63,13 @@ print("done")
 def test_signal_in_the_middle_of_a_trace_being_written_waits_for_it(trace_script: Trace, name: str) -> None:
     text = f"""
 import torch
-write = torch.profiler.profile.export_chrome_trace
+write = torch.autograd.profiler.profile.export_chrome_trace
 def interrupted(self, path):
     {send(name)}
     sum(range(1000))
     write(self, path)
     print("written", flush=True)
-torch.profiler.profile.export_chrome_trace = interrupted
+torch.autograd.profiler.profile.export_chrome_trace = interrupted
 for _ in range(10):
     session.run(None, feeds)
 time.sleep(20)
@@ -78,6 +78,6 @@ time.sleep(20)
     assert program.code == -getattr(signal, name), program.stderr
     assert program.stdout == "written\n"
     records = program.bundle.records
-    assert [record.file for record in records if isinstance(record, Window)] == ["torch-0.json.gz"]
+    assert [record.file for record in records if isinstance(record, Window)] == ["torch-0.json"]
     assert not [record for record in records if isinstance(record, Lost)]
     assert "export_chrome_trace" not in program.stderr
