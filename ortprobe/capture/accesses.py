@@ -13,8 +13,9 @@ tensors in a list that may hold None (`index_put_`'s indices). With `profile_all
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from ortprobe.capture.bound_ranges import Ranges
 from ortprobe.capture.op_arguments import OperatorArguments, Use
 
 if TYPE_CHECKING:
+    from torch import dtype
     from torch._C._profiler import (
         _ExtraFields_Allocation,
         _ExtraFields_TorchOp,
@@ -35,6 +37,7 @@ _ALLOCATORS = ("aten::empty", "aten::new_empty", "aten::resize_")
 _MODES = {Use.READ: "read", Use.WRITE: "write"}
 Storage = tuple[int, int | None]
 """Address of a storage, and the profiler's number of that allocation, since addresses are used again."""
+_Touch = tuple[Storage, Use]
 
 
 @dataclass(slots=True)
@@ -43,7 +46,7 @@ class _Tensor:
 
     storage: Storage
     extent_bytes: int
-    dtype: str
+    dtype: dtype
     use: Use | None
 
 
@@ -53,9 +56,7 @@ class _Op:
     start_ns: int
     end_ns: int
     parent: int
-    tensors: tuple[_Tensor, ...]
-    touched: set[tuple[Storage, Use]] = field(default_factory=set)
-    """What was reported of it and of the operations inside it."""
+    tensors: Sequence[_Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,52 +139,46 @@ class _Tree:
 
     def touches(self, bound: Ranges) -> Iterator[Access]:
         hit = {storage for storage in self._seen_bytes if bound.overlap(storage[0], self._size_bytes(storage))}
-        for op in reversed(self._ops):  # those inside before those outside
-            touched_inside = frozenset(op.touched)
+        reported: defaultdict[int, set[_Touch]] = defaultdict(set)  # of an operation and of those inside it
+        for index in range(len(self._ops) - 1, _NO_PARENT, -1):  # those inside before those outside
+            op = self._ops[index]
             for tensor in op.tensors:
                 if tensor.storage in hit:
-                    yield from self._touch(op, tensor, touched_inside)
-            if op.parent != _NO_PARENT:
-                self._ops[op.parent].touched |= op.touched
+                    for use in _still_to_report(tensor, reported[index]):
+                        reported[index].add((tensor.storage, use))
+                        yield self._access(op, tensor, use)
+            if index in reported:
+                reported[op.parent] |= reported.pop(index)
 
-    def _touch(self, op: _Op, tensor: _Tensor, touched_inside: frozenset[tuple[Storage, Use]]) -> Iterator[Access]:
-        storage = tensor.storage
-        if tensor.use is not None:
-            uses: tuple[Use, ...] = (tensor.use,)
-        elif (storage, Use.READ) in touched_inside or (storage, Use.WRITE) in touched_inside:
-            return
-        else:
-            uses = (Use.READ, Use.WRITE)
-        for use in uses:
-            if (storage, use) not in op.touched:
-                op.touched.add((storage, use))
-                yield Access(
-                    op=op.name,
-                    start_ns=op.start_ns,
-                    end_ns=op.end_ns,
-                    address=storage[0],
-                    size_bytes=self._size_bytes(storage),
-                    extent_bytes=max(other.extent_bytes for other in op.tensors if other.storage == storage),
-                    mode=_MODES[use],
-                    dtype=tensor.dtype,
-                )
+    def _access(self, op: _Op, tensor: _Tensor, use: Use) -> Access:
+        return Access(
+            op=op.name,
+            start_ns=op.start_ns,
+            end_ns=op.end_ns,
+            address=tensor.storage[0],
+            size_bytes=self._size_bytes(tensor.storage),
+            extent_bytes=max(other.extent_bytes for other in op.tensors if other.storage == tensor.storage),
+            mode=_MODES[use],
+            dtype=str(tensor.dtype).removeprefix("torch."),
+        )
 
     def _op(self, event: _ProfilerEvent, fields: _ExtraFields_TorchOp, parent: int) -> _Op:
         name, inputs = event.name, fields.inputs
-        tensors: tuple[_Tensor, ...] = ()
-        if self._has_tensors(inputs) and fields.scope == self._function and not self._repeats(name, parent):
-            uses = self._arguments.uses(name, getattr(event, "overload_name", ""), inputs)
-            tensors = tuple(self._tensors(inputs, uses))
+        tensors: Sequence[_Tensor] = ()
+        if fields.scope == self._function and not self._repeats(name, parent):
+            for value in inputs:
+                if isinstance(value, self._metadata | list):
+                    uses = self._arguments.uses(name, getattr(event, "overload_name", ""), inputs)
+                    tensors = self._tensors(inputs, uses)
+                    break
         return _Op(name, event.start_time_ns, event.end_time_ns, parent, tensors)
-
-    def _has_tensors(self, inputs: Sequence[object]) -> bool:
-        return any(isinstance(value, self._metadata | list) for value in inputs)
 
     def _repeats(self, name: str, parent: int) -> bool:
         """Whether it is autograd's own record of the operation around it: `detach` in `aten::detach`."""
         return "::" not in name and parent != _NO_PARENT and self._ops[parent].name == f"aten::{name}"
 
-    def _tensors(self, inputs: Sequence[object], uses: tuple[Use, ...] | None) -> Iterator[_Tensor]:
+    def _tensors(self, inputs: Sequence[object], uses: tuple[Use, ...] | None) -> list[_Tensor]:
+        tensors: list[_Tensor] = []
         for index, value in enumerate(inputs):
             use = None if uses is None else uses[index]
             for one in value if isinstance(value, list) else (value,):
@@ -193,9 +188,11 @@ class _Tree:
                 if not address:
                     continue  # without memory: sparse, meta, or of no elements
                 storage, extent_bytes = (address, one.allocation_id), _extent_bytes(one)
-                self._seen_bytes[storage] = max(self._seen_bytes.get(storage, 0), extent_bytes)
+                if self._seen_bytes.get(storage, -1) < extent_bytes:
+                    self._seen_bytes[storage] = extent_bytes
                 if extent_bytes and use != Use.NONE:
-                    yield _Tensor(storage, extent_bytes, str(one.dtype).removeprefix("torch."), use)
+                    tensors.append(_Tensor(storage, extent_bytes, one.dtype, use))
+        return tensors
 
     def _note_allocation(self, fields: _ExtraFields_Allocation, at_ns: int, parent: int) -> None:
         address, size_bytes = fields.ptr, fields.alloc_size
@@ -217,10 +214,19 @@ class _Tree:
         return None if innermost == _NO_PARENT else self._ops[innermost]
 
 
+def _still_to_report(tensor: _Tensor, reported: Set[_Touch]) -> tuple[Use, ...]:
+    """What is not yet known of an argument, given what the operations inside did with the same storage."""
+    read, write = (tensor.storage, Use.READ), (tensor.storage, Use.WRITE)
+    if tensor.use is None:
+        return () if read in reported or write in reported else (Use.READ, Use.WRITE)
+    return () if (tensor.storage, tensor.use) in reported else (tensor.use,)
+
+
 def _extent_bytes(tensor: _TensorMetadata) -> int:
     """Bytes from the first element of a tensor to behind its last; 0 of one without elements."""
-    sizes = tensor.sizes
-    if 0 in sizes:
-        return 0
-    reach = sum((size - 1) * stride for size, stride in zip(sizes, tensor.strides, strict=True))
-    return int((reach + 1) * tensor.dtype.itemsize)
+    last = 0
+    for size, stride in zip(tensor.sizes, tensor.strides, strict=True):
+        if size == 0:
+            return 0
+        last += (size - 1) * stride
+    return int((last + 1) * tensor.dtype.itemsize)

@@ -61,7 +61,7 @@ class OperatorArguments:
         """
         if name in _GIVEN_BACK and inputs[2:3] == [False]:
             return (Use.NONE,) * len(inputs)
-        key = (name, overload, tuple(type(value).__name__ for value in inputs))
+        key = (name, overload, tuple([type(value).__name__ for value in inputs]))
         if key not in self._uses:
             self._uses[key] = self._look_up(*key)
         return self._uses[key]

@@ -224,4 +224,4 @@ def test_backward_is_seen() -> None:
 
 
 def test_nothing_bound_is_nothing_found() -> None:
-    assert list(bound_accesses(event_tree(profiled(lambda: OTHER.clone())), Ranges())) == []
+    assert list(bound_accesses(event_tree(profiled(OTHER.clone)), Ranges())) == []
