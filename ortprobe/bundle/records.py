@@ -181,9 +181,9 @@ class Window(Record, frozen=True, tag="window"):
 class Handover(Record, frozen=True, tag="handover"):
     """One thread's side of a hand-over to another: what happened before `gives` happens before the matching take.
 
-    A give and the next takes with the same `token` belong together. `what` is `thread.start`, `thread.run`,
-    `thread.end`, `thread.join`, `queue.put`, `queue.get`, `future.submit`, `future.run`, `future.set`, `future.get`,
-    `event.set` or `event.wait`.
+    A take matches every earlier give with its token. `what` is `thread.start`, `thread.run`, `thread.end`,
+    `thread.join`, `queue.put`, `queue.get`, `queue.task_done`, `queue.join`, `future.submit`, `future.run`,
+    `future.set`, `future.get`, `event.set` or `event.wait`.
     """
 
     what: str

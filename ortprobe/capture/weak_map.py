@@ -25,6 +25,15 @@ class WeakIdentityMap(Generic[Key, Value]):
         entry = self._entries.get(id(key))
         return None if entry is None else entry[1]
 
+    def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
+        """What is known, made by the first thread that asks; all threads get the same."""
+        known = self.get(key)
+        if known is not None:
+            return known
+        identity = id(key)
+        reference = weakref.ref(key, lambda _: self._entries.pop(identity, None))
+        return self._entries.setdefault(identity, (reference, make()))[1]
+
     def set(self, key: Key, value: Value) -> None:
         identity = id(key)
 
@@ -38,6 +47,9 @@ class WeakIdentityMap(Generic[Key, Value]):
 
     def pop(self, key: Key) -> None:
         self._entries.pop(id(key), None)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def items(self) -> list[tuple[Key, Value]]:
         """Those objects that are alive."""
