@@ -34,6 +34,8 @@ class HandoverNotes:
     def __init__(self, recorder: Recorder) -> None:
         self.attached = recorder.schedule.profiler_attached
         self.held = _Held()
+        self._behind: set[int] = set()
+        """Threads (`threading.get_ident`) that hold something back: cheap to ask, on calls where there is nothing."""
         self._log, self._sessions = recorder.log, recorder.sessions
         self._tokens = itertools.count(step=2)
 
@@ -54,6 +56,7 @@ class HandoverNotes:
     def hold(self, what: str, token: int, *, gives: bool) -> None:
         """Note something of this moment; it is written by the next `flush`."""
         self.held.notes.append((what, time_ns(), token, gives))
+        self._behind.add(threading.get_ident())
 
     def guarded(self, step: Callable[..., T], *args: object) -> T | None:
         """Do it where there is a session, for without one there is nothing to be raced against."""
@@ -69,6 +72,7 @@ class HandoverNotes:
         held = self.held
         if held.waits or not held.notes:
             return
+        self._behind.discard(threading.get_ident())
         notes, held.notes = held.notes, []  # before the writing, in which a signal handler may come here again
         thread = self._log.thread(thread_name)
         for what, at_ns, token, gives in notes:
@@ -82,10 +86,12 @@ class HandoverNotes:
     def wrap_flushing(self, original: Original) -> Original:
         """For a method that notes something while it holds a lock."""
 
+        behind = self._behind
+
         @wraps(original)
         def hooked(*args: Any, **kwargs: Any) -> object:
             result = original(*args, **kwargs)
-            if self.attached():
+            if behind:
                 self.guarded(self.flush)
             return result
 

@@ -37,24 +37,26 @@ class QueueHandovers:
             notes.replace(patches, owner, "_get", partial(self._wrap_get, places=places))
 
     def _wrap_put(self, original: Original, places: type[Places]) -> Original:
+        """`_put` and `_get` are called by `queue` itself, which gives their arguments by position."""
         attached, known, guarded = self._notes.attached, self._places, self._notes.guarded
+        putting = self._putting
 
         @wraps(original)
-        def hooked(*args: Any, **kwargs: Any) -> object:
+        def hooked(self: queue.Queue[Any], item: object) -> object:
             if attached() or known:
-                guarded(self._putting, places, *args)
-            return original(*args, **kwargs)
+                guarded(putting, places, self, item)
+            return original(self, item)
 
         return hooked
 
     def _wrap_get(self, original: Original, places: type[Places]) -> Original:
-        known, guarded = self._places, self._notes.guarded
+        known, guarded, got = self._places, self._notes.guarded, self._got
 
         @wraps(original)
-        def hooked(*args: Any, **kwargs: Any) -> object:
-            item = original(*args, **kwargs)
+        def hooked(self: queue.Queue[Any]) -> object:
+            item = original(self)
             if known:
-                guarded(self._got, item, *args[:1])
+                guarded(got, self, item)
             return item
 
         self._gets[places] = hooked
@@ -70,7 +72,7 @@ class QueueHandovers:
         if places is not None:
             places.put(into._qsize(), item, token)
 
-    def _got(self, item: object, out_of: queue.Queue[Any]) -> None:
+    def _got(self, out_of: queue.Queue[Any], item: object) -> None:
         places = self._places.get(out_of)
         if places is None:
             return

@@ -283,6 +283,23 @@ def test_what_was_put_before_the_window_or_vanished_is_not_mistaken(
     assert only(edges(capture), "queue.get") == Counter([("queue.get", giver, here()), ("queue.get", last, here())])
 
 
+def test_what_vanished_in_one_window_is_not_mistaken_in_the_next(capture: Capture) -> None:
+    line, schedule = queue.Queue(), current_recorder().schedule
+    in_thread(lambda: line.put(None))
+    with line.mutex:
+        line.queue.clear()
+    schedule.finish()
+    in_thread(lambda: line.put(None))
+    schedule.before_creation()
+    assert schedule.profiler_attached()
+    line.get()
+    giver = in_thread(lambda: line.put(None))
+    schedule.finish()
+    schedule.before_creation()
+    line.get()
+    assert only(edges(capture), "queue.get") == Counter([("queue.get", giver, here())])
+
+
 def handovers_so_far(capture: Capture, what: str) -> list[Handover]:
     records = read_bundle(capture.folder).records
     return [record for record in records if isinstance(record, Handover) and record.what == what]
@@ -351,6 +368,11 @@ def test_timeouts_refusals_and_cancellations_hand_nothing_over(capture: Capture)
     thread.join()
     counted = Counter(what for what, _, _ in edges(capture).elements())
     assert counted == {"thread.run": 2, "queue.get": 1, "future.run": 1, "thread.join": 2}
+    recorded = Counter(record.what for record in handovers(capture))
+    assert recorded == {
+        **dict.fromkeys(("thread.start", "thread.run", "thread.end", "thread.join", "future.submit"), 2),
+        **dict.fromkeys(("queue.put", "queue.get", "future.run", "future.set"), 1),
+    }
 
 
 def test_events_hand_over_until_they_are_cleared(capture: Capture) -> None:
@@ -370,6 +392,7 @@ def test_events_hand_over_until_they_are_cleared(capture: Capture) -> None:
     threads.append(threading.Thread(target=lambda: (ids.append(here()), event.wait(), alive.acquire())))
     threads[2].start()
     time.sleep(0.05)
+    event.clear()  # of what is not set
     event.set()
     event.clear()  # before the waiting thread wakes
     alive.release(3)
