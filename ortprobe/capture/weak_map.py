@@ -30,20 +30,10 @@ class WeakIdentityMap(Generic[Key, Value]):
         known = self.get(key)
         if known is not None:
             return known
-        identity = id(key)
-        reference = weakref.ref(key, lambda _: self._entries.pop(identity, None))
-        return self._entries.setdefault(identity, (reference, make()))[1]
+        return self._entries.setdefault(id(key), (self._reference(key), make()))[1]
 
     def set(self, key: Key, value: Value) -> None:
-        identity = id(key)
-
-        def forget(_: object) -> None:
-            """Called while the object dies, and so before another one can get its id."""
-            entry = self._entries.pop(identity, None)
-            if entry is not None and self._when_gone is not None:
-                self._when_gone(entry[1])
-
-        self._entries[identity] = (weakref.ref(key, forget), value)
+        self._entries[id(key)] = (self._reference(key), value)
 
     def pop(self, key: Key) -> None:
         self._entries.pop(id(key), None)
@@ -55,3 +45,14 @@ class WeakIdentityMap(Generic[Key, Value]):
         """Those objects that are alive."""
         found = [(reference(), value) for reference, value in list(self._entries.values())]
         return [(key, value) for key, value in found if key is not None]
+
+    def _reference(self, key: Key) -> weakref.ref[Key]:
+        identity = id(key)
+
+        def forget(_: object) -> None:
+            """Called while the object dies, and so before another one can get its id."""
+            entry = self._entries.pop(identity, None)
+            if entry is not None and self._when_gone is not None:
+                self._when_gone(entry[1])
+
+        return weakref.ref(key, forget)
