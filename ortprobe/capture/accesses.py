@@ -84,7 +84,7 @@ def bound_accesses(
         storage_bytes: sizes of storages by their address, for those whose size the window does not show.
 
     Raises:
-        Exception: of any kind, where this torch has another profiler than torch 2.5 to 2.13.
+        Exception: of any kind, where this torch's events are unlike those of 2.13, with which this was tried.
     """
     if not bound:
         return

@@ -47,7 +47,7 @@ def hook_handovers(patches: Patches, recorder: Recorder) -> None:
 
 
 class _Threads:
-    """`_bootstrap_inner` is what a new thread does, whoever overrides `run`; Python has had it from 2.6 to 3.14."""
+    """`_bootstrap_inner` is what a new thread does, whoever overrides `run` (Python 3.11 to 3.13)."""
 
     def __init__(self, notes: HandoverNotes) -> None:
         self._notes = notes

@@ -55,8 +55,8 @@ class OperatorArguments:
 
         Args:
             name: with its namespace, `aten::add_`.
-            overload: `Tensor`, as torch records it when asked to (`capture_overload_names`, torch 2.7); "" when not
-                known, and for the one that has no name.
+            overload: `Tensor`, as torch records it when asked to (`capture_overload_names`); "" when not known,
+                and for the one that has no name.
             inputs: as the profiler recorded them: None also stands for what it does not record, such as lists of ints.
         """
         if name in _GIVEN_BACK and inputs[2:3] == [False]:
