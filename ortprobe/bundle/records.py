@@ -181,9 +181,9 @@ class Window(Record, frozen=True, tag="window"):
 class Handover(Record, frozen=True, tag="handover"):
     """One thread's side of a hand-over to another: what happened before `gives` happens before the matching take.
 
-    A give and the next takes with the same `token` belong together. `what` is `thread.start`, `thread.run`,
-    `thread.end`, `thread.join`, `queue.put`, `queue.get`, `future.submit`, `future.run`, `future.set`, `future.get`,
-    `event.set` or `event.wait`.
+    A take matches every earlier give with its token. `what` is `thread.start`, `thread.run`, `thread.end`,
+    `thread.join`, `queue.put`, `queue.get`, `queue.task_done`, `queue.join`, `future.submit`, `future.run`,
+    `future.set`, `future.get`, `event.set` or `event.wait`.
     """
 
     what: str
@@ -204,8 +204,12 @@ class Access(Record, frozen=True, tag="access"):
     start_ns: TimeNs
     end_ns: TimeNs
     address: Address
-    """Of the tensor's storage: a view counts as the whole of what it looks at."""
+    """Of the tensor's storage: the profiler does not say where in it a view begins."""
     size_bytes: Bytes
+    """Of the storage, as far as the window shows it."""
+    extent_bytes: Bytes
+    """From the tensor's first element to behind its last. Where it is less than `size_bytes`, the access lies
+    somewhere in the storage."""
     mode: str
     """`read`, `write`, or `make` for the operation that allocated the memory and so wrote it first."""
     dtype: str = ""

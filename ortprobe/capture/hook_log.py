@@ -93,14 +93,17 @@ class HookLog:
             self._losses.add((what, session))
             self.append(Lost(what=what, why=one_line(why), session=session))
 
-    def thread(self) -> int:
-        """This thread's OS id; the thread is described in the log when it is first seen."""
+    def thread(self, name: str = "") -> int:
+        """This thread's OS id; the thread is described in the log when it is first seen.
+
+        `name` is for a thread that Python does not list yet, or no longer.
+        """
         try:
             native_id: int = self._local.native_id
         except AttributeError:
             native_id = self._local.native_id = threading.get_native_id()
             ident_low32 = threading.get_ident() & 0xFFFFFFFF
-            self.append(Thread(native_id=native_id, ident_low32=ident_low32, name=_thread_name()))
+            self.append(Thread(native_id=native_id, ident_low32=ident_low32, name=name or _thread_name()))
         return native_id
 
     def window(self, *, is_open: bool) -> None:

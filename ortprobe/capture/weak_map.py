@@ -25,7 +25,28 @@ class WeakIdentityMap(Generic[Key, Value]):
         entry = self._entries.get(id(key))
         return None if entry is None else entry[1]
 
+    def get_or_make(self, key: Key, make: Callable[[], Value]) -> Value:
+        """What is known, made by the first thread that asks; all threads get the same."""
+        known = self.get(key)
+        if known is not None:
+            return known
+        return self._entries.setdefault(id(key), (self._reference(key), make()))[1]
+
     def set(self, key: Key, value: Value) -> None:
+        self._entries[id(key)] = (self._reference(key), value)
+
+    def pop(self, key: Key) -> None:
+        self._entries.pop(id(key), None)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def items(self) -> list[tuple[Key, Value]]:
+        """Those objects that are alive."""
+        found = [(reference(), value) for reference, value in list(self._entries.values())]
+        return [(key, value) for key, value in found if key is not None]
+
+    def _reference(self, key: Key) -> weakref.ref[Key]:
         identity = id(key)
 
         def forget(_: object) -> None:
@@ -34,12 +55,4 @@ class WeakIdentityMap(Generic[Key, Value]):
             if entry is not None and self._when_gone is not None:
                 self._when_gone(entry[1])
 
-        self._entries[identity] = (weakref.ref(key, forget), value)
-
-    def pop(self, key: Key) -> None:
-        self._entries.pop(id(key), None)
-
-    def items(self) -> list[tuple[Key, Value]]:
-        """Those objects that are alive."""
-        found = [(reference(), value) for reference, value in list(self._entries.values())]
-        return [(key, value) for key, value in found if key is not None]
+        return weakref.ref(key, forget)
