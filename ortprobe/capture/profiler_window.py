@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from ortprobe.bundle import Window
 from ortprobe.capture import cupti
+from ortprobe.capture.accesses import bound_accesses
+from ortprobe.capture.bound_ranges import BoundRanges
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.patches import Patches
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from torch.autograd.profiler import profile
 
 _KINETO_CONFIG = "ACTIVITIES_MAX_GPU_BUFFER_SIZE_MB=1024\n"
+_MOST_OPERATIONS = 200_000
+"""Looking at each for bound memory takes 10 to 15 µs, while the program waits."""
 _NO_MESSAGES = "6"
 _DISK_RESERVE_BYTES = 500_000_000
 """A window's trace is some hundred MB at most; the program may need the rest of the disk."""
@@ -41,12 +45,13 @@ class ProfilerWindows:
     Before, its state is thread-local: it watches the thread that made this object, which alone opens and closes it.
     """
 
-    def __init__(self, log: HookLog, folder: Path, torch: ModuleType) -> None:
+    def __init__(self, log: HookLog, folder: Path, torch: ModuleType, bound: BoundRanges | None = None) -> None:
         self.is_open = False
         self.opened = 0
         self._log = log
         self._folder = folder
         self._torch = torch
+        self._bound = bound
         self._has_gpu = torch.cuda.device_count() > 0  # asks NVML, and so makes no CUDA context
         self._config, self.closes_from_any_thread = _experimental_config(torch)
         self._thread = threading.get_ident()
@@ -182,8 +187,24 @@ class ProfilerWindows:
         self._files.append(path)
         self._log.append(Window(start_ns=self._start_ns, end_ns=begin_ns, file=path.name))
         self._log.stored(path.stat().st_size)
+        self._log_accesses(profiler)
         if self._has_gpu and (dropped := cupti.dropped_records()):
             self._log.lost("cupti_records", f"CUPTI dropped {dropped:,} records for want of buffers")
+
+    def _log_accesses(self, profiler: profile) -> None:
+        """Which operations touched bound memory, while the profiler still has its tree of events."""
+        ranges = self._bound.ranges() if self._bound is not None else None
+        if not ranges:
+            return
+        try:
+            tree = profiler.kineto_results.experimental_event_tree()
+            if len(tree) > _MOST_OPERATIONS:
+                self._log.lost("accesses", f"more than {_MOST_OPERATIONS:,} operations of torch in one window")
+                return
+            for access in bound_accesses(tree, ranges):
+                self._log.append(access)
+        except Exception as error:
+            self._log.lost("accesses", error)
 
 
 def _experimental_config(torch: ModuleType) -> tuple[_ExperimentalConfig, bool]:

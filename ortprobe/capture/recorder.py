@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from ortprobe.bundle import NO_STREAM, Call, SessionCreated
+from ortprobe.capture.bound_ranges import BoundRanges
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.served import ServedRuns
 from ortprobe.capture.sessions import SessionBook
@@ -42,6 +43,8 @@ class Recorder:
     in_thread: threading.local = field(default_factory=threading.local)
     kept: dict[tuple[str, int, str], Call] = field(default_factory=dict)
     """The latest call that bound each buffer, while calls are not logged one by one."""
+    bound: BoundRanges = field(default_factory=BoundRanges)
+    """The memory that is, or was, bound to a session."""
     session_created: Callable[[SessionCreated], None] = field(default=_ignore)
     """Called with the record of each C session that has come to life."""
 
@@ -68,7 +71,11 @@ class Recorder:
             self.kept[what, call.binding, call.buffer] = call
 
     def note_bound(self, fields: Fields) -> None:
-        """Remember which memory is bound to a session."""
+        """Remember which memory is bound to a session, or handed to a run."""
+        for side in ("read", "write"):
+            address = fields.get(f"{side}_address")
+            if address:
+                self.bound.add(address, fields[f"{side}_bytes"])
 
     def catch_up(self) -> None:
         """Log the calls that were kept in mind: a window is open."""

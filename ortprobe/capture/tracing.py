@@ -20,6 +20,7 @@ from ortprobe.capture.children import ChildOrder, ChildProcesses, call_at_exit, 
 from ortprobe.capture.clock import clock_anchor
 from ortprobe.capture.descriptors import keep_descriptors
 from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
+from ortprobe.capture.handovers import hook_handovers
 from ortprobe.capture.hook_log import HookLog, one_line
 from ortprobe.capture.imports import ImportWatcher
 from ortprobe.capture.models import ModelBook
@@ -191,8 +192,9 @@ class Capture:
         try:
             TorchHooks(recorder, torch).install(self._patches)
             recorder.torch = torch
+            hook_handovers(self._patches, recorder)
             if self._wants_profiler:
-                profiler = ProfilerWindows(recorder.log, recorder.folder, torch)
+                profiler = ProfilerWindows(recorder.log, recorder.folder, torch, recorder.bound)
                 profiler.make_way(self._patches)
                 recorder.schedule.profiler = profiler
         except Exception as error:

@@ -20,11 +20,10 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+import torch  # noqa: F401 - without it there is no window
 
 import ortprobe
 from ortprobe.bundle import Handover, Lost, Settings, Thread, read_bundle
-from ortprobe.capture.handovers import hook_handovers
-from ortprobe.capture.patches import Patches
 from ortprobe.capture.recorder import current_recorder
 from ortprobe.capture.tracing import Capture
 
@@ -33,25 +32,10 @@ Edge = tuple[str, int, int]
 
 
 @pytest.fixture
-def hooks() -> Iterator[Callable[[], None]]:
-    """Installs the hooks in the capture that is under way."""
-    patches = Patches()
-
-    def install() -> None:
-        recorder = current_recorder()
-        assert recorder is not None
-        hook_handovers(patches, recorder)
-
-    yield install
-    patches.restore()
-
-
-@pytest.fixture
-def capture(tmp_path: Path, model: Path, hooks: Callable[[], None]) -> Iterator[Capture]:
+def capture(tmp_path: Path, model: Path) -> Iterator[Capture]:
     """A capture whose window is open: torch's profiler is attached from the making of a session on."""
     with ortprobe.trace(tmp_path) as capture:
         capture.session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-        hooks()
         yield capture
 
 
@@ -173,22 +157,20 @@ def test_random_programs_give_back_the_edges_they_made(capture: Capture) -> None
     assert edges(capture) == made
 
 
-def test_nothing_is_recorded_outside_windows(tmp_path: Path, model: Path, hooks: Callable[[], None]) -> None:
+def test_nothing_is_recorded_outside_windows(tmp_path: Path, model: Path) -> None:
     settings = Settings(warmup_runs=1_000, active_runs=1, torch_runs=1)
     with ortprobe.trace(tmp_path, settings=settings) as capture:
         capture.session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-        hooks()
         RandomProgram(1).run()
         RandomProgram(2).run()
     assert handovers(capture) == []
 
 
-def test_nothing_is_recorded_without_a_session(tmp_path: Path, hooks: Callable[[], None]) -> None:
+def test_nothing_is_recorded_without_a_session(tmp_path: Path) -> None:
     with ortprobe.trace(tmp_path) as capture:
         recorder = current_recorder()
         recorder.schedule.before_creation()
         assert recorder.schedule.profiler_attached()
-        hooks()
         RandomProgram(1).run()
     assert handovers(capture) == []
 
@@ -263,11 +245,10 @@ def three_threads_in_turn(work: Callable[[], object]) -> list[int]:
 
 
 def test_what_was_put_before_the_window_or_vanished_is_not_mistaken(
-    tmp_path: Path, model: Path, hooks: Callable[[], None]
+    tmp_path: Path, model: Path
 ) -> None:
     line = queue.Queue()
     with ortprobe.trace(tmp_path) as capture:
-        hooks()
         line.put(None)
         capture.session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         giver = in_thread(lambda: line.put(None))
@@ -306,11 +287,10 @@ def handovers_so_far(capture: Capture, what: str) -> list[Handover]:
 
 
 def test_worker_that_waited_since_before_the_window_is_seen(
-    tmp_path: Path, model: Path, hooks: Callable[[], None]
+    tmp_path: Path, model: Path
 ) -> None:
     line, event = queue.Queue(), threading.Event()
     with ortprobe.trace(tmp_path) as capture:
-        hooks()
         workers = [threading.Thread(target=line.get), threading.Thread(target=event.wait)]
         for worker in workers:
             worker.start()
@@ -530,12 +510,9 @@ def test_signatures_pickles_and_originals_stay(tmp_path: Path) -> None:
 
     owners = [owner for owner, _ in HOOKED] + [queue.LifoQueue, queue.PriorityQueue, concurrent.futures._base]
     before, contents = seen(), [dict(vars(owner)) for owner in owners]
-    patches = Patches()
     with ortprobe.trace(tmp_path, torch_profiler=False):
-        hook_handovers(patches, current_recorder())
         assert seen() == before
         assert pickle.loads(pickle.dumps(queue.Queue.put)) is queue.Queue.put
         waited = concurrent.futures.wait([])
         assert type(pickle.loads(pickle.dumps(waited))) is type(waited)
-        patches.restore()
     assert [dict(vars(owner)) for owner in owners] == contents
