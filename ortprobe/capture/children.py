@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,7 @@ import msgspec
 from ortprobe.bundle import CHILDREN, Settings, Target
 from ortprobe.capture.child_site import PARENT_VARIABLE
 from ortprobe.capture.hook_log import one_line
+from ortprobe.capture.signals import FatalSignals
 
 _PYTHONPATH = "PYTHONPATH"
 _SITE = str(Path(__file__).parent / "child_site")
@@ -100,6 +102,14 @@ def call_at_exit(capture: _Capture, finish: Callable[[_Capture], None]) -> None:
         util.register_after_fork(capture, finalize)
 
 
+def complete_when_killed(finish: Callable[[int, str], None]) -> None:
+    """Have a child complete its bundle when a signal ends it, as `multiprocessing.Pool` ends its workers.
+
+    `finish` gets the exit code that a shell shows for the signal, and its name.
+    """
+    FatalSignals(lambda number: finish(128 + number, signal.Signals(number).name)).__enter__()
+
+
 def uncaught() -> str:
     """The exception that has ended this process, which Python notes before it calls its exit functions."""
     error = getattr(sys, "last_value", None)
@@ -120,6 +130,7 @@ def record_child(order: ChildOrder) -> None:
     )
     capture.start()
     call_at_exit(capture, lambda ended: ended.finish(exit_code=None, exception=uncaught()))
+    complete_when_killed(capture.finish)
 
 
 def _own_folder(order: ChildOrder) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import builtins
-import importlib.util
 import io
 import os
 import pkgutil
@@ -15,7 +14,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
+from functools import partial
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import NoReturn
@@ -67,7 +67,7 @@ def load_script(path: Path, args: Sequence[str]) -> Program:
         if importer is None or importer.find_spec("__main__") is None:
             raise UsageError(f"{path}: has no __main__.py; give a script, a model (.onnx), or a module with -m")
         main = _main_module({})
-        return Program("script", name, argv, lambda: _execute_module("__main__", main, os.path.abspath(path)))
+        return Program("script", name, argv, partial(_execute_module, "__main__", main, os.path.abspath(path)))
     code = _compiled(path)
     file = os.path.abspath(path)
     main = _main_module({"__file__": file, "__cached__": None, "__loader__": SourceFileLoader("__main__", file)})
@@ -80,22 +80,27 @@ def load_module(name: str, args: Sequence[str], *, kind: str = "module", title: 
     Raises:
         UsageError: there is no such module, or it can't be executed.
     """
-    sys.path.insert(0, os.getcwd())
     try:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations is not None:
-            spec = importlib.util.find_spec(f"{name}.__main__")
+        found = _find_without_import(name, [os.getcwd(), *sys.path])
+        if found is not None and found.submodule_search_locations is not None:
+            found = _find_without_import("__main__", found.submodule_search_locations)
     except (ImportError, ValueError) as error:
         raise UsageError(f"-m {name}: {one_line(error)}") from error
-    finally:
-        sys.path.pop(0)
-    loader = spec.loader if spec else None
-    code = loader.get_code(spec.name) if spec and loader and hasattr(loader, "get_code") else None
-    if spec is None or code is None or spec.origin is None:
+    if found is None:
         raise UsageError(f"-m {name}: no such module, or a package without a __main__")
-    argv = (spec.origin, *args)
+    argv = ("-m", *args)
     main = _main_module({})
-    return Program(kind, title or name.rpartition(".")[2], argv, lambda: _execute_module(name, main, os.getcwd()))
+    run = partial(_execute_module, name, main, os.getcwd(), states_origin=True)
+    return Program(kind, title or name.rpartition(".")[2], argv, run)
+
+
+def _find_without_import(name: str, search: Sequence[str]) -> ModuleSpec | None:
+    """The spec of a module. `importlib.util.find_spec` would import its packages, before anything is hooked."""
+    first, _, rest = name.partition(".")
+    spec = PathFinder.find_spec(first, list(search))
+    if spec is None or not rest:
+        return spec
+    return _find_without_import(rest, spec.submodule_search_locations or [])
 
 
 class ProgramFailed(Exception):
@@ -172,15 +177,16 @@ def _execute(code: CodeType, main: ModuleType, first_path: str) -> None:
         exec(code, vars(main))
 
 
-def _execute_module(name: str, main: ModuleType, first_path: str) -> None:
+def _execute_module(name: str, main: ModuleType, first_path: str, *, states_origin: bool = False) -> None:
     """By the function that the interpreter itself calls for `-m`, folders and zip files (CPython, Modules/main.c).
 
-    It fills in the module's attributes, and its two frames belong to the tracebacks of such programs.
+    It fills in the module's attributes, and its two frames belong to the tracebacks of such programs. For `-m` the
+    first of the arguments is the module's file once its packages are imported, and `-m` until then.
     """
     sys.modules["__main__"] = main
     sys.path[0] = first_path
     with same_recursion_limit():
-        runpy._run_module_as_main(name, alter_argv=False)  # type: ignore[attr-defined]
+        runpy._run_module_as_main(name, alter_argv=states_origin)  # type: ignore[attr-defined]
 
 
 @contextmanager

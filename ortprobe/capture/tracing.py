@@ -16,7 +16,14 @@ import msgspec
 
 from ortprobe import __version__
 from ortprobe.bundle import BundleWriter, Ending, Manifest, SessionCreated, Settings, Target
-from ortprobe.capture.children import ChildOrder, ChildProcesses, call_at_exit, detach_profiles, uncaught
+from ortprobe.capture.children import (
+    ChildOrder,
+    ChildProcesses,
+    call_at_exit,
+    complete_when_killed,
+    detach_profiles,
+    uncaught,
+)
 from ortprobe.capture.clock import clock_anchor
 from ortprobe.capture.descriptors import keep_descriptors
 from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
@@ -232,6 +239,7 @@ class Capture:
             writer = BundleWriter(folder, self._manifest())
             for created in inherited:
                 writer.append(created)
+            complete_when_killed(self.finish)
             return writer
 
         recorder.log.start_again(open_writer)

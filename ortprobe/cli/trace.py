@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-import webbrowser
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,58 +13,17 @@ import click
 
 from ortprobe.bundle import Settings
 from ortprobe.cli.options import parse_dims, parse_shapes, parse_size
-from ortprobe.errors import CaptureFailed, OrtprobeError, OutputExists, ProgramInterrupted, UsageError
-from ortprobe.units import format_bytes
+from ortprobe.cli.outputs import Choices, Outputs, conclude, say
+from ortprobe.errors import CaptureFailed, ProgramInterrupted, UsageError
 
 if TYPE_CHECKING:
     from ortprobe.capture.program import Outcome, Program
 
 _DEFAULTS = Settings()
 _UNTRACED_RUNS = 50
-_STDERR_DESCRIPTOR = 2
 _MODEL_SUFFIX = ".onnx"
 _LONGEST_NAME_BYTES = 200
 """File systems allow 255, and `.ortprobe` and the like come on top."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What a trace leaves in its folder."""
-
-    bundle: Path
-    html: Path
-    findings: Path
-
-    @classmethod
-    def of(cls, folder: Path, name: str) -> Outputs:
-        return cls(folder / f"{name}.ortprobe", folder / f"{name}.html", folder / "findings.json")
-
-    def absolute(self) -> Outputs:
-        """The same places wherever the program changes its directory to."""
-        return Outputs(self.bundle.absolute(), self.html.absolute(), self.findings.absolute())
-
-    def check(self, *, report: bool, force: bool) -> None:
-        """Refuse before anything runs what would be refused after it."""
-        for path in (self.bundle, self.html, self.findings) if report else (self.bundle,):
-            if os.path.lexists(path) and not force:
-                raise OutputExists(f"{path}: already there; choose another folder with -o, or overwrite with --force")
-
-    def make_folder(self) -> Path | None:
-        """Make the folder; returns the outermost path that was not there before, None when the bundle itself was.
-
-        Raises:
-            UsageError: it can't be made or written.
-        """
-        parent = self.bundle.parent
-        bundle = self.bundle.absolute()
-        missing = [path for path in (bundle, *bundle.parents) if not path.exists()]
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{parent}: can't be created ({error.strerror}); choose another with -o") from error
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise UsageError(f"{parent}: is not writable; choose another folder with -o")
-        return missing[-1] if missing else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,14 +171,15 @@ def trace_target(request: Request) -> int:
     outputs.check(report=not request.no_report, force=request.force)
     made = outputs.make_folder()
     on_disk = outputs.absolute()
+    choices = Choices(no_report=request.no_report, force=request.force, open_report=request.open_report)
     try:
-        outcome = record(program, outputs.bundle, request, lambda outcome: conclude(outputs, on_disk, request, outcome))
+        outcome = record(program, outputs.bundle, request, lambda code: conclude(outputs, on_disk, choices, code))
     except CaptureFailed:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
         raise
     try:
-        return conclude(outputs, on_disk, request, outcome)
+        return conclude(outputs, on_disk, choices, outcome.exit_code)
     finally:
         if outcome.signal:
             raise ProgramInterrupted
@@ -260,10 +217,10 @@ def load_example(name: str, args: Sequence[str]) -> Program:
     return load_module(f"ortprobe.examples.{name.replace('-', '_')}", args, kind="example", title=name)
 
 
-def record(program: Program, folder: Path, request: Request, killed: Callable[[Outcome], object]) -> Outcome:
+def record(program: Program, folder: Path, request: Request, killed: Callable[[int], object]) -> Outcome:
     """Run the program under a capture; the bundle is complete when this returns, however the program ended.
 
-    A signal that kills the program calls `killed` with the bundle complete, and nothing returns.
+    A signal that kills the program calls `killed` with its exit code and the bundle complete, and nothing returns.
     """
     from ortprobe.bundle import Target
     from ortprobe.capture.program import Outcome, run_program
@@ -291,14 +248,14 @@ def record(program: Program, folder: Path, request: Request, killed: Callable[[O
         try:
             capture.finish(outcome.exit_code, outcome.exception)
         except Exception as error:
-            _say(f"{folder}: could not be completed ({type(error).__name__}: {error})")
+            say(f"{folder}: could not be completed ({type(error).__name__}: {error})")
 
     def die(number: int) -> None:
         outcome = Outcome.killed(number)
         finish(outcome)
-        killed(outcome)
+        killed(outcome.exit_code)
 
-    _say(f"tracing {program.name}")
+    say(f"tracing {program.name}")
     outcome = Outcome(exit_code=1, exception="the tracer was interrupted")
     capture.start()
     with FatalSignals(die):
@@ -316,55 +273,3 @@ def _load_model(path: Path, args: Sequence[str], request: Request) -> Program:
         raise UsageError(f"{path}: a model takes no arguments, got {' '.join(args)}; options go before the model")
     runs = request.iterations or request.warmup + request.active + request.torch_runs + _UNTRACED_RUNS
     return load_model(path, dims=request.dims, shapes=request.shapes, iterations=runs, provider=request.provider)
-
-
-def conclude(outputs: Outputs, on_disk: Outputs, request: Request, outcome: Outcome) -> int:
-    """Say what was recorded and report it; the target's exit code, or 2 when only analysing failed.
-
-    Args:
-        outputs: as the user is told of them.
-        on_disk: the same places, wherever the program has changed its directory to.
-    """
-    _say(f"recorded {outputs.bundle} ({format_bytes(_folder_bytes(on_disk.bundle))})")
-    if request.no_report:
-        _say(f"next: ortprobe report {outputs.bundle}")
-        return outcome.exit_code
-    _say("analysing")
-    try:
-        from ortprobe.cli.report import write_reports
-
-        report = write_reports(on_disk.bundle, on_disk.html, on_disk.findings, force=request.force)
-        verdict = report.verdict
-        size = format_bytes(on_disk.html.stat().st_size)
-    except Exception as error:
-        reason = error if isinstance(error, OrtprobeError) else f"{type(error).__name__}: {error}"
-        _say(f"the capture is in {outputs.bundle}, but analysing it failed: {reason}")
-        return outcome.exit_code or OrtprobeError.exit_code
-    _say(f"{verdict}")
-    _say(f"report {outputs.html} ({size})")
-    _say(f"next: open it in a browser, or ortprobe report {outputs.bundle} --format text")
-    if request.open_report:
-        webbrowser.open(on_disk.html.as_uri())
-    return outcome.exit_code
-
-
-def _say(line: str) -> None:
-    """To stderr as it was at the start; to nobody when the program has closed it or put a file of its own there."""
-    with suppress(OSError, ValueError, RuntimeError):
-        if _file_behind_stderr() == _STDERR:
-            click.echo(f"ortprobe: {line}", file=sys.__stderr__)
-
-
-def _file_behind_stderr() -> tuple[int, int] | None:
-    try:
-        status = os.fstat(_STDERR_DESCRIPTOR)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-_STDERR = _file_behind_stderr()
-
-
-def _folder_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

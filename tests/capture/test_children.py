@@ -61,16 +61,19 @@ if __name__ == "__main__":
         assert all(timeline.runs.run_span >= 0), "ORT's profile of the child's own session is there"
 
 
-def test_pool_whose_workers_are_terminated(trace_script: Trace) -> None:
-    text = """
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_pool_whose_workers_are_terminated(trace_script: Trace, method: str) -> None:
+    text = f"""
 if __name__ == "__main__":
     import multiprocessing
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
+    with multiprocessing.get_context({method!r}).Pool(2) as pool:
         print(sorted(pool.map(work, [2, 3, 4, 5])))
 """
     program = trace_script(WORK + text)
     assert (program.code, program.stdout) == (0, "[2, 3, 4, 5]\n"), program.stderr
     assert sum(map(runs, children(program))) == 14
+    endings = [child.manifest.ending for child in children(program)]
+    assert {ending and ending.exception for ending in endings} <= {"", "SIGTERM"}, "also of those that were killed"
 
 
 def test_python_started_by_the_program_is_recorded_and_keeps_its_exit_code(trace_script: Trace, tmp_path: Path) -> None:

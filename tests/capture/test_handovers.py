@@ -244,9 +244,7 @@ def three_threads_in_turn(work: Callable[[], object]) -> list[int]:
     return ids
 
 
-def test_what_was_put_before_the_window_or_vanished_is_not_mistaken(
-    tmp_path: Path, model: Path
-) -> None:
+def test_what_was_put_before_the_window_or_vanished_is_not_mistaken(tmp_path: Path, model: Path) -> None:
     line = queue.Queue()
     with ortprobe.trace(tmp_path) as capture:
         line.put(None)
@@ -286,9 +284,7 @@ def handovers_so_far(capture: Capture, what: str) -> list[Handover]:
     return [record for record in records if isinstance(record, Handover) and record.what == what]
 
 
-def test_worker_that_waited_since_before_the_window_is_seen(
-    tmp_path: Path, model: Path
-) -> None:
+def test_worker_that_waited_since_before_the_window_is_seen(tmp_path: Path, model: Path) -> None:
     line, event = queue.Queue(), threading.Event()
     with ortprobe.trace(tmp_path) as capture:
         workers = [threading.Thread(target=line.get), threading.Thread(target=event.wait)]
