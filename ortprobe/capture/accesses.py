@@ -171,7 +171,8 @@ class _Tree:
                     uses = self._arguments.uses(name, getattr(event, "overload_name", ""), inputs)
                     tensors = self._tensors(inputs, uses)
                     break
-        return _Op(name, event.start_time_ns, event.end_time_ns, parent, tensors)
+        end_ns = max(event.end_time_ns, event.start_time_ns)  # one under way when the window closed has no end
+        return _Op(name, event.start_time_ns, end_ns, parent, tensors)
 
     def _repeats(self, name: str, parent: int) -> bool:
         """Whether it is autograd's own record of the operation around it: `detach` in `aten::detach`."""

@@ -25,6 +25,7 @@ from ortprobe.capture.children import (
     uncaught,
 )
 from ortprobe.capture.clock import clock_anchor
+from ortprobe.capture.cuda_graphs import CudaGraphs
 from ortprobe.capture.descriptors import keep_descriptors
 from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
 from ortprobe.capture.handovers import hook_handovers
@@ -82,6 +83,7 @@ class Capture:
         self._patches = Patches()
         self._watcher = ImportWatcher()
         self._models = ModelBook()
+        self._graphs = CudaGraphs()
         self._recorder: Recorder | None = None
         self._children: ChildProcesses | None = None
 
@@ -200,8 +202,9 @@ class Capture:
             TorchHooks(recorder, torch).install(self._patches)
             recorder.torch = torch
             hook_handovers(self._patches, recorder)
+            self._graphs.hook_torch(self._patches, torch)
             if self._wants_profiler:
-                profiler = ProfilerWindows(recorder.log, recorder.folder, torch, recorder.bound)
+                profiler = ProfilerWindows(recorder.log, recorder.folder, torch, recorder.bound, self._graphs)
                 profiler.make_way(self._patches)
                 recorder.schedule.profiler = profiler
         except Exception as error:
@@ -210,6 +213,7 @@ class Capture:
     def _session_created(self, created: SessionCreated) -> None:
         """Have torch for its profiler where the program does without it, once the session has what it has by itself."""
         self._models.seen(created)
+        self._graphs.note_session(created)
         recorder = self._recorder
         if recorder is None or recorder.torch is not None or not self._wants_profiler:
             return
