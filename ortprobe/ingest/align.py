@@ -88,8 +88,8 @@ def node_spans(profile: OrtProfile) -> ThreadIntervals:
 
 def fit_at(profile: OrtProfile, launches: ThreadIntervals, offset_ns: int) -> Fit | None:
     """The bound around a stated offset; None when no launch can witness it."""
-    nodes, launches = _same_threads(node_spans(profile), launches)
-    return _refine(nodes, launches, _run_spans(profile), offset_ns, 4 * TRUNCATION_NS)
+    nodes, launches, runs = _same_threads(node_spans(profile), launches, _runs_by_thread(profile))
+    return _refine(nodes, launches, runs, offset_ns, 4 * TRUNCATION_NS)
 
 
 def fit_in_brackets(profile: OrtProfile, brackets: Intervals, offset_ns: int) -> Fit | None:
@@ -114,8 +114,7 @@ def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
     Coarse: correlate launches with the starts of nodes, at 100 µs. Fine: around the best of those, the interval of
     offsets that puts the most launches inside nodes. Which are the best two is told from some of the launches.
     """
-    nodes, launches = _same_threads(node_spans(profile), launches)
-    runs = _run_spans(profile)
+    nodes, launches, runs = _same_threads(node_spans(profile), launches, _runs_by_thread(profile))
     if not nodes or not launches:
         return None
     bin_ns, candidates = _coarse(nodes, launches)
@@ -130,12 +129,16 @@ def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
     return replace(best, runner_up=second.nodes if second else 0) if best else None
 
 
-def _same_threads(nodes: ThreadIntervals, launches: ThreadIntervals) -> tuple[ThreadIntervals, ThreadIntervals]:
-    """Restrict both to common threads; without one (CUPTI renames some threads), each becomes a single timeline."""
+def _same_threads(
+    nodes: ThreadIntervals, launches: ThreadIntervals, runs: ThreadIntervals
+) -> tuple[ThreadIntervals, ThreadIntervals, ThreadIntervals]:
+    """Restrict all to common threads; without one (CUPTI renames some threads), each becomes a single timeline."""
     common = nodes.keys() & launches.keys()
     if common:
-        return {thread: nodes[thread] for thread in common}, {thread: launches[thread] for thread in common}
-    return _as_one(nodes), _as_one(launches)
+        kept = ({thread: spans[thread] for thread in common if thread in spans} for spans in (nodes, launches, runs))
+        return next(kept), next(kept), next(kept)
+    joined = _as_one(runs)
+    return _as_one(nodes), _as_one(launches), {thread: union(*spans) for thread, spans in joined.items()}
 
 
 def _thinned(launches: ThreadIntervals) -> ThreadIntervals:
@@ -154,7 +157,7 @@ def _as_one(threads: ThreadIntervals) -> ThreadIntervals:
 
 
 def _refine(
-    nodes: ThreadIntervals, launches: ThreadIntervals, runs: Intervals, offset_ns: int, reach_ns: int
+    nodes: ThreadIntervals, launches: ThreadIntervals, runs: ThreadIntervals, offset_ns: int, reach_ns: int
 ) -> Fit | None:
     """Sweep over all offsets within `reach_ns` of `offset_ns`: each launch votes for those that put it in a node."""
     votes = [_votes(nodes[thread], spans, offset_ns, reach_ns) for thread, spans in launches.items() if thread in nodes]
@@ -170,7 +173,9 @@ def _refine(
         low_ns=best_low,
         high_ns=best_high,
         inside=inside,
-        launches=sum(_count_inside(starts - middle, runs) for starts, _ in launches.values()),
+        launches=sum(
+            _count_inside(starts - middle, runs[thread]) for thread, (starts, _) in launches.items() if thread in runs
+        ),
         nodes=sum(len(np.unique(node[(low <= middle) & (middle <= high)])) for low, high, node in votes),
         runner_up=0,
     )
@@ -227,6 +232,15 @@ def _coarse(nodes: ThreadIntervals, launches: ThreadIntervals) -> tuple[int, lis
 def _run_spans(profile: OrtProfile) -> Intervals:
     wanted = profile.kinds == Kind.ORT_RUN
     return union(profile.start_ns[wanted], profile.end_ns[wanted])
+
+
+def _runs_by_thread(profile: OrtProfile) -> ThreadIntervals:
+    """Two sessions that run at once do so on two threads, and the launches of the one are not those of the other."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    for index in np.flatnonzero(profile.kinds == Kind.ORT_RUN).tolist():
+        span = (int(profile.start_ns[index]), int(profile.end_ns[index]))
+        found.setdefault(profile.events[index].tid, []).append(span)
+    return {thread: union(*_columns(sorted(spans))) for thread, spans in found.items()}
 
 
 def _count_inside(points_ns: Int64s, spans: Intervals) -> int:
