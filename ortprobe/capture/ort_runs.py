@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
 from threading import get_ident
@@ -126,17 +127,12 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
         session: InferenceSession, state: SessionState | None, args: tuple[Any, ...], kwargs: Fields
     ) -> object:
         run = _before_run(recorder, state)
-        marker = run.marker
         result = None
         local.running = True
         push(run.number)
         run.start_ns = time_ns()
         try:
-            if marker is None:
-                result = original(session, *args, **kwargs)
-            else:
-                with marker:
-                    result = original(session, *args, **kwargs)
+            result = original(session, *args, **kwargs)
         except BaseException as raised:
             run.error = one_line(raised)
             raise
@@ -145,6 +141,7 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
             pop()
             local.running = False
             try:
+                _leave_marker(run)
                 _after_run(recorder, session, what, run, args, kwargs, result)
             except Exception as failure:
                 log.lost("call:" + what, failure)
@@ -223,9 +220,17 @@ def _before_run(recorder: Recorder, state: SessionState | None) -> Run:
         torch = recorder.torch
         if torch is not None and recorder.log.in_window:
             run.marker = torch._C._profiler._RecordFunctionFast(f"ortprobe.run#{run.number}")
+            run.marker.__enter__()
     except Exception as error:
         recorder.log.lost("run_marker", error)
     return run
+
+
+def _leave_marker(run: Run) -> None:
+    """torch raises when its profiler was attached between the marker's beginning and its end, by another thread."""
+    if run.marker is not None:
+        with suppress(RuntimeError):
+            run.marker.__exit__(None, None, None)
 
 
 def _after_run(

@@ -16,6 +16,9 @@ import torch
 import ortprobe
 from ortprobe.bundle import Call, Lost, Served, Settings, Window, read_bundle
 from ortprobe.capture.hook_log import CALLS_OUTSIDE_WINDOWS
+from ortprobe.capture.ort_runs import hook_runs
+from ortprobe.capture.patches import Patches
+from ortprobe.capture.recorder import current_recorder
 
 FEEDS = {"x": np.ones((2, 3), np.float32)}
 CPU = ["CPUExecutionProvider"]
@@ -97,6 +100,25 @@ def test_thread_that_did_not_begin_the_capture_is_watched_and_opens_windows(tmp_
     ops = [event for event in trace["traceEvents"] if event.get("name") == "aten::mul_"]
     assert len(ops) == 2
     assert {op["tid"] for op in ops} == {worker.native_id}
+
+
+def test_window_that_another_thread_opens_in_the_middle_of_a_run_does_no_harm(tmp_path: Path) -> None:
+    """torch's range around a run raises at its end when the profiler has come in between."""
+
+    class Program:
+        def run(self) -> str:
+            opener = threading.Thread(target=recorder.schedule.before_creation)
+            opener.start()
+            opener.join()
+            return "fine"
+
+    with ortprobe.trace(tmp_path):
+        recorder = current_recorder()
+        assert recorder is not None
+        hook_runs(Patches(), recorder, Program)
+        recorder.log.window(is_open=True)  # as it is while another thread closes one
+        assert Program().run() == "fine"
+        assert recorder.schedule.profiler_attached()
 
 
 def test_service_is_counted_by_the_second_once_its_allowance_is_used_up(tmp_path: Path, model: Path) -> None:
