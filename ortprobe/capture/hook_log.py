@@ -32,6 +32,8 @@ class HookLog:
         self.detailed = True
         self.is_full = False
         """Whether the bundle has reached its limit, after which nothing is attached any more."""
+        self.threads: set[int] = set()
+        """OS ids of the threads that made hooked calls."""
         self._writer = writer
         self._open_writer: Callable[[], BundleWriter] | None = None
         self._allowance = allowance
@@ -102,6 +104,7 @@ class HookLog:
             native_id: int = self._local.native_id
         except AttributeError:
             native_id = self._local.native_id = threading.get_native_id()
+            self.threads.add(native_id)
             ident_low32 = threading.get_ident() & 0xFFFFFFFF
             self.append(Thread(native_id=native_id, ident_low32=ident_low32, name=name or _thread_name()))
         return native_id

@@ -36,6 +36,9 @@ class Outcome:
     signal: int = 0
     """The signal that Python ends of once its exit functions have run: SIGINT after a KeyboardInterrupt; 0 for none."""
 
+    runs_on: bool = False
+    """Whether daemon threads of the program are still at work with sessions."""
+
     @classmethod
     def killed(cls, number: int, why: str = "", *, dies_later: bool = False) -> Outcome:
         """Ended by a signal, with the exit code that a shell shows for it."""
@@ -118,7 +121,7 @@ def run_program(program: Program) -> Outcome:
         outcome = _run(program)
         _end_threads()
     if os.getpid() != process:
-        _end_child(outcome)
+        leave(outcome)
     return outcome
 
 
@@ -142,8 +145,12 @@ def _run(program: Program) -> Outcome:
     return Outcome(0)
 
 
-def _end_child(outcome: Outcome) -> NoReturn:
-    """As Python ends, but for the C++ destructors: onnxruntime's wait for threads that a forked child has not got."""
+def leave(outcome: Outcome) -> NoReturn:
+    """End the process as Python does, but for taking itself apart, and for C++ destructors.
+
+    onnxruntime's wait for threads that a forked child has not got. And a daemon thread that comes back from a run into
+    a Python that is taking itself apart ends the process with SIGABRT, the likelier the longer that lasts.
+    """
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):

@@ -14,7 +14,7 @@ from ortprobe.bundle import NO_STREAM
 from ortprobe.capture.callsite import call_site
 from ortprobe.capture.hook_log import one_line
 from ortprobe.capture.nvtx_ranges import Category, no_push, range_functions
-from ortprobe.capture.patches import Patches
+from ortprobe.capture.patches import Patches, as_hook
 from ortprobe.capture.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -44,6 +44,18 @@ class TorchHooks:
         for owner, name, what, category, describe in (*self._tensor_hooks(), *self._stream_hooks()):
             if not patches.replace(owner, name, self._wrapper(what, category, describe)):
                 self._recorder.log.lost(f"hook:{what}", f"this torch has no {name}")
+        if not patches.replace(self._torch.cuda.Stream, "__new__", self._wrap_new_stream):
+            self._recorder.log.lost("hook:stream.create", "this torch does not say when a stream is made")
+
+    def _wrap_new_stream(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """`torch.cuda.current_stream()` makes an object for a stream that exists, by its id: that makes no stream."""
+        creating = as_hook(self._wrapper("stream.create", "wait", self._made_stream)(original))
+
+        @wraps(original)
+        def new_stream(*args: Any, **kwargs: Any) -> object:
+            return original(*args, **kwargs) if "stream_id" in kwargs else creating(*args, **kwargs)
+
+        return new_stream
 
     def _tensor_hooks(self) -> list[tuple[object, str, str, Category, Describe]]:
         tensor = self._torch.Tensor
@@ -59,7 +71,6 @@ class TorchHooks:
         cuda = self._torch.cuda
         stream, event = cuda.Stream, cuda.Event
         return [
-            (stream, "__new__", "stream.create", "wait", self._made_stream),
             (stream, "wait_stream", "wait_stream", "wait", self._waited_for_stream),
             (stream, "wait_event", "wait_event", "wait", self._waited_for_event),
             (stream, "record_event", "record_event", "wait", self._recorded_event_of_stream),
@@ -161,9 +172,8 @@ class TorchHooks:
             return None
         return {**self._side("read", tensor), "stream": self._handle(stream)}
 
-    def _made_stream(self, _args: tuple[Any, ...], kwargs: Fields, result: torch.cuda.Stream) -> Fields | None:
-        """`torch.cuda.current_stream()` makes an object for a stream that exists, by its id."""
-        return None if "stream_id" in kwargs or result is None else {"stream": self._handle(result)}
+    def _made_stream(self, _args: tuple[Any, ...], _kwargs: Fields, result: torch.cuda.Stream | None) -> Fields | None:
+        return None if result is None else {"stream": self._handle(result)}
 
     def _entered_stream(self, args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields | None:
         """torch's current stream afterwards."""

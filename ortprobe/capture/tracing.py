@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -126,6 +127,11 @@ class Capture:
                 recorder.log.lost("ending", error)
         self._complete(recorder, Ending(clock=clock, exit_code=exit_code, exception=exception))
         set_current_recorder(None)
+
+    def daemons_at_work(self) -> bool:
+        """Whether daemon threads that made hooked calls are still there."""
+        seen = self._recorder.log.threads if self._recorder is not None else set()
+        return any(thread.daemon and thread.native_id in seen for thread in threading.enumerate())
 
     def __enter__(self) -> Capture:
         self.start()

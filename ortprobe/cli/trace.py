@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +163,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def trace_target(request: Request) -> int:
     """Record the target, analyse and report; the target's exit code, or 2 when only analysing failed."""
+    from ortprobe.capture.program import leave
+
     program = load_target(request)
     name = request.name or program.name
     if Path(name).name != name or len(os.fsencode(name)) > _LONGEST_NAME_BYTES:
@@ -179,10 +181,13 @@ def trace_target(request: Request) -> int:
             shutil.rmtree(made, ignore_errors=True)
         raise
     try:
-        return conclude(outputs, on_disk, choices, outcome.exit_code)
+        code = conclude(outputs, on_disk, choices, outcome.exit_code)
     finally:
         if outcome.signal:
             raise ProgramInterrupted
+    if outcome.runs_on:
+        leave(replace(outcome, exit_code=code))
+    return code
 
 
 def load_target(request: Request) -> Program:
@@ -262,8 +267,9 @@ def record(program: Program, folder: Path, request: Request, killed: Callable[[i
         try:
             outcome = run_program(program)
         finally:
+            runs_on = capture.daemons_at_work()
             finish(outcome)
-    return outcome
+    return replace(outcome, runs_on=runs_on)
 
 
 def _load_model(path: Path, args: Sequence[str], request: Request) -> Program:

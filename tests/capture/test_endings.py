@@ -124,11 +124,11 @@ def test_thread_that_outlives_the_main_one_is_waited_for_and_recorded(both: Both
 
 
 def test_daemon_thread_in_a_run_does_not_keep_the_bundle_from_completing(both: Both) -> None:
-    """How the process then ends is left open: onnxruntime may abort under the thread, traced or not."""
+    """By itself such a program aborts at times: onnxruntime comes back into a Python that is taking itself apart."""
     work = "def work():\n    while True: session.run(None, feeds)\n"
     last = "threading.Thread(target=work, daemon=True).start()\ntime.sleep(0.3)\n"
     pair = both(RUN + work + last + "print('end', flush=True)")
-    assert pair.traced.stdout == pair.bare.stdout
+    assert (pair.traced.code, pair.traced.stdout) == (0, pair.bare.stdout)
     assert pair.traced.bundle.manifest.ending is not None
     assert run_count(pair.traced) > 5
 
