@@ -33,6 +33,12 @@ def healthy() -> Timeline:
 
 
 @cache
+def service() -> Timeline:
+    """A web service with a thread pool and two sessions under load; a bundle."""
+    return load_bundle(DATA / "h100-service.ortprobe")
+
+
+@cache
 def example(name: str) -> Analyses:
     """A packaged example, traced on an H100: `missing-wait`, `set-providers` or `healthy`; a bundle."""
     return Analyses(load_bundle(DATA / "h100-examples" / f"{name}.ortprobe"))

@@ -68,7 +68,7 @@ def inside(folder: Path, name: str) -> Path | None:
 
 
 def stored_trace(folder: Path, name: str) -> Path | None:
-    """The file of a window: as written when the window closed, or compressed, as a complete capture leaves it."""
+    """The file of a window or a profile, as it was written or, as a complete capture leaves large ones, compressed."""
     return inside(folder, name) or inside(folder, f"{name}.gz")
 
 

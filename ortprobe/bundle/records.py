@@ -141,7 +141,7 @@ class SessionReleased(Record, frozen=True, tag="released"):
 
 
 class ProfileEnded(Record, frozen=True, tag="profile"):
-    """ORT's profile of one session is complete in `file` (relative to the bundle)."""
+    """ORT's profile of one session is complete in `file` (relative to the bundle), or in `file` with `.gz` behind."""
 
     session: Serial
     file: str
@@ -170,7 +170,7 @@ class Thread(Record, frozen=True, tag="thread"):
 class Window(Record, frozen=True, tag="window"):
     """A stretch of time during which torch's profiler was attached; its trace is `file` (relative to the bundle).
 
-    A complete capture has compressed it, and then it is `file` with `.gz` behind.
+    A complete capture compresses large ones, which are then `file` with `.gz` behind.
     """
 
     start_ns: TimeNs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import shutil
 import threading
@@ -18,6 +17,7 @@ from ortprobe.bundle import Window
 from ortprobe.capture import cupti
 from ortprobe.capture.accesses import bound_accesses
 from ortprobe.capture.bound_ranges import BoundRanges
+from ortprobe.capture.compression import compress
 from ortprobe.capture.cuda_graphs import CudaGraphs
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.patches import Patches
@@ -32,7 +32,6 @@ _MOST_OPERATIONS = 200_000
 _NO_MESSAGES = "6"
 _DISK_RESERVE_BYTES = 500_000_000
 """A window's trace is some hundred MB at most; the program may need the rest of the disk."""
-_COMPRESSION_LEVEL = 4
 
 
 class ProfilerWindows:
@@ -140,7 +139,7 @@ class ProfilerWindows:
         self.close()
         for path in self._files:
             try:
-                _compress(path)
+                compress(path)
             except OSError as error:
                 self._log.lost("torch_trace_compression", error)
 
@@ -272,10 +271,3 @@ def _settings_of_kineto(folder: Path, **more: str) -> Iterator[None]:
             os.environ.pop(name, None)
         with suppress(OSError):
             path.unlink()
-
-
-def _compress(path: Path) -> None:
-    packed = path.with_suffix(path.suffix + ".gz")
-    with path.open("rb") as plain, gzip.open(packed, "wb", _COMPRESSION_LEVEL) as target:
-        shutil.copyfileobj(plain, target, 1 << 20)
-    path.unlink()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ortprobe.bundle import NONE, ProfileEnded, SessionCreated, SessionReleased
+from ortprobe.capture.compression import compress
 from ortprobe.capture.hook_log import HookLog
 from ortprobe.capture.weak_map import WeakIdentityMap
 
@@ -67,6 +68,7 @@ class SessionBook:
         self._owner_serials = itertools.count()
         self._binding_serials = itertools.count()
         self._unfinished: dict[int, str] = {}
+        self._stored: list[str] = []
         self._option_locks: dict[int, threading.RLock] = {}
         self.any_created = False
         self.profiled = 0
@@ -104,6 +106,7 @@ class SessionBook:
         self._folder = folder
         self.any_created = False
         self._unfinished.clear()
+        self._stored.clear()
         self._option_locks.clear()
         inherited = []
         for state in self.alive():
@@ -206,6 +209,11 @@ class SessionBook:
             for leftover in self._folder.glob(f"{prefix}_*.json"):
                 with suppress(OSError):
                     leftover.unlink()
+        for stored in self._stored:
+            try:
+                compress(self._folder / stored)
+            except OSError as error:
+                self._log.lost("ort_profile_compression", error)
 
     def abandon(self, state: SessionState) -> None:
         """The creation failed: there is no C session, and whatever profile file it opened holds nothing."""
@@ -222,6 +230,7 @@ class SessionBook:
         written.replace(self._folder / name)
         self._log.stored((self._folder / name).stat().st_size)
         self._unfinished.pop(serial, None)
+        self._stored.append(name)
         self._log.append(ProfileEnded(session=serial, file=name, end_ns=time_ns()))
 
 

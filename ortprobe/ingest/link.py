@@ -98,7 +98,11 @@ def _nodes(collected: Collected, node_span: Int32s) -> Int32s:
 
 
 def _transfer(collected: Collected, runs: Runs, run: Int32s, node: Int32s, is_work: Bools) -> None:
-    """Give the nodes of a profiled run to the runs of the same session that did the same device work."""
+    """Give the nodes of a profiled run to the runs of the same session that did the same device work.
+
+    Where only the kernels are the same, the kernels get their nodes: the first run in each thread makes a stream of its
+    own, and fills memory for it (onnxruntime 1.31).
+    """
     spans = collected.spans
     blocks = np.zeros(len(spans), np.int64)
     blocks[collected.device_ops.span] = collected.device_ops.blocks
@@ -108,14 +112,15 @@ def _transfer(collected: Collected, runs: Runs, run: Int32s, node: Int32s, is_wo
     known: dict[tuple[int, bytes], Int32s] = {}
     wanting: list[tuple[tuple[int, bytes], Int32s]] = []
     for index in range(len(runs)):
-        own = work[borders[index] : borders[index + 1]]
-        if not len(own):
-            continue
-        key = (int(runs.session[index]), np.stack((spans.name[own], blocks[own])).tobytes())
-        if (node[own] != NONE).any():
-            known.setdefault(key, node[own])
-        elif runs.run_span[index] == NONE:
-            wanting.append((key, own))
+        whole = work[borders[index] : borders[index + 1]]
+        for own in (whole, whole[spans.kind[whole] == Kind.KERNEL]):
+            if not len(own):
+                continue
+            key = (int(runs.session[index]), np.stack((spans.name[own], blocks[own])).tobytes())
+            if (node[own] != NONE).any():
+                known.setdefault(key, node[own])
+            elif runs.run_span[index] == NONE:
+                wanting.append((key, own))
     for key, own in wanting:
-        if key in known:
+        if key in known and (node[own] == NONE).all():
             node[own] = known[key]

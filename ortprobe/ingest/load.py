@@ -19,7 +19,7 @@ from ortprobe.bundle import (
     children_of,
     read_bundle,
 )
-from ortprobe.bundle.reader import inside, stored_trace
+from ortprobe.bundle.reader import stored_trace
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded, assemble
@@ -139,7 +139,7 @@ def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[Ort
     files = {record.session: record.file for record in bundle.records if isinstance(record, ProfileEnded)}
     profiles = []
     for created in (record for record in bundle.records if isinstance(record, SessionCreated)):
-        path = inside(bundle.folder, files[created.session]) if created.session in files else None
+        path = stored_trace(bundle.folder, files[created.session]) if created.session in files else None
         if path is None:
             if created.profile_start_ns:
                 kind = ProblemKind.KILLED if bundle.manifest.ending is None else ProblemKind.EMPTY_SOURCE
