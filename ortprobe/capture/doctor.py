@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ortprobe import __version__
+from ortprobe.capture.environment import CUPTI_TOOLS
 from ortprobe.capture.probes import Gpus, Loaded, Onnxruntime, Torch, Trace
 from ortprobe.capture.survey import Failed, Orders, Survey
 from ortprobe.units import format_bytes
@@ -25,14 +26,7 @@ LOW_DISK_BYTES, FULL_DISK_BYTES = 1 << 30, 64 << 20
 _BUFFER_SETTING = re.compile(r"^\s*ACTIVITIES_MAX_GPU_BUFFER_SIZE_MB\s*=\s*(\d+)", re.MULTILINE)
 _BUFFER_MIB = 1024
 """What a capture sets where KINETO_CONFIG is free; Kineto's own limit is 128 (Config.cpp)."""
-_TOOLS = {
-    "NSYS_PROFILING_SESSION_ID": "Nsight Systems",
-    "NV_COMPUTE_PROFILER_PERFWORKS_DIR": "Nsight Compute",
-    "NV_SANITIZER_INJECTION_PORT_RANGE_BEGIN": "compute-sanitizer",
-    "CUDA_INJECTION64_PATH": "the library in CUDA_INJECTION64_PATH",
-    "NVTX_INJECTION64_PATH": "the library in NVTX_INJECTION64_PATH",
-}
-"""How a process sees that a tool started it; no tool documents the first three, GROMACS and FlashMLA go by them."""
+_TOOLS = {**CUPTI_TOOLS, "NVTX_INJECTION64_PATH": "the library in NVTX_INJECTION64_PATH"}
 
 
 class Status(StrEnum):
@@ -209,9 +203,7 @@ def _provider(name: str, orders: Orders, has_gpu: bool) -> Check:
     if name in GPU_PROVIDERS and not has_gpu:
         return Check(check, _NOT_APPLICABLE, found, "there is no GPU here that it could use")
     if _loads(orders.after_torch):
-        means = (
-            f"a capture imports torch first and so has {short}; a program that imports no torch runs without by itself"
-        )
+        means = f"a program that does not import torch first runs without {short}, and only a line on stderr says so"
         fix = "import torch first, or call onnxruntime.preload_dlls() (1.21 or later) before the first session"
         return Check(check, _WARNING, found, means, fix)
     means = f"a session that asks for {short} runs on what is left, and only a line on stderr says so"

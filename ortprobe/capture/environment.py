@@ -11,17 +11,19 @@ from types import ModuleType
 
 from ortprobe.bundle import Device, Environment
 
-_TOOL_VARIABLES = {
+CUPTI_TOOLS = {
     "NSYS_PROFILING_SESSION_ID": "Nsight Systems",
     "NV_COMPUTE_PROFILER_PERFWORKS_DIR": "Nsight Compute",
-    "CUDA_INJECTION64_PATH": "a CUDA tool (CUDA_INJECTION64_PATH)",
+    "NV_SANITIZER_INJECTION_PORT_RANGE_BEGIN": "compute-sanitizer",
+    "CUDA_INJECTION64_PATH": "the library in CUDA_INJECTION64_PATH",
 }
-"""Environment variables by which tools that subscribe to CUPTI come into a process."""
+"""How a process sees that a tool started it which subscribes to CUPTI. The first was seen with nsys 2025.3; no tool
+documents the first three, GROMACS and FlashMLA go by them."""
 
 
 def profiling_tool() -> str:
     """The tool that this process runs under and that leaves no room for torch's profiler; "" without one."""
-    return next((tool for variable, tool in _TOOL_VARIABLES.items() if os.environ.get(variable)), "")
+    return next((tool for variable, tool in CUPTI_TOOLS.items() if os.environ.get(variable)), "")
 
 
 def describe_environment() -> Environment:
