@@ -25,7 +25,7 @@ def record_event_identity(*, enable: bool) -> str:
 
 
 def dropped_records() -> int:
-    """Records CUPTI dropped since it was last asked, for want of a buffer (`cuptiActivityGetNumDroppedRecords`)."""
+    """Records CUPTI dropped for want of a buffer, since it was last asked (`cuptiActivityGetNumDroppedRecords`)."""
     library = loaded_library("libcupti.so")
     if library is None:
         return 0

@@ -188,6 +188,8 @@ class ProfilerWindows:
 
     def _start(self) -> profile:
         profiler = self._begin()
+        if self._has_gpu:
+            cupti.dropped_records()  # what was dropped while CUPTI was detached is nobody's loss
         if self._has_gpu and (problem := cupti.record_event_identity(enable=True)):
             self._log.lost("cuda_event_identity", problem)
         return profiler

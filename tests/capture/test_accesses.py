@@ -19,21 +19,17 @@ from ortprobe.capture.bound_ranges import Ranges
 Program = Callable[[torch.Tensor], object]
 
 
-def profiled(program: Callable[[], object], **config: bool) -> torch.profiler.profile:
-    profiler = torch.profiler.profile(
-        activities=[torch.profiler.ProfilerActivity.CPU],
-        record_shapes=True,
-        profile_memory=True,
-        acc_events=False,
-        experimental_config=_ExperimentalConfig(**config),
-    )
-    with profiler:
+def profiled(program: Callable[[], object], **config: bool) -> torch.autograd.profiler.profile:
+    """As a capture does it."""
+    with torch.autograd.profiler.profile(
+        use_kineto=True, record_shapes=True, profile_memory=True, experimental_config=_ExperimentalConfig(**config)
+    ) as profiler:
         program()
     return profiler
 
 
-def event_tree(profiler: torch.profiler.profile) -> list:
-    return profiler.profiler.kineto_results.experimental_event_tree()
+def event_tree(profiler: torch.autograd.profiler.profile) -> list:
+    return profiler.kineto_results.experimental_event_tree()
 
 
 def ranges(*tensors: torch.Tensor) -> Ranges:
