@@ -35,11 +35,14 @@ class Call(Record, frozen=True, tag="call"):
 
     `what` is the Python name: of onnxruntime `set_providers`, `run`, `run_with_iobinding`, `run_with_ort_values`,
     `run_with_ortvaluevector`, `io_binding`, `bind_[cpu_|ortvalue_]input`, `bind_[ortvalue_]output`,
-    `clear_binding_inputs|outputs`, `synchronize_inputs|outputs`, `get_outputs`, `copy_outputs_to_cpu`,
-    `update_inplace`, `ortvalue_from_numpy`, `end_profiling`; of torch `copy_`, `clone`, `to`, `cuda`, `cpu`,
+    `clear_binding_inputs|outputs`, `synchronize_inputs|outputs`, `get_outputs`, `copy_outputs_to_cpu`, `run_async`
+    (on the thread that ran it; `run_async.submit` on the one that asked), `feed` and `fetch` (a buffer that a run is
+    given, or gives), `update_inplace`, `ortvalue.numpy`, `ortvalue_from_…`, `from_dlpack`, `to_dlpack`, `copy_tensors`,
+    `disable_fallback`, `enable_fallback`, `end_profiling`; of torch `copy_`, `clone`, `to`, `cuda`, `cpu`, `item`,
+    `tolist`, `numpy`, `record_stream`, `stream.create`, `stream.enter`, `stream.leave`, `set_stream`, `event.create`,
     `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
     `event.synchronize`, `synchronize` (the whole device). `runner.bind|copy|run|clone` are a Runner's steps, and
-    `ortprobe.profiler_start|profiler_stop|end_profiling` the tracer's own work inside the program.
+    `ortprobe.profiler_start|profiler_stop|profiler_detach|end_profiling` the tracer's own work inside the program.
     """
 
     what: str
@@ -216,11 +219,15 @@ class Access(Record, frozen=True, tag="access"):
 
 
 class Lost(Record, frozen=True, tag="lost"):
-    """Something this capture does not hold, and why; `what` is stable, `why` is for people."""
+    """Something this capture does not hold, and why; `what` is stable, `why` is for people.
+
+    Written when it is lost for the first time, and again with their number at the end when it was lost more often.
+    """
 
     what: str
     why: str
     session: Serial = NONE
+    count: int = 1
 
 
 AnyRecord = (

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from ortprobe.bundle import Access, AnyRecord, BundleWriter, Call, Handover, Lost, Served, SessionCreated, Thread
 
 CALLS_OUTSIDE_WINDOWS = 20_000
@@ -41,7 +43,7 @@ class HookLog:
         self.in_window = False
         """Whether torch's profiler is attached."""
         self._local = threading.local()
-        self._losses: set[tuple[str, int]] = set()
+        self._losses: dict[tuple[str, int], Lost] = {}
 
     @property
     def writer(self) -> BundleWriter | None:
@@ -90,10 +92,20 @@ class HookLog:
         )
 
     def lost(self, what: str, why: object, session: int = -1) -> None:
-        """Write a `Lost` record, the first time that `what` is lost (for this session)."""
-        if (what, session) not in self._losses:
-            self._losses.add((what, session))
-            self.append(Lost(what=what, why=one_line(why), session=session))
+        """Write a `Lost` record, the first time that `what` is lost (for this session), and count the others."""
+        known = self._losses.get((what, session))
+        if known is not None:
+            self._losses[what, session] = msgspec.structs.replace(known, count=known.count + 1)
+            return
+        lost = self._losses[what, session] = Lost(what=what, why=one_line(why), session=session)
+        self.append(lost)
+
+    def finish(self) -> None:
+        """Write how often things were lost, and nothing more."""
+        for lost in self._losses.values():
+            if lost.count > 1:
+                self.append(lost)
+        self.enabled = False
 
     def thread(self, name: str = "") -> int:
         """This thread's OS id; the thread is described in the log when it is first seen.
@@ -121,7 +133,7 @@ class HookLog:
             writer.forget()
         self._open_writer = open_writer
         self._local = threading.local()
-        self._losses = set()
+        self._losses = {}
         self.in_window = self.is_full = False
         self._left_bytes = self._limit_bytes
         self._decide()

@@ -36,7 +36,10 @@ def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> 
     """Install the hooks on `onnxruntime.capi.onnxruntime_inference_collection`."""
     hook_runs(patches, recorder, collection.Session)
     owners: dict[type, dict[str, Wrap]] = {
-        collection.Session: {"end_profiling": _wrap_end_profiling},
+        collection.Session: {
+            "end_profiling": _wrap_end_profiling,
+            **{name: _describing(name, "session", _of_session) for name in ("disable_fallback", "enable_fallback")},
+        },
         collection.IOBinding: {
             "__init__": _describing("io_binding", "bind", _new_binding),
             "bind_input": _describing("bind_input", "bind", _bound("read"), keeps_state=True),
@@ -129,6 +132,12 @@ def _describing(what: str, category: Category, describe: Describe, *, keeps_stat
 
 def _nothing(_recorder: Recorder, _first: object, _args: object, _kwargs: object, _result: object) -> Fields:
     return {}
+
+
+def _of_session(
+    recorder: Recorder, session: InferenceSession, _args: object, _kwargs: object, _result: object
+) -> Fields:
+    return {"session": recorder.sessions.serial(session)}
 
 
 def _of_binding(recorder: Recorder, binding: IOBinding, _args: object, _kwargs: object, _result: object) -> Fields:

@@ -19,7 +19,7 @@ from ortprobe.capture.accesses import bound_accesses
 from ortprobe.capture.bound_ranges import BoundRanges
 from ortprobe.capture.compression import compress
 from ortprobe.capture.cuda_graphs import CudaGraphs
-from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.hook_log import HookLog, one_line
 from ortprobe.capture.patches import Patches
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class ProfilerWindows:
         self._profiler: profile | None = None
         self._start_ns = 0
         self._files: list[Path] = []
-        self._failed = False
+        self._why_not = ""
+        """Why the profiler can't be attached any more; "" while it can."""
 
     def make_way(self, patches: Patches) -> None:
         """Have our profiler detached whenever the program attaches one: torch allows one at a time.
@@ -87,8 +88,7 @@ class ProfilerWindows:
             return prepare_trace
 
         if not patches.replace(self._torch.autograd.profiler.profile, "_prepare_trace", wrap):
-            self._failed = True
-            self._log.lost("torch_profiler", "this torch does not say when the program attaches a profiler of its own")
+            self._why_not = "this torch does not say when the program attaches a profiler of its own"
 
     def open(self) -> None:
         """Attach the profiler unless it is attached. What prevents it is written down once and not tried again.
@@ -104,7 +104,7 @@ class ProfilerWindows:
             try:
                 self._profiler = self._start()
             except Exception as error:
-                self._failed = True
+                self._why_not = one_line(error)
                 self._log.lost("torch_profiler", error)
                 return
             self.opened += 1
@@ -116,7 +116,7 @@ class ProfilerWindows:
             self._turn.release()
 
     def close(self) -> bool:
-        """Detach the profiler and write its trace; False when it is not attached, or by a thread that can't."""
+        """Stop the profiler and write its trace; False when it is not attached, or by a thread that can't."""
         if not self.closes_from_any_thread and threading.get_ident() != self._thread:
             return False
         with self._turn:
@@ -128,11 +128,36 @@ class ProfilerWindows:
             try:
                 self._stop(profiler, begin_ns)
             except Exception as error:
-                self._failed = True
+                self._why_not = one_line(error)
                 self._log.lost("torch_trace", error)
             self._log.call("ortprobe.profiler_stop", begin_ns, time_ns())
             self._log.window(is_open=False)
         return True
+
+    def detach(self) -> None:
+        """Have Kineto detach CUPTI after a window, unless that might break a CUDA graph.
+
+        Attached it goes on costing each CUDA call: on an H100 ResNet-50 took 2.75 ms a run after a window in place of
+        2.09 ms, and 2.09 ms once CUPTI was detached. Kineto does so when a profiler stops and its environment says so,
+        for which an empty window serves: by then the last one has shown whether graphs are launched.
+        """
+        if not self._has_gpu or self._graphs is None or not self._files:
+            return
+        begin_ns = time_ns()
+        with self._turn:
+            try:
+                self._graphs.note_trace(self._files[-1])
+                if reason := self._graphs.may_exist():
+                    why = f"{reason}: CUPTI stays attached, and runs after a window are slower than without it"
+                    self._log.lost("cupti_stays", why)
+                    return
+                profiler = self._begin()
+                with _settings_of_kineto(self._folder, TEARDOWN_CUPTI="1"):
+                    profiler.__exit__(None, None, None)
+                self._is_detached = True
+            except Exception as error:
+                self._log.lost("cupti_stays", error)
+        self._log.call("ortprobe.profiler_detach", begin_ns, time_ns())
 
     def finish(self) -> None:
         """Close the last window and compress the traces."""
@@ -151,13 +176,14 @@ class ProfilerWindows:
         self._profiler = None
         self._files = []
         if self.opened:
-            self._failed = True
-            self._log.lost("torch_profiler", "the parent has used CUPTI, which then does not work in a forked child")
+            self._why_not = "the parent has used CUPTI, which then does not work in a forked child"
 
     def _may_open(self) -> bool:
-        if self._failed or self._log.is_full:
+        if self._log.is_full:
             return False
-        if not self.closes_from_any_thread and threading.get_ident() != self._thread:
+        if self._why_not:
+            why = self._why_not
+        elif not self.closes_from_any_thread and threading.get_ident() != self._thread:
             why = "this torch's profiler can only be attached by the thread that imported torch"
         elif self._torch.autograd._profiler_enabled():
             why = "the program has a profiler of its own attached, and torch allows one"
@@ -190,8 +216,8 @@ class ProfilerWindows:
         profiler = self._begin()
         if self._has_gpu:
             cupti.dropped_records()  # what was dropped while CUPTI was detached is nobody's loss
-        if self._has_gpu and (problem := cupti.record_event_identity(enable=True)):
-            self._log.lost("cuda_event_identity", problem)
+            if problem := cupti.record_event_identity(enable=True):
+                self._log.lost("cuda_event_identity", problem)
         return profiler
 
     def _stop(self, profiler: profile, begin_ns: int) -> None:
@@ -205,29 +231,8 @@ class ProfilerWindows:
         self._log.append(Window(start_ns=self._start_ns, end_ns=begin_ns, file=path.name))
         self._log.stored(path.stat().st_size)
         self._log_accesses(profiler)
-        if self._has_gpu:
-            if dropped := cupti.dropped_records():
-                self._log.lost("cupti_records", f"CUPTI dropped {dropped:,} records for want of buffers")
-            self._detach(path)
-
-    def _detach(self, trace: Path) -> None:
-        """Have Kineto detach CUPTI, which otherwise goes on costing each CUDA call, unless that might break a graph.
-
-        On an H100 ResNet-50 took 2.75 ms a run after a window in place of 2.09 ms, and 2.09 ms once CUPTI was detached.
-        Kineto does so when a profiler stops and its environment says so, for which an empty window serves: by then the
-        last one has shown whether graphs are launched.
-        """
-        if self._graphs is None:
-            return
-        self._graphs.note_trace(trace)
-        if reason := self._graphs.may_exist():
-            why = f"{reason}: CUPTI stays attached, and runs after a window are slower than without it"
-            self._log.lost("cupti_stays", why)
-            return
-        profiler = self._begin()
-        with _settings_of_kineto(self._folder, TEARDOWN_CUPTI="1"):
-            profiler.__exit__(None, None, None)
-        self._is_detached = True
+        if self._has_gpu and (dropped := cupti.dropped_records()):
+            self._log.lost("cupti_records", f"CUPTI dropped {dropped:,} records for want of buffers")
 
     def _log_accesses(self, profiler: profile) -> None:
         """Which operations touched bound memory, while the profiler still has its tree of events."""

@@ -153,7 +153,7 @@ class Capture:
             models = self._models.described([session for session, _ in recorder.sessions.living()])
         except Exception as error:
             recorder.log.lost("models", error)
-        recorder.log.enabled = False
+        recorder.log.finish()
         environment = msgspec.structs.replace(describe_environment(), devices=describe_devices(recorder.torch))
         writer.close(
             msgspec.structs.replace(

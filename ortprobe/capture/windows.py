@@ -117,6 +117,7 @@ class Schedule:
         """Close the window; sessions that ran in it have had one more of theirs."""
         if self.profiler is None or not self.profiler.close():
             return
+        self.profiler.detach()
         alarm, self._alarm = self._alarm, None
         if alarm is not None:
             with suppress(RuntimeError):

@@ -156,10 +156,10 @@ def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[Ort
 
 def _stated_problems(bundle: Bundle) -> list[Problem]:
     """What the capture itself says went wrong."""
+    lost = {(record.what, record.session): record for record in bundle.records if isinstance(record, Lost)}
     problems = [
-        Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.what}: {record.why}")
-        for record in bundle.records
-        if isinstance(record, Lost)
+        Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.what}: {record.why}", count=record.count)
+        for record in lost.values()
     ]
     if bundle.unreadable_lines:
         detail = f"{bundle.unreadable_lines} line(s) of the hook log can't be read"

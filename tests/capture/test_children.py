@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ortprobe.bundle import CHILDREN, Bundle, Call, SessionCreated, read_bundle
+from ortprobe.bundle import CHILDREN, Bundle, Call, Lost, SessionCreated, read_bundle
 from ortprobe.ingest import load_bundle
 
 from .conftest import TracedProgram
@@ -149,6 +149,24 @@ work(1)
     program = trace_script(WORK + text)
     assert program.code == 0
     assert not (program.folder / CHILDREN).exists()
+
+
+def test_child_forked_from_inside_a_window_leaves_nothing_and_the_window_goes_on(trace_script: Trace) -> None:
+    text = """
+import torch
+work(3)
+child = os.fork()
+if child == 0:
+    torch.ones(2).add_(1).clone()
+    os._exit(0)
+os.wait()
+work(3)
+"""
+    program = trace_script(WORK + text)
+    assert program.code == 0, program.stderr
+    assert not (program.folder / CHILDREN).exists()
+    assert (program.folder / "torch-0.json").stat().st_size > 0
+    assert not [record for record in program.bundle.records if isinstance(record, Lost)]
 
 
 def test_environment_is_the_programs_own_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
