@@ -174,7 +174,7 @@ def test_profiler_of_the_program_is_left_alone(tmp_path: Path, model: Path) -> N
         torch.ones(2).add_(1)
     assert any(event.name == "aten::add_" for event in own.events())
     losses = [record.what for record in read_bundle(capture.folder).records if isinstance(record, Lost)]
-    assert losses == ["torch_profiler"]
+    assert set(losses) == {"torch_profiler"}
     assert attached(capture.folder, 0) == [1]
 
 
