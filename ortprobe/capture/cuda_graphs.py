@@ -24,6 +24,8 @@ _OTHER_FRAMEWORKS = ("cupy", "jax", "numba.cuda", "paddle", "pycuda", "tensorflo
 _GRAPH_IN_USE = re.compile(rb'"cudaGraph(Instantiate|Launch)|"graph id": [1-9]')
 """In a torch trace. cuDNN captures graphs to plan convolutions, which it neither instantiates nor launches."""
 _CHUNK_BYTES = 1 << 22
+_DETACHES_SAFELY = (12, 6)
+"""torch itself goes by this version (torch/profiler/profiler.py, 2.13); tried with CUDA 13.0."""
 
 
 class CudaGraphs:
@@ -46,6 +48,9 @@ class CudaGraphs:
 
         if not patches.replace(torch.cuda.CUDAGraph, "__new__", wrap):
             self.reason = "this torch does not say when a CUDA graph is made"
+        major, _, minor = str(torch.version.cuda or "0").partition(".")
+        if (int(major), int(minor or 0)) < _DETACHES_SAFELY:
+            self.reason = f"CUPTI of CUDA {torch.version.cuda} does not come back safely once it was detached"
 
     def note_session(self, created: SessionCreated) -> None:
         """See sessions that are given a graph to make, or a runtime that makes graphs of its own accord."""

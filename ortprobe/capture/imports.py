@@ -13,8 +13,6 @@ from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from ortprobe.capture.patches import as_hook
-
 Action = Callable[[ModuleType], None]
 _executed: set[str] = set()
 """Modules that are complete although Python still counts them as being imported: their actions are under way."""
@@ -66,6 +64,7 @@ class ImportWatcher:
         execute = getattr(loader, "exec_module", None)
         if loader is None or execute is None:
             return
+        from ortprobe.capture.patches import as_hook  # not before: every Python that a program starts has this module
 
         @as_hook
         def exec_module(module: ModuleType) -> None:
