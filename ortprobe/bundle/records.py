@@ -195,6 +195,8 @@ class Handover(Record, frozen=True, tag="handover"):
     thread: Serial
     token: int
     gives: bool
+    site: str = ""
+    """`file:line` of the program that submitted the work; for `future.submit`."""
 
 
 class Access(Record, frozen=True, tag="access"):

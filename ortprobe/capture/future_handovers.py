@@ -9,6 +9,7 @@ from functools import partial, wraps
 from time import time_ns
 from typing import Any
 
+from ortprobe.capture.callsite import call_site
 from ortprobe.capture.handover_notes import HandoverNotes, Original, TokenPairs
 from ortprobe.capture.patches import Patches
 
@@ -124,7 +125,7 @@ class FutureHandovers:
         return hooked
 
     def _submitted(self, at_ns: int, future: futures.Future[Any]) -> None:
-        self._notes.give("future.submit", self._tokens.way_in(future), at_ns)
+        self._notes.give("future.submit", self._tokens.way_in(future), at_ns, call_site())
 
     def _runs(self, goes_on: bool, future: futures.Future[Any]) -> None:
         if goes_on:

@@ -15,8 +15,8 @@ from ortprobe.capture.recorder import Recorder
 from ortprobe.capture.weak_map import WeakIdentityMap
 
 Original: TypeAlias = Callable[..., Any]
-Note: TypeAlias = tuple[str, int, int, bool]
-"""What, when, token, and whether it gives."""
+Note: TypeAlias = tuple[str, int, int, bool, str]
+"""What, when, token, whether it gives, and the line of the program that gave."""
 T = TypeVar("T")
 
 
@@ -43,19 +43,19 @@ class HandoverNotes:
         """A number that nothing else has; the next one is free as well."""
         return next(self._tokens)
 
-    def give(self, what: str, token: int, at_ns: int) -> None:
+    def give(self, what: str, token: int, at_ns: int, site: str = "") -> None:
         """Write a give that began at a time."""
-        self.held.notes.append((what, at_ns, token, True))
+        self.held.notes.append((what, at_ns, token, True, site))
         self.flush()
 
     def take(self, what: str, token: int) -> None:
         """Write a take that ends now."""
-        self.held.notes.append((what, time_ns(), token, False))
+        self.held.notes.append((what, time_ns(), token, False, ""))
         self.flush()
 
     def hold(self, what: str, token: int, *, gives: bool) -> None:
         """Note something of this moment; it is written by the next `flush`."""
-        self.held.notes.append((what, time_ns(), token, gives))
+        self.held.notes.append((what, time_ns(), token, gives, ""))
         self._behind.add(threading.get_ident())
 
     def guarded(self, step: Callable[..., T], *args: object) -> T | None:
@@ -75,8 +75,8 @@ class HandoverNotes:
         self._behind.discard(threading.get_ident())
         notes, held.notes = held.notes, []  # before the writing, in which a signal handler may come here again
         thread = self._log.thread(thread_name)
-        for what, at_ns, token, gives in notes:
-            self._log.append(Handover(what=what, at_ns=at_ns, thread=thread, token=token, gives=gives))
+        for what, at_ns, token, gives, site in notes:
+            self._log.append(Handover(what=what, at_ns=at_ns, thread=thread, token=token, gives=gives, site=site))
 
     def replace(self, patches: Patches, owner: object, name: str, wrap: Callable[[Original], Original]) -> None:
         """Put a hook in; what this Python has not got is a `Lost` record."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from ortprobe.bundle import NO_STREAM, AnyRecord, Bundle, Call, SessionCreated, Stream, Thread
 from ortprobe.ingest.builder import TimelineBuilder
+from ortprobe.ingest.submitted import submitting_sites
 from ortprobe.timeline import NONE, HookCalls, Kind, Lane, LaneKind, SourceKind
 from ortprobe.timeline.intervals import Intervals
 
@@ -104,6 +105,7 @@ def hooked_runs(records: Sequence[AnyRecord], session: int) -> Intervals:
 def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records: Sequence[AnyRecord]) -> None:
     streams = {**trace_streams(records), NO_STREAM: NONE}
     sessions = session_numbers(records)
+    sites = submitting_sites(calls, records)
     builder.add_rows(
         HookCalls,
         span=np.arange(first, first + len(calls)),
@@ -117,7 +119,7 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         read_bytes=[call.read_bytes for call in calls],
         write_address=[call.write_address for call in calls],
         write_bytes=[call.write_bytes for call in calls],
-        site=[builder.name(call.site) if call.site else NONE for call in calls],
+        site=[builder.name(site) if site else NONE for site in sites],
         attached=[call.attached for call in calls],
         failed=[bool(call.error) for call in calls],
     )
