@@ -6,7 +6,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # true to type checkers; importing `typing` takes half as long as starting Python
 if TYPE_CHECKING:
-    from ortprobe.capture.runner import Runner
+    from ortprobe.capture.runner.runner import Runner
     from ortprobe.capture.tracing import trace
     from ortprobe.report.report import Report, load
 
@@ -15,7 +15,7 @@ __all__ = ["Report", "Runner", "__version__", "load", "trace"]
 
 _HOMES = {
     "Report": "ortprobe.report.report",
-    "Runner": "ortprobe.capture.runner",
+    "Runner": "ortprobe.capture.runner.runner",
     "load": "ortprobe.report.report",
     "trace": "ortprobe.capture.tracing",
 }

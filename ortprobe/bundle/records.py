@@ -71,7 +71,7 @@ class Call(Record, frozen=True, tag="call"):
     run: Serial = NONE
     """Number of the run in this process, from 0, in the order in which runs began. For runs."""
     options: dict[str, str] = {}
-    """Run options that change what a run waits for: see `capture.ort_calls`. For runs that were given some."""
+    """Run options that change what a run waits for: see `capture.hooks.ort_runs`. For runs that were given some."""
     attached: Bits = 0
     """Bits: `ATTACHED_ORT_PROFILE`, `ATTACHED_TORCH_PROFILER`. For runs."""
     error: str = ""

@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from ortprobe.bundle import NO_STREAM, Call, SessionCreated
-from ortprobe.capture.bound_ranges import BoundRanges
 from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.profiler.bound_ranges import BoundRanges
 from ortprobe.capture.served import ServedRuns
 from ortprobe.capture.sessions import SessionBook
 from ortprobe.capture.streams import StreamBook

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 
 from ortprobe.bundle import NONE, Stream
-from ortprobe.capture.cupti import loaded_library, stream_id
 from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.profiler.cupti import loaded_library, stream_id
 
 LEGACY_DEFAULT_STREAM = 0
 _CU_STREAM_NON_BLOCKING = 1  # cuda.h, CUstream_flags

@@ -17,7 +17,20 @@ import msgspec
 
 from ortprobe import __version__
 from ortprobe.bundle import BundleWriter, Ending, Manifest, SessionCreated, Settings, Target
-from ortprobe.capture.children import (
+from ortprobe.capture.clock import clock_anchor
+from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
+from ortprobe.capture.handovers.handovers import hook_handovers
+from ortprobe.capture.hook_log import HookLog, one_line
+from ortprobe.capture.hooks.imports import ImportWatcher
+from ortprobe.capture.hooks.ort_calls import hook_calls
+from ortprobe.capture.hooks.ort_creation import hook_creation
+from ortprobe.capture.hooks.ort_runs import hook_costs_ns
+from ortprobe.capture.hooks.patches import Patches
+from ortprobe.capture.hooks.torch_hooks import TorchHooks
+from ortprobe.capture.models import ModelBook
+from ortprobe.capture.profiler.cuda_graphs import CudaGraphs
+from ortprobe.capture.profiler.profiler_window import ProfilerWindows
+from ortprobe.capture.program.children import (
     ChildOrder,
     ChildProcesses,
     call_at_exit,
@@ -25,25 +38,12 @@ from ortprobe.capture.children import (
     detach_profiles,
     uncaught,
 )
-from ortprobe.capture.clock import clock_anchor
-from ortprobe.capture.cuda_graphs import CudaGraphs
-from ortprobe.capture.descriptors import keep_descriptors
-from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
-from ortprobe.capture.handovers import hook_handovers
-from ortprobe.capture.hook_log import HookLog, one_line
-from ortprobe.capture.imports import ImportWatcher
-from ortprobe.capture.models import ModelBook
-from ortprobe.capture.ort_calls import hook_calls
-from ortprobe.capture.ort_creation import hook_creation
-from ortprobe.capture.ort_runs import hook_costs_ns
-from ortprobe.capture.patches import Patches
-from ortprobe.capture.profiler_window import ProfilerWindows
+from ortprobe.capture.program.descriptors import keep_descriptors
+from ortprobe.capture.program.tracebacks import hide_tracer
 from ortprobe.capture.recorder import Recorder, current_recorder, set_current_recorder
 from ortprobe.capture.served import ServedRuns
 from ortprobe.capture.sessions import SessionBook
 from ortprobe.capture.streams import StreamBook
-from ortprobe.capture.torch_hooks import TorchHooks
-from ortprobe.capture.tracebacks import hide_tracer
 from ortprobe.capture.windows import Schedule
 from ortprobe.errors import UsageError
 

@@ -9,7 +9,7 @@ from time import time_ns
 from typing import TYPE_CHECKING
 
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER, Settings
-from ortprobe.capture.profiler_window import ProfilerWindows
+from ortprobe.capture.profiler.profiler_window import ProfilerWindows
 from ortprobe.capture.sessions import SessionBook, SessionState
 
 if TYPE_CHECKING:

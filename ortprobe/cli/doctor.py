@@ -12,7 +12,7 @@ from ortprobe.names import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ortprobe.capture.doctor import Diagnosis
+    from ortprobe.capture.doctor.doctor import Diagnosis
 
 SCHEMA_VERSION = 1
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red", "not_applicable": "dim"}
@@ -34,8 +34,8 @@ def command(ctx: click.Context, /, form: str, out: Path | None) -> None:
     """
     from rich.console import Console
 
-    from ortprobe.capture.doctor import diagnose
-    from ortprobe.capture.survey import survey
+    from ortprobe.capture.doctor.doctor import diagnose
+    from ortprobe.capture.doctor.survey import survey
 
     with Console(stderr=True).status("trying what a capture needs"):
         diagnosis = diagnose(survey(out or Path("reports")))

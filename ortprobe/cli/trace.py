@@ -17,7 +17,7 @@ from ortprobe.cli.outputs import Choices, Outputs, conclude, say
 from ortprobe.errors import CaptureFailed, ProgramInterrupted, UsageError
 
 if TYPE_CHECKING:
-    from ortprobe.capture.program import Outcome, Program
+    from ortprobe.capture.program.program import Outcome, Program
 
 _DEFAULTS = Settings()
 _UNTRACED_RUNS = 50
@@ -163,7 +163,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 def trace_target(request: Request) -> int:
     """Record the target, analyse and report; the target's exit code, or 2 when only analysing failed."""
-    from ortprobe.capture.program import leave
+    from ortprobe.capture.program.program import leave
 
     program = load_target(request)
     name = request.name or program.name
@@ -192,7 +192,7 @@ def trace_target(request: Request) -> int:
 
 def load_target(request: Request) -> Program:
     """Find the target and make it ready to run, so that what is wrong with it is said before anything is written."""
-    from ortprobe.capture.program import load_module, load_script
+    from ortprobe.capture.program.program import load_module, load_script
 
     words = request.target
     if request.example is not None:
@@ -213,7 +213,7 @@ def load_example(name: str, args: Sequence[str]) -> Program:
     Raises:
         UsageError: there is none of this name.
     """
-    from ortprobe.capture.program import load_module
+    from ortprobe.capture.program.program import load_module
     from ortprobe.examples import example_names
 
     known = example_names()
@@ -228,8 +228,8 @@ def record(program: Program, folder: Path, request: Request, killed: Callable[[i
     A signal that kills the program calls `killed` with its exit code and the bundle complete, and nothing returns.
     """
     from ortprobe.bundle import Target
-    from ortprobe.capture.program import Outcome, run_program
-    from ortprobe.capture.signals import FatalSignals
+    from ortprobe.capture.program.program import Outcome, run_program
+    from ortprobe.capture.program.signals import FatalSignals
     from ortprobe.capture.tracing import Capture
 
     capture = Capture(
@@ -273,7 +273,7 @@ def record(program: Program, folder: Path, request: Request, killed: Callable[[i
 
 
 def _load_model(path: Path, args: Sequence[str], request: Request) -> Program:
-    from ortprobe.capture.model import load_model
+    from ortprobe.capture.runner.model import load_model
 
     if args:
         raise UsageError(f"{path}: a model takes no arguments, got {' '.join(args)}; options go before the model")

@@ -15,8 +15,8 @@ import torch
 import ortprobe
 from ortprobe.bundle import Call, Lost, Served, Settings, Window, read_bundle
 from ortprobe.capture.hook_log import CALLS_OUTSIDE_WINDOWS
-from ortprobe.capture.ort_runs import hook_runs
-from ortprobe.capture.patches import Patches
+from ortprobe.capture.hooks.ort_runs import hook_runs
+from ortprobe.capture.hooks.patches import Patches
 from ortprobe.capture.recorder import current_recorder
 
 FEEDS = {"x": np.ones((2, 3), np.float32)}

@@ -1,0 +1,211 @@
+"""Hooks on what a program does with onnxruntime beside running sessions: bind buffers, copy, wait, end a profile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial, wraps
+from time import time_ns
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ortprobe.bundle import NO_STREAM
+from ortprobe.capture.hook_log import one_line
+from ortprobe.capture.hooks.buffer_ranges import Direction, Fields, array_fields, pointer_fields, value_fields
+from ortprobe.capture.hooks.callsite import call_site
+from ortprobe.capture.hooks.nvtx_ranges import Category, no_push, range_functions
+from ortprobe.capture.hooks.ort_runs import Wrap, hook_runs
+from ortprobe.capture.hooks.patches import Patches
+from ortprobe.capture.recorder import Recorder
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession, IOBinding, OrtValue
+
+Describe = Callable[[Recorder, Any, tuple[Any, ...], Fields, Any], Fields]
+"""Fields of a `Call` from the object, its arguments by position and by name, and what the call returned."""
+
+_BIND_ARGUMENTS = ("name", "device_type", "device_id", "element_type", "shape", "buffer_ptr")
+_BINDING_WAITS = ("synchronize_inputs", "synchronize_outputs")
+_BINDING_STEPS = ("get_outputs", "get_outputs_as_ortvaluevector", "clear_binding_inputs", "clear_binding_outputs")
+_VALUE_MAKERS = ("ortvalue_from_numpy", "ortvalue_from_numpy_with_onnx_type", "ortvalue_from_shape_and_type")
+_OF_SOME_VERSIONS = ("get_outputs_as_ortvaluevector", "ortvalue_from_numpy_with_onnx_type", "from_dlpack", "__dlpack__")
+"""Not in every onnxruntime from 1.20 on, so that their absence is no loss."""
+
+
+def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> None:
+    """Install the hooks on `onnxruntime.capi.onnxruntime_inference_collection`."""
+    hook_runs(patches, recorder, collection.Session)
+    owners: dict[type, dict[str, Wrap]] = {
+        collection.Session: {
+            "end_profiling": _wrap_end_profiling,
+            **{name: _describing(name, "session", _of_session) for name in ("disable_fallback", "enable_fallback")},
+        },
+        collection.IOBinding: {
+            "__init__": _describing("io_binding", "bind", _new_binding),
+            "bind_input": _describing("bind_input", "bind", _bound("read"), keeps_state=True),
+            "bind_cpu_input": _describing("bind_cpu_input", "bind", _bound_cpu_input, keeps_state=True),
+            "bind_ortvalue_input": _describing("bind_ortvalue_input", "bind", _bound_value("read"), keeps_state=True),
+            "bind_output": _describing("bind_output", "bind", _bound("write"), keeps_state=True),
+            "bind_ortvalue_output": _describing(
+                "bind_ortvalue_output", "bind", _bound_value("write"), keeps_state=True
+            ),
+            "copy_outputs_to_cpu": _describing("copy_outputs_to_cpu", "copy", _of_binding),
+            **{name: _describing(name, "wait", _of_binding) for name in _BINDING_WAITS},
+            **{name: _describing(name, "bind", _of_binding) for name in _BINDING_STEPS},
+        },
+        collection.OrtValue: {
+            "update_inplace": _describing("update_inplace", "copy", _updated_value),
+            "numpy": _describing("ortvalue.numpy", "copy", _read_value),
+            "__dlpack__": _describing("to_dlpack", "bind", _read_value),
+            "from_dlpack": _describing("from_dlpack", "bind", _made_value),
+            **{name: _describing(name, "copy", _made_value) for name in _VALUE_MAKERS},
+        },
+    }
+    for owner, wrappers in owners.items():
+        for name, wrap in wrappers.items():
+            is_there = patches.replace(owner, name, partial(wrap, recorder=recorder))
+            if not is_there and name not in _OF_SOME_VERSIONS:
+                recorder.log.lost(f"hook:{name}", f"this onnxruntime has no {owner.__name__}.{name}")
+    copy_tensors = partial(_describing("copy_tensors", "copy", _nothing), recorder=recorder)
+    for module in (collection, sys.modules.get("onnxruntime")):
+        if module is not None and hasattr(module, "copy_tensors"):  # onnxruntime 1.24
+            patches.replace(module, "copy_tensors", copy_tensors)
+
+
+def _wrap_end_profiling(original: Callable[..., str], recorder: Recorder) -> Callable[..., str]:
+    """A profile that we asked for does not exist as far as the program is concerned: ORT answers "" without one."""
+
+    @wraps(original)
+    def end_profiling(self: InferenceSession, *args: Any, **kwargs: Any) -> str:
+        state = recorder.sessions.state(self) if recorder.log.enabled else None
+        if state is not None and state.profile_prefix:
+            return ""
+        start_ns = time_ns()
+        written = original(self, *args, **kwargs)
+        if state is not None and state.profiled:
+            site = call_site()
+            recorder.log.call("end_profiling", start_ns, time_ns(), site=site, session=state.serial)
+            recorder.sessions.copy_program_profile(state, written)
+        return written
+
+    return end_profiling
+
+
+def _describing(what: str, category: Category, describe: Describe, *, keeps_state: bool = False) -> Wrap:
+    """A wrapper maker that writes one `Call` named `what` with the fields that `describe` finds.
+
+    With `keeps_state` the call is kept in mind where calls are not logged one by one: a window that opens later has to
+    know which buffers are bound.
+    """
+
+    def wrap(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
+        log = recorder.log
+        push, pop = range_functions(what, category)
+
+        @wraps(original)
+        def hooked(self: object, *args: Any, **kwargs: Any) -> object:
+            if not log.enabled or (not log.detailed and not keeps_state and push is no_push):
+                return original(self, *args, **kwargs)
+            result, error = None, ""
+            push(None)
+            start_ns = time_ns()
+            try:
+                result = original(self, *args, **kwargs)
+            except BaseException as raised:
+                error = one_line(raised)
+                raise
+            finally:
+                end_ns = time_ns()
+                pop()
+                try:
+                    if log.detailed or keeps_state or error:
+                        fields = describe(recorder, self, args, kwargs, result)
+                        recorder.note(what, start_ns, end_ns, call_site(), error, fields, keeps_state=keeps_state)
+                except Exception as failure:
+                    log.lost("call:" + what, failure)
+            return result
+
+        return hooked
+
+    return wrap
+
+
+def _nothing(_recorder: Recorder, _first: object, _args: object, _kwargs: object, _result: object) -> Fields:
+    return {}
+
+
+def _of_session(
+    recorder: Recorder, session: InferenceSession, _args: object, _kwargs: object, _result: object
+) -> Fields:
+    return {"session": recorder.sessions.serial(session)}
+
+
+def _of_binding(recorder: Recorder, binding: IOBinding, _args: object, _kwargs: object, _result: object) -> Fields:
+    return {"binding": recorder.sessions.binding(binding), "stream": recorder.current_stream()}
+
+
+def _new_binding(
+    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+) -> Fields:
+    session = args[0] if args else kwargs.get("session")
+    return {"binding": recorder.sessions.binding(binding), "session": recorder.sessions.serial(session)}
+
+
+def _bound(direction: Direction) -> Describe:
+    def describe(
+        recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+    ) -> Fields:
+        given = _named(args, kwargs, _BIND_ARGUMENTS)
+        return {
+            "binding": recorder.sessions.binding(binding),
+            "buffer": str(given.get("name", "")),
+            "device": str(given.get("device_type", "cpu")),
+            **pointer_fields(given.get("buffer_ptr"), given.get("shape"), given.get("element_type"), direction),
+        }
+
+    return describe
+
+
+def _bound_cpu_input(
+    recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+) -> Fields:
+    given = _named(args, kwargs, ("name", "arr_on_cpu"))
+    return {
+        "binding": recorder.sessions.binding(binding),
+        "buffer": str(given["name"]),
+        **array_fields(given["arr_on_cpu"], "read"),
+    }
+
+
+def _bound_value(direction: Direction) -> Describe:
+    def describe(
+        recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
+    ) -> Fields:
+        given = _named(args, kwargs, ("name", "ortvalue"))
+        return {
+            "binding": recorder.sessions.binding(binding),
+            "buffer": str(given["name"]),
+            **value_fields(given["ortvalue"], direction),
+        }
+
+    return describe
+
+
+def _updated_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, _result: object) -> Fields:
+    return _on_stream(recorder, value_fields(value, "write"))
+
+
+def _read_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, _result: object) -> Fields:
+    return _on_stream(recorder, value_fields(value, "read"))
+
+
+def _made_value(recorder: Recorder, _class: type, _args: object, _kwargs: object, result: OrtValue | None) -> Fields:
+    return {} if result is None else _on_stream(recorder, value_fields(result, "write"))
+
+
+def _on_stream(recorder: Recorder, fields: Fields) -> Fields:
+    return {**fields, "stream": NO_STREAM if fields["device"] == "cpu" else recorder.current_stream()}
+
+
+def _named(args: tuple[Any, ...], kwargs: Fields, names: tuple[str, ...]) -> Fields:
+    return {**dict(zip(names, args, strict=False)), **kwargs}

@@ -1,0 +1,1 @@
+"""torch's profiler and CUPTI, attached for a stretch of the program at a time."""

@@ -1,0 +1,1 @@
+"""Running a model whose program nobody has written: buffers bound once, and the four steps by name."""
