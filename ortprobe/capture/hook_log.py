@@ -13,6 +13,7 @@ from ortprobe.bundle import Access, AnyRecord, BundleWriter, Call, Handover, Los
 CALLS_OUTSIDE_WINDOWS = 20_000
 """Calls that are logged one by one while no profiler is attached: 4 MB. A service makes more in a minute."""
 _NO_LIMIT = 1 << 62
+_MOST_THREADS = 10_000
 
 
 class HookLog:
@@ -116,7 +117,8 @@ class HookLog:
             native_id: int = self._local.native_id
         except AttributeError:
             native_id = self._local.native_id = threading.get_native_id()
-            self.threads.add(native_id)
+            if len(self.threads) < _MOST_THREADS:
+                self.threads.add(native_id)
             ident_low32 = threading.get_ident() & 0xFFFFFFFF
             self.append(Thread(native_id=native_id, ident_low32=ident_low32, name=name or _thread_name()))
         return native_id

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
-from threading import get_ident
 from time import perf_counter_ns, time_ns
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -37,7 +36,7 @@ class Wrap(Protocol):
 
 _RUN_OPTIONS_AT = {"run": 2, "run_with_iobinding": 1, "run_with_ort_values": 2, "run_with_ortvaluevector": 0}
 """Every way to run a session at once, and where its RunOptions are when they are given by position."""
-_MOST_HEADS = 10_000
+_MOST_LINES = 10_000
 _RUN_OPTION_KEYS = ("disable_synchronize_execution_providers", "gpu_graph_id", "memory.enable_memory_arena_shrinkage")
 """Entries of RunOptions that change what a run waits for or what it costs (onnxruntime_run_options_config_keys.h)."""
 
@@ -109,13 +108,13 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
         state = state_of(self)
         if state is None or not state.is_settled or log.in_window or kwargs or not nobody_listens:
             return attended_run(self, state, args, kwargs)
-        error: BaseException | None = None
+        error = ""  # as text: a frame that holds its own exception lives until the next garbage collection
         local.running = True
         start_ns = time_ns()
         try:
             return original(self, *args)
         except BaseException as raised:
-            error = raised
+            error = one_line(raised)
             raise
         finally:
             end_ns = time_ns()
@@ -153,62 +152,48 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
 class PlainRuns:
     """Logs runs that nothing is attached to, in as few steps as there can be: what it costs is paid by every run.
 
-    The line of a run, up to what differs between runs of one session in one thread from one place, is made once.
+    The line of a run, but for what differs between runs of one session from one place, is made once.
     """
 
     def __init__(self, recorder: Recorder, what: str) -> None:
         self._recorder = recorder
         self._what = what
         self._has_binding = what == "run_with_iobinding"
-        self._heads: dict[tuple[int, int, int, int], tuple[CodeType, str, bytes]] = {}
-        """By code and instruction of the caller, session and thread; the code is kept, so that its id stays its own."""
+        self._lines: dict[tuple[int, int, int], tuple[CodeType, str, bytes]] = {}
+        """By code and instruction of the caller, and session; the code is kept, so that its id stays its own."""
 
-    def log(
-        self, state: SessionState, args: tuple[Any, ...], start_ns: int, end_ns: int, error: BaseException | None
-    ) -> None:
+    def log(self, state: SessionState, args: tuple[Any, ...], start_ns: int, end_ns: int, error: str) -> None:
         """Log a run, to be called by the hook itself: the frame above it is the caller's."""
         recorder = self._recorder
         try:
             frame = sys._getframe(2)
-            key = (id(frame.f_code), frame.f_lasti, state.serial, get_ident())
-            known = self._heads.get(key)
+            key = (id(frame.f_code), frame.f_lasti, state.serial)
+            known = self._lines.get(key)
             if known is None:
                 known = self._learn(key, frame.f_code, state)
+            _, site, line = known
             log = recorder.log
+            if not log.detailed and not error and recorder.served.add(state.serial, self._what, site, start_ns, end_ns):
+                return
+            number = next(recorder.run_numbers)
             binding = recorder.sessions.binding(args[0]) if self._has_binding and args else NONE
-            if error is not None:
-                self._log_failure(state, known[1], binding, start_ns, end_ns, error)
-            elif log.detailed or not recorder.served.add(state.serial, self._what, known[1], start_ns, end_ns):
-                number = next(recorder.run_numbers)
-                log.line(known[2] % (start_ns, end_ns, number, binding))
+            if error:
+                fields: Fields = {"session": state.serial, "binding": binding, "run": number}
+                log.call(self._what, start_ns, end_ns, site=site, error=error, **fields)
+            else:
+                log.line(line % (log.thread(), start_ns, end_ns, number, binding))
         except Exception as failure:
             recorder.log.lost("call:" + self._what, failure)
 
-    def _learn(
-        self, key: tuple[int, int, int, int], code: CodeType, state: SessionState
-    ) -> tuple[CodeType, str, bytes]:
+    def _learn(self, key: tuple[int, int, int], code: CodeType, state: SessionState) -> tuple[CodeType, str, bytes]:
         site = call_site(3)
-        fields = {"type": "call", "what": self._what, "session": state.serial, "site": site}
-        text = json.dumps({**fields, "thread": self._recorder.log.thread()}).replace("%", "%%")
-        head = text[:-1].encode() + b',"start_ns":%d,"end_ns":%d,"run":%d,"binding":%d}\n'
-        if len(self._heads) < _MOST_HEADS:
-            self._heads[key] = (code, site, head)
-        return code, site, head
-
-    def _log_failure(
-        self, state: SessionState, site: str, binding: int, start_ns: int, end_ns: int, error: BaseException
-    ) -> None:
-        number = next(self._recorder.run_numbers)
-        self._recorder.log.call(
-            self._what,
-            start_ns,
-            end_ns,
-            site=site,
-            error=one_line(error),
-            session=state.serial,
-            binding=binding,
-            run=number,
-        )
+        text = json.dumps({"type": "call", "what": self._what, "session": state.serial, "site": site})
+        head = text[:-1].replace("%", "%%").encode()
+        line = head + b',"thread":%d,"start_ns":%d,"end_ns":%d,"run":%d,"binding":%d}\n'
+        if len(self._lines) >= _MOST_LINES:
+            self._lines.clear()
+        self._lines[key] = (code, site, line)
+        return code, site, line
 
 
 def _before_run(recorder: Recorder, state: SessionState | None) -> Run:
