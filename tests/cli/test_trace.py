@@ -74,6 +74,20 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_model_without_onnxruntime_is_one_line_and_leaves_nothing(tmp_path: Path, model: Path) -> None:
+    script = (
+        "import sys; sys.modules['onnxruntime'] = None\n"
+        "sys.argv = ['ortprobe', 'trace', '--dim', 'N=2', 'model.onnx']\n"
+        "from ortprobe.cli import main; main()"
+    )
+    done = run_python("-c", script, cwd=tmp_path)
+    assert done.returncode == 2
+    _, message = done.stderr.splitlines()
+    assert message.startswith("ortprobe: onnxruntime can't be imported (ModuleNotFoundError: ")
+    assert message.endswith("); install onnxruntime-gpu, or onnxruntime for the CPU")
+    assert not (tmp_path / "reports").exists()
+
+
 @pytest.mark.parametrize("existing", ["fine.ortprobe", "fine.html", "findings.json"])
 def test_existing_outputs_are_refused_before_the_program_runs(tmp_path: Path, existing: str) -> None:
     (tmp_path / "fine.py").write_text("print('the program ran')")

@@ -155,11 +155,15 @@ def _check_options(inputs: Sequence[ModelInput], dims: Mapping[str, int], shapes
 
 
 def _run(path: Path, feeds: Feeds, iterations: int, provider: str | None) -> None:
-    if provider is None and cuda_problem():
-        print("ortprobe: no CUDA GPU: running on the CPU, so there is no device timeline", file=sys.stderr)
     try:
+        if provider is None and cuda_problem():
+            print("ortprobe: no CUDA GPU: running on the CPU, so there is no device timeline", file=sys.stderr)
         runner = Runner.open(path, provider=provider)
         runner(feeds)
+    except ImportError as error:
+        raise CaptureFailed(
+            f"onnxruntime can't be imported ({one_line(error)}); install onnxruntime-gpu, or onnxruntime for the CPU"
+        ) from error
     except Exception as error:
         raise CaptureFailed(f"{path}: onnxruntime can't run it ({one_line(error)})") from error
     for run in range(2, iterations + 1):
