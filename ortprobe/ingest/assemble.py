@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ortprobe.bundle import Bundle, Stream
+from ortprobe.bundle import ATTACHED_TORCH_PROFILER, Bundle, Stream
 from ortprobe.ingest.builder import Collected, TimelineBuilder
 from ortprobe.ingest.hook_log import add_hook_log
 from ortprobe.ingest.integrity import find_holes
@@ -27,10 +27,12 @@ from ortprobe.timeline import (
     LaneKind,
     Links,
     Problem,
+    Runs,
     Session,
     Timeline,
 )
 
+_CUDA = "CUDAExecutionProvider"
 SessionsOf = Callable[[Sequence[PlacedProfile]], tuple[Session, ...]]
 
 
@@ -65,6 +67,7 @@ def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, proble
     collected = builder.collect()
     runs = find_runs(collected, {one.source: one.session for one in placed})
     links = link(collected, runs)
+    sessions = sessions_of(placed)
     return Timeline(
         spans=collected.spans,
         lanes=_owned_lanes(collected, links, hooks),
@@ -76,12 +79,17 @@ def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, proble
         hooks=collected.hooks,
         runs=runs,
         links=links,
-        sessions=sessions_of(placed),
+        sessions=sessions,
         sources=collected.sources,
         clocks=tuple(clocks),
-        problems=(*all_problems, *find_holes(collected, links)),
+        problems=(*all_problems, *find_holes(collected, links, _watched_gpu_runs(runs, sessions))),
         capture=capture,
     )
+
+
+def _watched_gpu_runs(runs: Runs, sessions: Sequence[Session]) -> int:
+    on_gpu = [session.index for session in sessions if session.providers[:1] == (_CUDA,)]
+    return int((np.isin(runs.session, on_gpu) & (runs.attached & ATTACHED_TORCH_PROFILER > 0)).sum())
 
 
 def _owned_lanes(collected: Collected, links: Links, hooks: Bundle | None) -> tuple[Lane, ...]:

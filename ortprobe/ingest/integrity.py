@@ -15,8 +15,12 @@ _CLOCK_SLACK_NS = 10_000
 _KERNEL_LAUNCHES = ("cudaLaunchKernel", "cudaLaunchKernelExC", "cuLaunchKernel", "cuLaunchKernelEx")
 
 
-def find_holes(collected: Collected, links: Links) -> list[Problem]:
-    """Problems of the capture as a whole."""
+def find_holes(collected: Collected, links: Links, watched_gpu_runs: int = 0) -> list[Problem]:
+    """Problems of the capture as a whole.
+
+    Args:
+        watched_gpu_runs: runs of sessions on a GPU while torch's profiler was attached, which must have left kernels.
+    """
     kinds = {source.kind for source in collected.sources}
     problems = []
     if SourceKind.ORT_PROFILE not in kinds:
@@ -24,6 +28,11 @@ def find_holes(collected: Collected, links: Links) -> list[Problem]:
         problems.append(Problem(kind=ProblemKind.NO_ORT_PROFILE, detail=detail))
     if not len(collected.device_ops.span):
         detail = "no device work was recorded: there is no GPU timeline, and nothing is said about idle time or waits"
+        if watched_gpu_runs:
+            detail = (
+                f"no device work was recorded, although {watched_gpu_runs:,} runs on a GPU were made while torch's "
+                "profiler was attached: another tool had CUPTI, or torch could not load it (ortprobe doctor says which)"
+            )
         problems.append(Problem(kind=ProblemKind.NO_GPU_TRACE, detail=detail))
         return problems
     return [*problems, *_broken_links(collected, links), *_waits(collected)]
