@@ -8,7 +8,7 @@ from pathlib import Path
 
 _LEVEL = 4
 """100 MB a second, and 20 times smaller."""
-_WORTH_IT_BYTES = 1 << 18
+_WORTH_IT_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
 
 

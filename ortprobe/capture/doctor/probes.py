@@ -181,8 +181,7 @@ def trace_torch() -> Trace:
         for _ in range(_ROUNDS):
             _work(torch, has_gpu)
         windows.close()
-        windows.finish()
-        files = list(Path(folder).glob("torch-*.json"))  # too small to be compressed
+        files = list(Path(folder).glob("torch-*.json"))
         trace = count_rows(files[0].read_bytes()) if files else Trace()
     return replace(trace, lost=tuple(losses.reasons))
 
