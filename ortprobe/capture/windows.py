@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _IDLE_SESSION_PATIENCE = 4
 """A session that is not run keeps torch's profiler attached for this many quotas of the others' runs."""
 _MOST_WINDOWS = 32
+_NEVER = 1 << 62
 _MOST_PROFILED_SESSIONS = 64
 """A program that makes a session for each request would fill the disk with profiles of the same model."""
 
@@ -40,7 +41,8 @@ class Schedule:
         self._ort_end = settings.warmup_runs + settings.active_runs
         self._quota = settings.active_runs + settings.torch_runs
         self._runs_in_window = 0
-        self._deadline_ns = 0
+        self._deadline_ns = _NEVER
+        self._closing = allocate_lock()
         self._alarm: LockType | None = None
         """Held while a window is open; releasing it ends the thread that would close the window."""
 
@@ -103,9 +105,9 @@ class Schedule:
 
     def _open(self) -> None:
         profiler = self.profiler
-        if profiler is None or profiler.is_open or profiler.opened >= _MOST_WINDOWS:
+        if profiler is None or profiler.is_open or profiler.opened >= _MOST_WINDOWS or self._closing.locked():
             return
-        self._runs_in_window = 0
+        self._runs_in_window, self._deadline_ns = 0, _NEVER  # runs of other threads end while it opens
         profiler.open()
         if profiler.is_open:
             self.when_opened()
@@ -114,14 +116,24 @@ class Schedule:
                 self._watch()
 
     def _close(self) -> None:
-        """Close the window; sessions that ran in it have had one more of theirs."""
-        if self.profiler is None or not self.profiler.close():
+        """Close the window. One thread does; the others go on, and open no other one meanwhile."""
+        profiler = self.profiler
+        if profiler is None or not profiler.can_close or not self._closing.acquire(blocking=False):
             return
-        self.profiler.detach()
-        alarm, self._alarm = self._alarm, None
-        if alarm is not None:
-            with suppress(RuntimeError):
-                alarm.release()
+        try:
+            if profiler.is_open:
+                self._settle_sessions()
+                profiler.close()
+                profiler.detach()
+                alarm, self._alarm = self._alarm, None
+                if alarm is not None:
+                    with suppress(RuntimeError):
+                        alarm.release()
+        finally:
+            self._closing.release()
+
+    def _settle_sessions(self) -> None:
+        """Sessions that ran in the window that closes have had one more of theirs."""
         for state in self._sessions.alive():
             with state.lock:
                 begin = state.window_begin

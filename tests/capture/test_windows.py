@@ -18,6 +18,7 @@ from ortprobe.capture.hook_log import CALLS_OUTSIDE_WINDOWS
 from ortprobe.capture.hooks.ort_runs import hook_runs
 from ortprobe.capture.hooks.patches import Patches
 from ortprobe.capture.recorder import current_recorder
+from ortprobe.capture.sessions import SessionBook, SessionState
 
 FEEDS = {"x": np.ones((2, 3), np.float32)}
 CPU = ["CPUExecutionProvider"]
@@ -99,6 +100,33 @@ def test_thread_that_did_not_begin_the_capture_is_watched_and_opens_windows(tmp_
     ops = [event for event in trace["traceEvents"] if event.get("name") == "aten::mul_"]
     assert len(ops) == 2
     assert {op["tid"] for op in ops} == {worker.native_id}
+
+
+def test_threads_that_run_while_a_window_opens_or_closes_open_no_other(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive = SessionBook.alive
+
+    def alive_after_a_while(book: SessionBook) -> list[SessionState]:
+        time.sleep(0.002)  # other threads get their turn between any two steps
+        return alive(book)
+
+    monkeypatch.setattr(SessionBook, "alive", alive_after_a_while)
+
+    def work(session: onnxruntime.InferenceSession) -> None:
+        for _ in range(300):
+            session.run(None, FEEDS)
+
+    with ortprobe.trace(tmp_path, settings=Settings(active_runs=10, torch_runs=30)) as capture:
+        sessions = [onnxruntime.InferenceSession(str(model), providers=CPU) for _ in range(2)]
+        workers = [threading.Thread(target=work, args=(sessions[number % 2],)) for number in range(6)]
+        [worker.start() for worker in workers]
+        [worker.join() for worker in workers]
+    bundle = read_bundle(capture.folder)
+    assert sum(isinstance(record, Window) for record in bundle.records) == 1
+    assert sum(isinstance(call, Call) and call.what == "run" for call in bundle.records) == 1800
+    inside = [sum(bits >= 2 for bits in attached(capture.folder, session)) for session in (0, 1)]
+    assert max(inside) >= 30
 
 
 def test_window_that_another_thread_opens_in_the_middle_of_a_run_does_no_harm(tmp_path: Path) -> None:

@@ -115,14 +115,19 @@ class ProfilerWindows:
         finally:
             self._turn.release()
 
-    def close(self) -> bool:
-        """Stop the profiler and write its trace; False when it is not attached, or by a thread that can't."""
-        if not self.closes_from_any_thread and threading.get_ident() != self._thread:
-            return False
+    @property
+    def can_close(self) -> bool:
+        """Whether this thread can open and close windows."""
+        return self.closes_from_any_thread or threading.get_ident() == self._thread
+
+    def close(self) -> None:
+        """Stop the profiler and write its trace; does nothing where it is not attached, or by a thread that can't."""
+        if not self.can_close:
+            return
         with self._turn:
             profiler, self._profiler = self._profiler, None
             if profiler is None:
-                return False
+                return
             self.is_open = False
             begin_ns = time_ns()
             try:
@@ -132,7 +137,6 @@ class ProfilerWindows:
                 self._log.lost("torch_trace", error)
             self._log.call("ortprobe.profiler_stop", begin_ns, time_ns())
             self._log.window(is_open=False)
-        return True
 
     def detach(self) -> None:
         """Have Kineto detach CUPTI after a window, unless that might break a CUDA graph.
@@ -183,7 +187,7 @@ class ProfilerWindows:
             return False
         if self._why_not:
             why = self._why_not
-        elif not self.closes_from_any_thread and threading.get_ident() != self._thread:
+        elif not self.can_close:
             why = "this torch's profiler can only be attached by the thread that imported torch"
         elif self._torch.autograd._profiler_enabled():
             why = "the program has a profiler of its own attached, and torch allows one"
