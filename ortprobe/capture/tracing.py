@@ -212,7 +212,7 @@ class Capture:
             if self._wants_profiler:
                 profiler = ProfilerWindows(recorder.log, recorder.folder, torch, recorder.bound, self._graphs)
                 profiler.make_way(self._patches)
-                recorder.schedule.profiler = profiler
+                recorder.schedule.use(profiler)
         except Exception as error:
             recorder.log.lost("torch_hooks", error)
 

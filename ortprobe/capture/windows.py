@@ -57,6 +57,15 @@ class Schedule:
         state.window_begin = self._settings.warmup_runs if self._quota and state.windows_left else None
         state.window_end = self._settings.warmup_runs + self._quota
 
+    def use(self, profiler: ProfilerWindows) -> None:
+        """torch has come, and with it the windows that sessions may have gone without until now."""
+        self.profiler = profiler
+        for state in self._sessions.alive():
+            with state.lock:
+                if state.window_begin is not None and state.runs > state.window_begin:
+                    state.window_begin, state.window_end = state.runs, state.runs + self._quota
+                state.is_settled = False
+
     def before_creation(self) -> None:
         """A session is about to be made: have torch's profiler see it."""
         if self._settings.warmup_runs == 0 and self._quota > 0 and self._settings.windows > 0:
@@ -83,11 +92,11 @@ class Schedule:
         attached = attached_before & self._attached(state)
         if not state.is_settled:
             with state.lock:
-                state.in_flight -= 1
+                state.in_flight = max(state.in_flight - 1, 0)
                 quiet = state.in_flight == 0
             if state.profiled and quiet and self._has_profiled_enough(state):
                 self._sessions.end_profile(session, state)
-            state.is_settled = quiet and state.window_begin is None and not state.profiled
+            state.is_settled = quiet and not state.profiled and not self._awaits_window(state)
         if self.profiler is not None and self.profiler.is_open and self._have_seen_enough():
             self._close()
         return attached
@@ -98,6 +107,9 @@ class Schedule:
 
     def profiler_attached(self) -> bool:
         return self.profiler is not None and self.profiler.is_open
+
+    def _awaits_window(self, state: SessionState) -> bool:
+        return state.window_begin is not None and self.profiler is not None and not self.profiler.has_given_up
 
     def _attached(self, state: SessionState) -> int:
         bits = ATTACHED_ORT_PROFILE if state.profiled else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from ortprobe.capture.hooks.ort_runs import hook_runs
 from ortprobe.capture.hooks.patches import Patches
 from ortprobe.capture.recorder import current_recorder
 from ortprobe.capture.sessions import SessionBook, SessionState
+
+from .conftest import TracedProgram
 
 FEEDS = {"x": np.ones((2, 3), np.float32)}
 CPU = ["CPUExecutionProvider"]
@@ -181,6 +184,32 @@ def test_bundle_stops_growing_at_its_limit(tmp_path: Path, model: Path) -> None:
     assert (capture.folder / "hooks.jsonl").stat().st_size < 101_000
     assert [record.what for record in bundle.records if isinstance(record, Lost)] == ["bundle_size"]
     assert bundle.manifest.ending is not None
+
+
+def test_program_that_imports_torch_late_gets_its_window_then(trace_script: Callable[..., TracedProgram]) -> None:
+    text = """
+import numpy, onnxruntime
+session = onnxruntime.InferenceSession(MODEL, providers=["CPUExecutionProvider"])
+def work():
+    for _ in range(9):
+        session.run(None, {"x": numpy.ones((2, 3), "float32")})
+work()
+import torch
+work()
+"""
+    program = trace_script(text, "--active", "2", "--torch-runs", "3")
+    assert program.code == 0, program.stderr
+    assert attached(program.folder, 0) == [1, 1, *[0] * 7, *[2] * 5, *[0] * 4]
+
+
+def test_runs_take_the_short_way_once_nothing_can_be_attached_any_more(tmp_path: Path, model: Path) -> None:
+    with ortprobe.trace(tmp_path, settings=Settings(active_runs=2), torch_profiler=False):
+        session = onnxruntime.InferenceSession(str(model), providers=CPU)
+        recorder = current_recorder()
+        assert recorder is not None
+        (state,) = recorder.sessions.alive()
+        settled = [(session.run(None, FEEDS), state.is_settled)[1] for _ in range(4)]
+    assert settled == [False, True, True, True]
 
 
 def test_session_that_never_runs_does_not_keep_the_profiler(tmp_path: Path, model: Path) -> None:

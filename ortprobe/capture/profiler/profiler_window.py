@@ -116,6 +116,11 @@ class ProfilerWindows:
             self._turn.release()
 
     @property
+    def has_given_up(self) -> bool:
+        """Whether no window will open any more."""
+        return bool(self._why_not) or self._log.is_full
+
+    @property
     def can_close(self) -> bool:
         """Whether this thread can open and close windows."""
         return self.closes_from_any_thread or threading.get_ident() == self._thread
