@@ -42,7 +42,8 @@ class Call(Record, frozen=True, tag="call"):
     `tolist`, `numpy`, `record_stream`, `stream.create`, `stream.enter`, `stream.leave`, `set_stream`, `event.create`,
     `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
     `event.synchronize`, `synchronize` (the whole device). `runner.bind|copy|run|clone` are a Runner's steps, and
-    `ortprobe.profiler_start|profiler_stop|profiler_detach|end_profiling` the tracer's own work inside the program.
+    `ortprobe.profiler_start|profiler_stop|profiler_detach|import_torch|end_profiling` the tracer's own work inside the
+    program.
     """
 
     what: str

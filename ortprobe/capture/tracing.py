@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from time import time_ns
 from types import ModuleType, TracebackType
 
 import msgspec
@@ -230,10 +231,12 @@ class Capture:
             return
         why = "the program does not import torch; the capture did so after the first session had been made on the GPU"
         recorder.log.lost("torch_late", why)
+        begin_ns = time_ns()
         try:
             import_module("torch")
         except Exception as error:
             recorder.log.lost("torch", error)
+        recorder.log.call("ortprobe.import_torch", begin_ns, time_ns())
 
     def _become_child(self, folder: Path) -> None:
         """In a forked child, at once: begin a bundle of its own with the first call that belongs into one."""
