@@ -65,10 +65,6 @@ class BoundRanges:
             if len(self._stretches) > self._most_ranges:
                 self._join_neighbours()
 
-    def overlapping(self, address: int, size_bytes: int) -> bool:
-        """Whether any byte of `[address, address + size_bytes)` was bound. For many questions ask `ranges()` once."""
-        return self.ranges().overlap(address, size_bytes)
-
     def ranges(self) -> Ranges:
         """What is bound at this moment."""
         with self._lock:
