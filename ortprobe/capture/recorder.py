@@ -66,7 +66,7 @@ class Recorder:
             self.note_bound(fields)
         if self.log.detailed or error:
             self.log.call(what, start_ns, end_ns, site=site, error=error, **fields)
-        elif len(self.kept) < _MOST_KEPT_CALLS:
+        elif keeps_state and len(self.kept) < _MOST_KEPT_CALLS:
             call = Call(what=what, start_ns=start_ns, end_ns=end_ns, thread=self.log.thread(), site=site, **fields)
             self.kept[what, call.binding, call.buffer] = call
 

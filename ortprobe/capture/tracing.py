@@ -22,7 +22,7 @@ from ortprobe.capture.clock import clock_anchor
 from ortprobe.capture.environment import describe_devices, describe_environment, profiling_tool
 from ortprobe.capture.handovers.handovers import hook_handovers
 from ortprobe.capture.hook_log import HookLog, one_line
-from ortprobe.capture.hooks.imports import ImportWatcher
+from ortprobe.capture.hooks.imports import ORT_PYTHON, ImportWatcher
 from ortprobe.capture.hooks.ort_calls import hook_calls
 from ortprobe.capture.hooks.ort_creation import hook_creation
 from ortprobe.capture.hooks.ort_runs import hook_costs_ns
@@ -49,8 +49,6 @@ from ortprobe.capture.windows import Schedule
 from ortprobe.errors import UsageError
 
 DEFAULT_SETTINGS = Settings(warmup_runs=0, active_runs=20, torch_runs=20)
-_ORT_PYTHON = "onnxruntime.capi.onnxruntime_inference_collection"
-"""Where ORT defines its Python classes; `onnxruntime` itself takes them from there."""
 _ON_GPU = ("CUDAExecutionProvider", "TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider")
 
 
@@ -187,7 +185,7 @@ class Capture:
             family = self.folder.resolve() if self._parent is None else self.folder.resolve().parent.parent
             order = ChildOrder(str(family), self._target.name, self._settings, self._wants_profiler)
             self._children = ChildProcesses(order, self._become_child)
-        self._watcher.when_imported(_ORT_PYTHON, self._hook_onnxruntime)
+        self._watcher.when_imported(ORT_PYTHON, self._hook_onnxruntime)
         self._watcher.when_imported("torch", self._hook_torch)
         self._watcher.start()
 

@@ -13,6 +13,8 @@ from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+ORT_PYTHON = "onnxruntime.capi.onnxruntime_inference_collection"
+"""Where onnxruntime defines its Python classes; `onnxruntime` itself takes them from there."""
 Action = Callable[[ModuleType], None]
 _executed: set[str] = set()
 """Modules that are complete although Python still counts them as being imported: their actions are under way."""

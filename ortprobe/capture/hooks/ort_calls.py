@@ -10,10 +10,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ortprobe.bundle import NO_STREAM
-from ortprobe.capture.hook_log import one_line
 from ortprobe.capture.hooks.buffer_ranges import Direction, Fields, array_fields, pointer_fields, value_fields
 from ortprobe.capture.hooks.callsite import call_site
-from ortprobe.capture.hooks.nvtx_ranges import Category, no_push, range_functions
+from ortprobe.capture.hooks.noted import Noted, noting
+from ortprobe.capture.hooks.nvtx_ranges import Category, range_functions
 from ortprobe.capture.hooks.ort_runs import Wrap, hook_runs
 from ortprobe.capture.hooks.patches import Patches
 from ortprobe.capture.recorder import Recorder
@@ -92,40 +92,14 @@ def _wrap_end_profiling(original: Callable[..., str], recorder: Recorder) -> Cal
 
 
 def _describing(what: str, category: Category, describe: Describe, *, keeps_state: bool = False) -> Wrap:
-    """A wrapper maker that writes one `Call` named `what` with the fields that `describe` finds.
-
-    With `keeps_state` the call is kept in mind where calls are not logged one by one: a window that opens later has to
-    know which buffers are bound.
-    """
+    """A wrapper maker that writes one `Call` named `what` with the fields that `describe` finds: see `Noted`."""
 
     def wrap(original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
-        log = recorder.log
+        def fields_of(args: tuple[Any, ...], kwargs: Fields, result: object) -> Fields:
+            return describe(recorder, args[0] if args else None, args[1:], kwargs, result)
+
         push, pop = range_functions(what, category)
-
-        @wraps(original)
-        def hooked(self: object, *args: Any, **kwargs: Any) -> object:
-            if not log.enabled or (not log.detailed and not keeps_state and push is no_push):
-                return original(self, *args, **kwargs)
-            result, error = None, ""
-            push(None)
-            start_ns = time_ns()
-            try:
-                result = original(self, *args, **kwargs)
-            except BaseException as raised:
-                error = one_line(raised)
-                raise
-            finally:
-                end_ns = time_ns()
-                pop()
-                try:
-                    if log.detailed or keeps_state or error:
-                        fields = describe(recorder, self, args, kwargs, result)
-                        recorder.note(what, start_ns, end_ns, call_site(), error, fields, keeps_state=keeps_state)
-                except Exception as failure:
-                    log.lost("call:" + what, failure)
-            return result
-
-        return hooked
+        return noting(Noted(recorder, what, fields_of, push, pop, keeps_state), original)
 
     return wrap
 

@@ -6,23 +6,18 @@ import threading
 import weakref
 from collections.abc import Callable
 from functools import wraps
-from time import time_ns
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ortprobe.bundle import NO_STREAM
-from ortprobe.capture.hook_log import one_line
-from ortprobe.capture.hooks.callsite import call_site
-from ortprobe.capture.hooks.nvtx_ranges import Category, no_push, range_functions
+from ortprobe.capture.hooks.noted import Describe, Fields, Noted, call_noted
+from ortprobe.capture.hooks.nvtx_ranges import Category, range_functions
 from ortprobe.capture.hooks.patches import Patches, as_hook
 from ortprobe.capture.recorder import Recorder
 
 if TYPE_CHECKING:
     import torch
     from torch.cuda import Event
-
-Fields = dict[str, Any]
-Describe = Callable[[tuple[Any, ...], Fields, Any], Fields | None]
 
 
 class TorchHooks:
@@ -89,36 +84,19 @@ class TorchHooks:
         self, what: str, category: Category, describe: Describe
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         is_compiling = self._torch.compiler.is_compiling
-        inside, log, sessions, recorder = self._inside, self._recorder.log, self._recorder.sessions, self._recorder
-        push, pop = range_functions(f"torch.{what}", category)
+        inside, sessions = self._inside, self._recorder.sessions
+        noted = Noted(self._recorder, what, describe, *range_functions(f"torch.{what}", category))
 
         def wrap(original: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(original)
             def hooked(*args: Any, **kwargs: Any) -> object:
-                if is_compiling() or not log.enabled or not sessions.any_created or getattr(inside, "call", False):
-                    return original(*args, **kwargs)
-                if not log.detailed and push is no_push:
+                if is_compiling() or not sessions.any_created or noted.is_idle or getattr(inside, "call", False):
                     return original(*args, **kwargs)
                 inside.call = True
-                result, error = None, ""
-                push(None)
-                start_ns = time_ns()
                 try:
-                    result = original(*args, **kwargs)
-                except BaseException as raised:
-                    error = one_line(raised)
-                    raise
+                    return call_noted(noted, original, args, kwargs)
                 finally:
-                    end_ns = time_ns()
-                    pop()
-                    try:
-                        fields = describe(args, kwargs, result)
-                        if fields is not None:
-                            recorder.note(what, start_ns, end_ns, call_site(), error, fields, keeps_state=False)
-                    except Exception as failure:
-                        log.lost("call:" + what, failure)
                     inside.call = False
-                return result
 
             return hooked
 

@@ -178,6 +178,22 @@ def test_sessions_that_compare_in_their_own_way_are_told_apart(tmp_path: Path, m
     assert [call.session for call in calls(read_bundle(capture.folder), "run")] == [0, 1, 2]
 
 
+def test_functions_of_onnxruntime_take_their_arguments_by_name_as_before(tmp_path: Path, model: Path) -> None:
+    array = np.ones((2, 3), np.float32)
+    with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
+        session = onnxruntime.InferenceSession(path_or_bytes=str(model), providers=CPU)
+        value = onnxruntime.OrtValue.ortvalue_from_numpy(array, device_type="cpu")
+        room = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape=(2, 3), element_type=np.float32)
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(name="x", ortvalue=value)
+        binding.bind_ortvalue_output(name="y", ortvalue=room)
+        session.run_with_iobinding(iobinding=binding)
+        assert session.run(output_names=["y"], input_feed={"x": array})[0].tolist() == room.numpy().tolist()
+    bundle = read_bundle(capture.folder)
+    made = [*calls(bundle, "ortvalue_from_numpy"), *calls(bundle, "ortvalue_from_shape_and_type")]
+    assert [(call.write_bytes, call.dtype) for call in made] == [(24, "float32")] * 2
+
+
 def test_asynchronous_runs_are_recorded_on_the_thread_that_ran_them(tmp_path: Path, model: Path) -> None:
     done = threading.Event()
     answers = []

@@ -6,15 +6,13 @@ import os
 
 from ortprobe.capture.program.parent_variable import PARENT_VARIABLE
 
-_ORT_PYTHON = "onnxruntime.capi.onnxruntime_inference_collection"
-
 
 def wait_for_onnxruntime() -> None:
     """Have this process recorded once its program imports onnxruntime."""
     order = os.environ.get(PARENT_VARIABLE)
     if not order:
         return
-    from ortprobe.capture.hooks.imports import ImportWatcher
+    from ortprobe.capture.hooks.imports import ORT_PYTHON, ImportWatcher
 
     watcher = ImportWatcher()
 
@@ -29,5 +27,5 @@ def wait_for_onnxruntime() -> None:
         watcher.stop()
         record_child(msgspec.convert(json.loads(order), ChildOrder))
 
-    watcher.when_imported(_ORT_PYTHON, record)
+    watcher.when_imported(ORT_PYTHON, record)
     watcher.start()
