@@ -18,7 +18,6 @@ from collections.abc import Callable
 import numpy as np
 import onnx
 import onnxruntime
-import torch  # noqa: F401 - without it there is no window
 from onnx import TensorProto, helper
 
 import ortprobe
@@ -68,6 +67,8 @@ def measure(run: Callable[[Callable], None]) -> str:
 
 
 def main() -> None:
+    import torch  # noqa: F401 - without it there is no window
+
     model: bytes | str = tiny_model()
     feeds = {"x": np.zeros(4, np.float32)}
     wanted: tuple[str, ...] = ("CPUExecutionProvider", "CUDAExecutionProvider")
