@@ -62,28 +62,21 @@ def kernel_launches(traces: Sequence[KinetoTrace], thread_of: Callable[[int], in
 
     A thread has another id in the traces before it first ran a torch op than after it (see `cupti_threads`).
     """
-    found: dict[int, list[tuple[int, int]]] = {}
+    parts: dict[int, list[Intervals]] = {}
     for trace in traces:
         launched = trace.correlation[trace.kinds == Kind.KERNEL]
         calls = np.flatnonzero((trace.kinds == Kind.CUDA_CALL) & np.isin(trace.correlation, launched))
-        for index, start_ns, end_ns in zip(
-            calls.tolist(), trace.start_ns[calls].tolist(), trace.end_ns[calls].tolist(), strict=True
-        ):
-            thread = trace.events[index].tid
-            if isinstance(thread, int):
-                found.setdefault(thread_of(thread), []).append((start_ns, end_ns))
-    return {thread: _columns(sorted(pairs)) for thread, pairs in found.items()}
+        threads = trace.threads[trace.place[calls]]
+        for thread in np.unique(threads[threads != NONE]).tolist():
+            own = calls[threads == thread]
+            parts.setdefault(thread_of(thread), []).append((trace.start_ns[own], trace.end_ns[own]))
+    return {thread: _sorted(*map(np.concatenate, zip(*spans, strict=True))) for thread, spans in parts.items()}
 
 
 def node_spans(profile: OrtProfile) -> ThreadIntervals:
     """Outermost node spans by thread, in the profile's own time."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    nodes = np.flatnonzero(profile.kinds == Kind.ORT_NODE)
-    for index, start_ns, end_ns in zip(
-        nodes.tolist(), profile.start_ns[nodes].tolist(), profile.end_ns[nodes].tolist(), strict=True
-    ):
-        found.setdefault(profile.events[index].tid, []).append((start_ns, end_ns))
-    return {thread: _outermost(_columns(sorted(pairs))) for thread, pairs in found.items()}
+    spans = _by_thread(profile, Kind.ORT_NODE)
+    return {thread: _outermost(own) for thread, own in spans.items()}
 
 
 def fit_at(profile: OrtProfile, launches: ThreadIntervals, offset_ns: int) -> Fit | None:
@@ -236,20 +229,26 @@ def _run_spans(profile: OrtProfile) -> Intervals:
 
 def _runs_by_thread(profile: OrtProfile) -> ThreadIntervals:
     """Two sessions that run at once do so on two threads, and the launches of the one are not those of the other."""
-    found: dict[int, list[tuple[int, int]]] = {}
-    for index in np.flatnonzero(profile.kinds == Kind.ORT_RUN).tolist():
-        span = (int(profile.start_ns[index]), int(profile.end_ns[index]))
-        found.setdefault(profile.events[index].tid, []).append(span)
-    return {thread: union(*_columns(sorted(spans))) for thread, spans in found.items()}
+    return {thread: union(*spans) for thread, spans in _by_thread(profile, Kind.ORT_RUN).items()}
+
+
+def _by_thread(profile: OrtProfile, kind: Kind) -> ThreadIntervals:
+    spans = np.flatnonzero(profile.kinds == kind)
+    threads = profile.thread[spans]
+    return {
+        thread: _sorted(profile.start_ns[own], profile.end_ns[own])
+        for thread in np.unique(threads).tolist()
+        for own in (spans[threads == thread],)
+    }
 
 
 def _count_inside(points_ns: Int64s, spans: Intervals) -> int:
     return int((innermost_containing(*spans, points_ns) != NONE).sum())
 
 
-def _columns(pairs: list[tuple[int, int]]) -> Intervals:
-    table = np.array(pairs, np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+def _sorted(start_ns: Int64s, end_ns: Int64s) -> Intervals:
+    order = np.lexsort((end_ns, start_ns))
+    return start_ns[order], end_ns[order]
 
 
 def _outermost(spans: Intervals) -> Intervals:

@@ -13,7 +13,7 @@ from ortprobe.ingest.hook_log import add_hook_log
 from ortprobe.ingest.integrity import find_holes
 from ortprobe.ingest.kineto import KinetoTrace, add_kineto
 from ortprobe.ingest.link import link
-from ortprobe.ingest.ort_profile import OrtProfile, add_ort_profile, profile_problems
+from ortprobe.ingest.ort_profile import OrtProfile, add_ort_profile
 from ortprobe.ingest.place import Place
 from ortprobe.ingest.runs import find_runs
 from ortprobe.ingest.sessions import PlacedProfile
@@ -61,9 +61,10 @@ def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, proble
         source = add_ort_profile(builder, profile, session=session, offset_ns=place.offset_ns)
         placed.append(PlacedProfile(profile=profile, session=session, offset_ns=place.offset_ns, source=source))
         clocks.append(replace(place.bound, source=source))
-        all_problems += [*place.problems, *profile_problems(profile, source)]
+        all_problems += [*place.problems, *_of_source(profile.problems, source)]
     for trace in decoded.traces:
-        add_kineto(builder, trace, decoded.thread_of)
+        source = add_kineto(builder, trace, decoded.thread_of)
+        all_problems += _of_source(trace.problems, source)
     collected = builder.collect()
     runs = find_runs(collected, {one.source: one.session for one in placed})
     links = link(collected, runs)
@@ -85,6 +86,10 @@ def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, proble
         problems=(*all_problems, *find_holes(collected, links, _watched_gpu_runs(runs, sessions))),
         capture=capture,
     )
+
+
+def _of_source(problems: Sequence[Problem], source: int) -> list[Problem]:
+    return [replace(problem, source=source) for problem in problems]
 
 
 def _watched_gpu_runs(runs: Runs, sessions: Sequence[Session]) -> int:

@@ -1,64 +1,97 @@
-"""Reading trace files from strangers: compressed or not, cut off, or made to fill the memory."""
+"""Trace files from strangers as streams of bytes: compressed or not, cut off, or made to fill the memory."""
 
 from __future__ import annotations
 
+import gzip
+import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ortprobe.errors import UnreadableInput
 
-MAX_SIZE_BYTES = 4 << 30
-"""Traces above this, decompressed, are refused: about 15 million events."""
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAX_SIZE_BYTES = 16 << 30
+"""Traces above this, decompressed, are refused: about 60 million events."""
+MAX_RATIO = 250
+"""What decompresses to more than this many times its size is no trace: those reach 12 to 60, and zlib's most is 1,032.
+Below a size that hurts nobody, anything goes."""
 LIMIT_NS = 1 << 61
 """Times beyond this, the year 2043, are damage; below it sums and differences of times stay within int64."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_CHUNK_BYTES = 1 << 22
+_GZIP_MAGIC, _ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_BLOCK_BYTES = 1 << 20
+_RATIO_FROM_BYTES = 64 << 20
+_ZSTD_OPTIONS = {int(zstd.DecompressionParameter.window_log_max): 27}
 
 
-def read_trace(path: Path) -> bytes:
-    """The content of a `.json` or `.json.gz` file, recognised by content and not by name.
+@dataclass(frozen=True, slots=True)
+class TraceFile:
+    """A file to read, wherever it lies: in a folder or inside of a packed bundle."""
+
+    name: str
+    """For messages, and as the path of its source."""
+    open: Callable[[], BinaryIO]
+    """A fresh stream of the file's bytes, for its reader to close. Raises OSError."""
+
+    @classmethod
+    def at(cls, path: Path) -> TraceFile:
+        """A file of the file system."""
+        return cls(str(path), cast(Callable[[], BinaryIO], partial(path.open, "rb")))
+
+
+class BrokenStream(Exception):
+    """A compressed stream that ends or breaks in the middle; what came before is good. The text says what is wrong."""
+
+
+def read_blocks(file: TraceFile) -> Iterator[bytes]:
+    """The decompressed content in blocks of up to 1 MiB; gzip and zstd are recognised by content, not by name.
 
     Raises:
-        UnreadableInput: not there, not readable, cut off within its compression, or larger than `MAX_SIZE_BYTES`.
+        UnreadableInput: not there, not readable, or decompressing to more than `MAX_SIZE_BYTES` or `MAX_RATIO`.
+        BrokenStream: cut off or damaged within its compression, after all blocks before that.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(2)
-            if head != _GZIP_MAGIC:
-                if path.stat().st_size > MAX_SIZE_BYTES:
-                    raise UnreadableInput(_too_large(path))
-                return head + file.read()
-            file.seek(0)
-            return _gunzip(path, iter(lambda: file.read(_CHUNK_BYTES), b""))
+        with file.open() as raw, _decompressed(raw) as stream:
+            size_bytes = 0
+            while block := _next_block(stream):
+                size_bytes += len(block)
+                _check_size(file, size_bytes, raw.tell())
+                yield block
     except OSError as error:
-        raise UnreadableInput(f"{path}: can't be read ({error.strerror})") from error
+        raise UnreadableInput(f"{file.name}: can't be read ({error.strerror or error})") from error
 
 
-def _gunzip(path: Path, chunks: Iterator[bytes]) -> bytes:
-    parts: list[bytes] = []
-    size_bytes = 0
-    stream = zlib.decompressobj(wbits=31)
-    for chunk in chunks:
-        pending = chunk
-        while pending:
-            try:
-                part = stream.decompress(pending, MAX_SIZE_BYTES + 1 - size_bytes)
-            except zlib.error as error:
-                raise UnreadableInput(f"{path}: is damaged gzip ({error}); copy or export it again") from error
-            parts.append(part)
-            size_bytes += len(part)
-            if size_bytes > MAX_SIZE_BYTES:
-                raise UnreadableInput(_too_large(path))
-            if stream.eof and stream.unused_data:
-                pending, stream = stream.unused_data, zlib.decompressobj(wbits=31)
-            else:
-                pending = stream.unconsumed_tail
-    if not stream.eof:
-        raise UnreadableInput(f"{path}: is cut off (its gzip stream has no end); copy or export it again")
-    return b"".join(parts)
+def _decompressed(raw: BinaryIO) -> BinaryIO:
+    magic = raw.read(4)
+    raw.seek(0)
+    if magic.startswith(_GZIP_MAGIC):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    if magic == _ZSTD_MAGIC:
+        return cast(BinaryIO, zstd.ZstdFile(raw, options=_ZSTD_OPTIONS))
+    return raw
 
 
-def _too_large(path: Path) -> str:
-    return f"{path}: holds more than {MAX_SIZE_BYTES >> 30} GiB of JSON; trace a shorter stretch"
+def _next_block(stream: BinaryIO) -> bytes:
+    """`read1` where there is one: `read` would lose what it had decompressed before it met the damage."""
+    read = getattr(stream, "read1", stream.read)
+    try:
+        return cast(bytes, read(_BLOCK_BYTES))
+    except EOFError as error:
+        raise BrokenStream("its compressed stream has no end") from error
+    except (zlib.error, gzip.BadGzipFile, zstd.ZstdError) as error:
+        raise BrokenStream(f"its compression is damaged: {error}") from error
+
+
+def _check_size(file: TraceFile, size_bytes: int, raw_bytes: int) -> None:
+    if size_bytes > MAX_SIZE_BYTES:
+        raise UnreadableInput(f"{file.name}: holds more than {MAX_SIZE_BYTES >> 30} GiB; trace a shorter stretch")
+    if size_bytes > _RATIO_FROM_BYTES and size_bytes > MAX_RATIO * raw_bytes:
+        raise UnreadableInput(f"{file.name}: decompresses to over {MAX_RATIO} times its size, as no trace does")

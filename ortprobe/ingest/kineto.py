@@ -1,25 +1,24 @@
-"""torch's trace as Kineto writes it (Chrome trace JSON), of torch 2.1 to 2.14.
+"""torch's trace as Kineto writes it (Chrome trace JSON), of torch 1.8 to 2.14, of NVIDIA and AMD.
 
 Times are µs with three decimals since `baseTimeNanoseconds`, which is Unix epoch; the base may stand before or after
-the events. Streams and devices are read from `args`, never from pid and tid: rows of stream synchronisation sit on
-made-up tids (kineto `output_json.cpp`).
+the events, and torch before 2.3 writes µs since the epoch without one. Streams and devices are read from `args`, never
+from pid and tid: rows of stream synchronisation sit on made-up tids (kineto `output_json.cpp`).
 """
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.files import LIMIT_NS, read_trace
+from ortprobe.ingest.files import LIMIT_NS, TraceFile
+from ortprobe.ingest.json_events import EventStream
+from ortprobe.ingest.kineto_events import EventColumns, decode_events
 from ortprobe.timeline import (
     DEVICE_WORK,
     NONE,
@@ -29,83 +28,39 @@ from ortprobe.timeline import (
     Kind,
     Lane,
     LaneKind,
+    Problem,
+    ProblemKind,
     SourceKind,
     UInt8s,
-    WaitKind,
     Waits,
 )
 
-_KINDS = {
-    "cpu_op": Kind.TORCH_OP,
-    "user_annotation": Kind.ANNOTATION,
-    "python_function": Kind.PYTHON,
-    "cuda_runtime": Kind.CUDA_CALL,
-    "cuda_driver": Kind.CUDA_CALL,
-    "overhead": Kind.OVERHEAD,
-    "kernel": Kind.KERNEL,
-    "gpu_memcpy": Kind.MEMCPY,
-    "gpu_memset": Kind.MEMSET,
-    "cuda_sync": Kind.WAIT,
-    "cuda_event": Kind.EVENT_RECORD,
-    "gpu_user_annotation": Kind.GPU_ANNOTATION,
-}
-_WAIT_KINDS = {
-    "Stream Wait Event": WaitKind.STREAM_WAIT_EVENT,
-    "Event Sync": WaitKind.EVENT_SYNC,
-    "Stream Sync": WaitKind.STREAM_SYNC,
-    "Context Sync": WaitKind.DEVICE_SYNC,
-}
 _ON_DEVICE = (*DEVICE_WORK, Kind.EVENT_RECORD)
+_HOST = (Kind.TORCH_OP, Kind.ANNOTATION, Kind.CUDA_CALL)
 _INT64_MAX = (1 << 63) - 1
-
-_Int32 = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
-_Int64 = Annotated[int, msgspec.Meta(ge=-_INT64_MAX, le=_INT64_MAX)]
-
-
-class _Args(msgspec.Struct, gc=False):
-    correlation: _Int64 = NONE
-    external: _Int64 = msgspec.field(default=NONE, name="External id")
-    device: _Int32 = NONE
-    stream: _Int64 = NONE
-    bytes: _Int64 = 0
-    grid: list[int] = []
-    graph: _Int64 = msgspec.field(default=NONE, name="graph id")
-    cuda_sync_kind: str = ""
-    wait_on_stream: _Int64 = NONE
-    wait_on_cuda_event_record_corr_id: _Int64 = NONE
-    wait_on_cuda_event_id: _Int64 = NONE
-
-
-class _Event(msgspec.Struct, gc=False):
-    ph: str
-    name: str = ""
-    cat: str = ""
-    ts: float = 0.0
-    dur: float = 0.0
-    pid: int | str = NONE
-    tid: int | str = NONE
-    args: _Args | None = None
 
 
 class _Device(msgspec.Struct, gc=False):
     name: str = ""
 
 
-class _Trace(msgspec.Struct, gc=False):
-    events: list[_Event] = msgspec.field(name="traceEvents")
-    base_ns: _Int64 = msgspec.field(default=0, name="baseTimeNanoseconds")
+class _Metadata(msgspec.Struct, gc=False):
+    """What stands around the events."""
+
+    base_ns: int = msgspec.field(default=0, name="baseTimeNanoseconds")
     devices: list[_Device] = msgspec.field(default_factory=list, name="deviceProperties")
     cupti_version: int = 0
     cuda_runtime_version: int = 0
     cuda_driver_version: int = 0
+    hip_runtime_version: int = 0
+    hip_driver_version: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KinetoTrace:
-    """One decoded trace: its complete events in file order, with absolute times."""
+    """One decoded trace: columns of its complete events in file order, with absolute times."""
 
     path: str
-    events: list[_Event]
     rows: Int32s
     """Position of each event in the file's `traceEvents`."""
     start_ns: Int64s
@@ -113,50 +68,147 @@ class KinetoTrace:
     kinds: UInt8s
     """`Kind` of each event."""
     correlation: Int64s
+    external: Int64s
+    name: Int32s
+    """Index in `names`."""
+    names: tuple[str, ...]
+    place: Int32s
+    """Index in `processes` and `threads`."""
+    processes: Int64s
+    """pid of each place; NONE where the file has none that is a number."""
+    threads: Int64s
+    device: Int32s
+    stream: Int64s
+    """`device`, `stream`: NONE for what lies on no stream."""
+    device_ops: Mapping[str, Int64s]
+    """Columns of device work; `index` is the event's in the columns above. `waits` likewise."""
+    waits: Mapping[str, Int64s]
     devices: tuple[str, ...]
     versions: Mapping[str, str]
-    is_complete: bool
-    """Whether Kineto's closing mark ("Record Window End") is there."""
+    problems: tuple[Problem, ...]
+    """What is missing from it."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @property
     def process(self) -> int:
         """The traced process; NONE when the trace holds no host span."""
-        return next((event.pid for event in self.events if event.cat in _HOST and isinstance(event.pid, int)), NONE)
+        host = np.flatnonzero(np.isin(self.kinds, _HOST) & (self.processes[self.place] >= 0))
+        return int(self.processes[self.place[host[0]]]) if len(host) else NONE
 
 
-_HOST = ("cpu_op", "user_annotation", "cuda_runtime", "cuda_driver")
-
-
-def read_kineto(path: Path) -> KinetoTrace:
-    """Decode one torch trace.
+def read_kineto(file: TraceFile) -> KinetoTrace:
+    """Decode one torch trace, as far as it goes: what is cut off or damaged becomes problems.
 
     Raises:
-        UnreadableInput: empty, cut off, or something else than a torch profiler trace.
+        UnreadableInput: empty, or something else than a torch profiler trace.
     """
-    trace = _decode(path, read_trace(path))
-    complete = [row for row, event in enumerate(trace.events) if event.ph == "X" and event.cat in _KINDS]
-    if not complete and not any(event.cat == "Trace" for event in trace.events):
-        raise UnreadableInput(f"{path}: is no torch profiler trace (no event of a kind that it writes)")
-    events = [trace.events[row] for row in complete]
-    start_us = np.fromiter((event.ts for event in events), np.float64)
-    duration_us = np.fromiter((max(event.dur, 0.0) for event in events), np.float64)
-    # Written so that NaN, which old exports can hold, fails the comparison.
-    if not ((np.abs(start_us * 1000 + trace.base_ns) < LIMIT_NS) & (duration_us * 1000 < LIMIT_NS)).all():
-        raise UnreadableInput(f"{path}: has times that no trace can have; export it again")
-    start_ns = np.rint(start_us * 1000).astype(np.int64) + trace.base_ns
-    duration_ns = np.rint(duration_us * 1000).astype(np.int64)
+    columns = EventColumns()
+    stream = EventStream(file, decode_events)
+    for events in stream:
+        columns.add(events)
+    if stream.is_empty:
+        raise UnreadableInput(f"{file.name}: is empty; export the trace again")
+    if not len(columns.of_all) and not columns.recognised:
+        raise UnreadableInput(f"{file.name}: {_unrecognised(stream, columns)}")
+    metadata = _metadata(stream)
+    return _trace(file.name, columns, metadata, tuple(_problems(file.name, stream, columns, metadata)))
+
+
+def _trace(path: str, columns: EventColumns, metadata: _Metadata, problems: tuple[Problem, ...]) -> KinetoTrace:
+    of_all, of_streams = columns.of_all, columns.of_streams
+    start_ns = of_all.joined("start_ns") + metadata.base_ns
+    device, stream = np.full(len(start_ns), NONE, np.int32), np.full(len(start_ns), NONE, np.int64)
+    on_stream = of_streams.joined("index")
+    device[on_stream], stream[on_stream] = of_streams.joined("device"), of_streams.joined("stream")
     return KinetoTrace(
-        path=str(path),
-        events=events,
-        rows=np.array(complete, np.int32),
+        path=path,
+        rows=of_all.joined("row"),
         start_ns=start_ns,
-        end_ns=start_ns + duration_ns,
-        kinds=np.fromiter((_KINDS[event.cat] for event in events), np.uint8),
-        correlation=np.fromiter((event.args.correlation if event.args else NONE for event in events), np.int64),
-        devices=tuple(device.name for device in trace.devices),
-        versions=_versions(trace),
-        is_complete=any(event.name == "Record Window End" for event in trace.events[-64:]),
+        end_ns=start_ns + of_all.joined("duration_ns"),
+        kinds=of_all.joined("kind"),
+        correlation=of_all.joined("correlation"),
+        external=of_all.joined("external"),
+        name=of_all.joined("name"),
+        names=tuple(columns.names),
+        place=of_all.joined("place"),
+        processes=np.array([_id(pid) for pid, _ in columns.places], np.int64),
+        threads=np.array([_id(tid) for _, tid in columns.places], np.int64),
+        device=device,
+        stream=stream,
+        device_ops=columns.of_work.all(),
+        waits=columns.of_waits.all(),
+        devices=tuple(one.name for one in metadata.devices),
+        versions=_versions(metadata),
+        problems=problems,
     )
+
+
+def _id(value: int | str) -> int:
+    """Kineto of torch 1.8 writes thread ids as text."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and len(value) < 19 else NONE
+    return value if abs(value) <= _INT64_MAX else NONE
+
+
+def _metadata(stream: EventStream[msgspec.Struct]) -> _Metadata:
+    """Whole, or, where what follows the events is cut off or damaged, what precedes them and the base alone."""
+    for tail in (stream.tail, b"}"):
+        without_events = stream.head + b"]" + tail
+        try:
+            return _checked(msgspec.json.decode(without_events, type=_Metadata))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+    stated = re.search(rb'"baseTimeNanoseconds"\s*:\s*(\d{1,19})\s*[,}]', stream.head + stream.tail)
+    return _checked(_Metadata(base_ns=int(stated[1]) if stated else 0))
+
+
+def _checked(metadata: _Metadata) -> _Metadata:
+    metadata.base_ns = metadata.base_ns if abs(metadata.base_ns) < LIMIT_NS else 0
+    return metadata
+
+
+def _unrecognised(stream: EventStream[msgspec.Struct], columns: EventColumns) -> str:
+    if stream.broken:
+        return f"is cut off before anything of use ({stream.broken}); copy or export it again"
+    if stream.unreadable:
+        return f"is no torch profiler trace (none of its {stream.unreadable:,} events can be read)"
+    if columns.foreign:
+        return "is no torch profiler trace (its events are of another program's tracer)"
+    return "is no torch profiler trace (no event of a kind that it writes)"
+
+
+def _problems(
+    path: str, stream: EventStream[msgspec.Struct], columns: EventColumns, metadata: _Metadata
+) -> list[Problem]:
+    found = []
+    unreadable = stream.unreadable + columns.impossible
+    if stream.broken:
+        found.append(
+            Problem(kind=ProblemKind.CUT_OFF, detail=f"{path}: {stream.broken}, after {columns.rows:,} events")
+        )
+    elif not columns.is_complete:
+        detail = f"{path}: lacks the mark that torch writes at its end"
+        found.append(Problem(kind=ProblemKind.CUT_OFF, detail=detail))
+    if unreadable:
+        detail = f"{path}: {unreadable:,} events can't be read"
+        found.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=unreadable))
+    if columns.foreign:
+        detail = f"{path}: {columns.foreign:,} events of a form that torch does not write are left out"
+        found.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=columns.foreign))
+    if columns.negative:
+        detail = f"{path}: {columns.negative:,} spans end before they begin"
+        found.append(Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail, count=columns.negative))
+    if columns.unknown:
+        count = columns.unknown.total()
+        kinds = ", ".join(sorted(columns.unknown)[:5])
+        detail = f"{path}: {count:,} spans of kinds that are not understood are left out ({kinds})"
+        found.append(Problem(kind=ProblemKind.UNKNOWN_SPANS, detail=detail, count=count))
+    if columns.is_relative and not metadata.base_ns:
+        detail = f"{path}: does not say when it was recorded (no baseTimeNanoseconds)"
+        found.append(Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail))
+    return found
 
 
 def add_kineto(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable[[int], int]) -> int:
@@ -166,123 +218,78 @@ def add_kineto(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable
 
     Returns the number of the source.
     """
-    source = builder.source(SourceKind.TORCH_TRACE, trace.path, len(trace.events))
-    args = [event.args or _NO_ARGS for event in trace.events]
+    source = builder.source(SourceKind.TORCH_TRACE, trace.path, len(trace))
     first = builder.add_spans(
         start_ns=trace.start_ns,
         end_ns=trace.end_ns,
         kind=trace.kinds,
         lane=_lanes(builder, trace, thread_of),
-        name=builder.names(event.name for event in trace.events),
+        name=builder.names(trace.names)[trace.name],
         correlation=trace.correlation,
-        external=np.fromiter((arg.external for arg in args), np.int64),
+        external=trace.external,
         source=source,
         row=trace.rows,
     )
-    _add_device_ops(builder, trace.kinds, args, first)
-    _add_waits(builder, trace.kinds, args, first)
+    work, waits = trace.device_ops["index"], trace.waits["index"]
+    builder.add_rows(
+        DeviceOps,
+        span=work + first,
+        device=trace.device[work],
+        stream=trace.stream[work],
+        **{name: trace.device_ops[name] for name in ("size_bytes", "blocks", "graph")},
+    )
+    builder.add_rows(
+        Waits,
+        span=waits + first,
+        device=trace.device[waits],
+        stream=trace.stream[waits],
+        **{name: trace.waits[name] for name in ("kind", "waited_stream", "record_correlation", "event")},
+    )
     return source
 
 
-def _decode(path: Path, raw: bytes) -> _Trace:
-    if not raw.strip():
-        raise UnreadableInput(f"{path}: is empty; export the trace again")
-    try:
-        return msgspec.json.decode(raw, type=_Trace)
-    except msgspec.ValidationError as error:
-        raise UnreadableInput(f"{path}: is no torch profiler trace ({error})") from error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_leniently(path, raw)
-
-
-def _decode_leniently(path: Path, raw: bytes) -> _Trace:
-    """Control characters inside names are invalid JSON, and Kineto wrote them until 2025-01."""
-    try:
-        return msgspec.convert(json.loads(raw.decode("utf-8", "replace"), strict=False), type=_Trace)
-    except (ValueError, msgspec.ValidationError, RecursionError) as error:
-        state = "is not JSON" if raw.rstrip().endswith(b"}") else "is cut off"
-        raise UnreadableInput(f"{path}: {state} ({error}); export the trace again") from error
-
-
 def _lanes(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable[[int], int]) -> Int32s:
-    known: dict[tuple[object, ...], int] = {}
-    lanes = np.empty(len(trace.events), np.int32)
+    lanes = np.empty(len(trace), np.int32)
     process = trace.process
-    for index, (event, kind) in enumerate(zip(trace.events, trace.kinds.tolist(), strict=True)):
-        key = _lane_key(event, kind)
-        if key not in known:
-            known[key] = builder.lane(_lane(key, process, thread_of))
-        lanes[index] = known[key]
+    is_wait = trace.kinds == Kind.WAIT
+    on_stream = np.isin(trace.kinds, _ON_DEVICE) | is_wait
+    stream = np.where(is_wait & (trace.stream < 0), NONE, trace.stream)
+    for device, of_device in _groups(trace.device, np.flatnonzero(on_stream)):
+        for number, members in _groups(stream, of_device):
+            lanes[members] = builder.lane(_stream_lane(process, device, number))
+    projected = trace.kinds == Kind.GPU_ANNOTATION
+    for place, members in _groups(trace.place, np.flatnonzero(projected)):
+        lanes[members] = builder.lane(_stream_lane(process, int(trace.processes[place]), int(trace.threads[place])))
+    for place, members in _groups(trace.place, np.flatnonzero(~on_stream & ~projected)):
+        owner, thread = int(trace.processes[place]), int(trace.threads[place])
+        lanes[members] = builder.lane(_thread_lane(process, owner, thread, thread_of))
     return lanes
 
 
-def _lane_key(event: _Event, kind: int) -> tuple[object, ...]:
-    args = event.args or _NO_ARGS
-    if kind in _ON_DEVICE or (kind == Kind.WAIT and args.stream >= 0):
-        return (LaneKind.STREAM, args.device, args.stream)
-    if kind == Kind.GPU_ANNOTATION:
-        return (LaneKind.STREAM, event.pid, event.tid)
-    if kind == Kind.WAIT:
-        return (LaneKind.STREAM, args.device, NONE)
-    return (LaneKind.THREAD, event.pid, event.tid)
+def _groups(values: Int64s | Int32s, members: Int64s) -> list[tuple[int, Int64s]]:
+    """The members by their value."""
+    own = values[members]
+    return [(value, members[own == value]) for value in np.unique(own).tolist()]
 
 
-def _lane(key: tuple[object, ...], process: int, thread_of: Callable[[int], int]) -> Lane:
-    kind, owner, number = key
-    owner, number = (value if isinstance(value, int) else NONE for value in (owner, number))
-    if kind == LaneKind.STREAM:
-        label = f"stream {number}" if number >= 0 else f"device {owner}"
-        return Lane(kind=LaneKind.STREAM, label=label, process=process, device=owner, stream=number)
+def _stream_lane(process: int, device: int, stream: int) -> Lane:
+    label = f"stream {stream}" if stream >= 0 else f"device {device}"
+    return Lane(kind=LaneKind.STREAM, label=label, process=process, device=device, stream=stream)
+
+
+def _thread_lane(process: int, owner: int, thread: int, thread_of: Callable[[int], int]) -> Lane:
     if owner < 0:
         return Lane(kind=LaneKind.THREAD, label="profiler", process=process)
-    thread = thread_of(number)
-    return Lane(kind=LaneKind.THREAD, label=f"thread {thread}", process=owner, thread=thread)
+    known = thread_of(thread)
+    return Lane(kind=LaneKind.THREAD, label=f"thread {known}", process=owner, thread=known)
 
 
-def _add_device_ops(builder: TimelineBuilder, kinds: UInt8s, args: list[_Args], first: int) -> None:
-    work = np.flatnonzero(np.isin(kinds, DEVICE_WORK)).tolist()
-    builder.add_rows(
-        DeviceOps,
-        span=np.array(work, np.int32) + first,
-        device=[args[index].device for index in work],
-        stream=[args[index].stream for index in work],
-        size_bytes=[args[index].bytes for index in work],
-        blocks=[_blocks(args[index].grid) for index in work],
-        graph=[args[index].graph or NONE for index in work],
-    )
-
-
-def _blocks(grid: list[int]) -> int:
-    return min(math.prod(grid), _INT64_MAX) if grid else 0
-
-
-def _add_waits(builder: TimelineBuilder, kinds: UInt8s, args: list[_Args], first: int) -> None:
-    records = np.flatnonzero(kinds == Kind.WAIT).tolist()
-    waits = [index for index in records if args[index].cuda_sync_kind in _WAIT_KINDS]
-    builder.add_rows(
-        Waits,
-        span=np.array(waits, np.int32) + first,
-        kind=[_WAIT_KINDS[args[index].cuda_sync_kind] for index in waits],
-        device=[args[index].device for index in waits],
-        stream=[args[index].stream for index in waits],
-        waited_stream=[_resolved(args[index].wait_on_stream) for index in waits],
-        record_correlation=[_resolved(args[index].wait_on_cuda_event_record_corr_id) for index in waits],
-        event=[args[index].wait_on_cuda_event_id for index in waits],
-    )
-
-
-def _resolved(value: int) -> int:
-    """Kineto writes the unresolved as -1, or as that in 32 unsigned bits."""
-    return NONE if value in (-1, 0xFFFFFFFF) else value
-
-
-def _versions(trace: _Trace) -> dict[str, str]:
+def _versions(metadata: _Metadata) -> dict[str, str]:
     stated = {
-        "CUPTI": trace.cupti_version,
-        "CUDA runtime": trace.cuda_runtime_version,
-        "CUDA driver": trace.cuda_driver_version,
+        "CUPTI": metadata.cupti_version,
+        "CUDA runtime": metadata.cuda_runtime_version,
+        "CUDA driver": metadata.cuda_driver_version,
+        "HIP runtime": metadata.hip_runtime_version,
+        "HIP driver": metadata.hip_driver_version,
     }
     return {name: str(version) for name, version in stated.items() if version}
-
-
-_NO_ARGS = _Args()

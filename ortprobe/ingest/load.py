@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from ortprobe.bundle import (
@@ -23,7 +22,7 @@ from ortprobe.bundle.reader import stored_trace
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded, assemble
-from ortprobe.ingest.files import LIMIT_NS
+from ortprobe.ingest.files import LIMIT_NS, TraceFile
 from ortprobe.ingest.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
 from ortprobe.ingest.kineto import KinetoTrace, read_kineto
 from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
@@ -73,11 +72,11 @@ def load_files(ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = ())
     """
     if not ort and not torch:
         raise UsageError("nothing to report: give a bundle, or --ort and --torch files")
-    traces = [read_kineto(Path(path)) for path in torch]
+    traces = [read_kineto(TraceFile.at(Path(path))) for path in torch]
     launches = kernel_launches(traces)
     named = [_with_start(str(path)) for path in ort]
-    profiles = [(read_ort_profile(path), start_ns) for path, start_ns in named]
-    first_ns = min((int(trace.start_ns.min()) for trace in traces if len(trace.events)), default=0)
+    profiles = [(read_ort_profile(TraceFile.at(path)), start_ns) for path, start_ns in named]
+    first_ns = min((int(trace.start_ns.min()) for trace in traces if len(trace)), default=0)
     fallback = next_free_ns([profile for profile, _ in profiles], first_ns)
     placed = [
         (
@@ -91,8 +90,7 @@ def load_files(ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = ())
         profiles=[(profile, session, place) for session, (profile, place) in enumerate(placed)], traces=traces
     )
     capture = Capture(versions=_trace_versions(traces), devices=_devices(traces))
-    problems = [problem for trace in traces for problem in _incomplete(trace)]
-    return assemble(decoded, sessions_of_profiles, capture, problems)
+    return assemble(decoded, sessions_of_profiles, capture, [])
 
 
 def _place(profile: OrtProfile, created: SessionCreated, launches: ThreadIntervals, bundle: Bundle) -> Place:
@@ -116,11 +114,10 @@ def _bundled_traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace
             problems.append(Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.file}: is not in the bundle"))
             continue
         try:
-            trace = replace(read_kineto(path), path=record.file)
+            trace = read_kineto(TraceFile(record.file, TraceFile.at(path).open))
         except UnreadableInput as error:
             problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
             continue
-        problems += _incomplete(trace)
         if _lies_in(trace, record):
             traces.append(trace)
         else:
@@ -147,7 +144,7 @@ def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[Ort
                 problems.append(Problem(kind=kind, detail=detail))
             continue
         try:
-            profile = replace(read_ort_profile(path), path=files[created.session])
+            profile = read_ort_profile(TraceFile(files[created.session], TraceFile.at(path).open))
             profiles.append((profile, created))
         except UnreadableInput as error:
             problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
@@ -179,12 +176,6 @@ def _clock_step_ns(manifest: Manifest) -> int:
         return 0
     start, end = manifest.clock, manifest.ending.clock
     return (end.realtime_ns - end.monotonic_ns) - (start.realtime_ns - start.monotonic_ns)
-
-
-def _incomplete(trace: KinetoTrace) -> list[Problem]:
-    if trace.is_complete:
-        return []
-    return [Problem(kind=ProblemKind.CUT_OFF, detail=f"{trace.path}: lacks the mark that torch writes at its end")]
 
 
 def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:

@@ -104,7 +104,7 @@ def _replaced_by(one: PlacedProfile, earlier: Sequence[PlacedProfile]) -> int | 
     names = one.profile.node_names
     for other in reversed(earlier):
         other_names = other.profile.node_names
-        same_process = {process for process, _ in one.profile.threads} & {pid for pid, _ in other.profile.threads}
+        same_process = {process for process, _ in one.profile.places} & {pid for pid, _ in other.profile.places}
         in_common = len(names & other_names) / max(len(names | other_names), 1)
         ended_ns = int(other.profile.end_ns.max(initial=0)) + other.offset_ns
         if same_process and in_common >= _SAME_MODEL_SHARE and ended_ns <= one.offset_ns:

@@ -139,6 +139,8 @@ class ProblemKind(StrEnum):
     PROFILE_TRUNCATED = "profile-truncated"
     """ORT dropped events at its cap of 1,000,000."""
     UNREADABLE_EVENTS = "unreadable-events"
+    UNKNOWN_SPANS = "unknown-spans"
+    """Spans of kinds that are not understood, such as another accelerator's."""
     LAUNCHES_WITHOUT_WORK = "launches-without-work"
     WORK_WITHOUT_LAUNCH = "work-without-launch"
     WAITS_UNRESOLVED = "waits-unresolved"

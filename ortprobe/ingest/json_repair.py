@@ -1,0 +1,33 @@
+"""Mending single events that exporters are known to have written as invalid JSON.
+
+* Control characters in names (Kineto until 2025-01), bare quotes in names (until torch 2.14, pytorch issue 146900),
+  backslashes that escape nothing (ORT before 1.20 wrote node names as they are).
+* `inf` and `nan` as C++ prints them (`"memory bandwidth (GB/s)": inf` for a copy of no length).
+* Bytes that are no UTF-8, and halves of surrogate pairs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_CONTROLS_TO_BLANKS = bytes.maketrans(bytes(range(32)), b" " * 32)
+_NO_NUMBER = re.compile(rb"(:\s*)[-+]?(?:nan|inf(?:inity)?)\b(?:\(\w*\))?", re.IGNORECASE)
+_NO_ESCAPE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})|(\\\\)')
+_HALF_PAIR = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+_NAME = re.compile(
+    rb'("name"\s*:\s*")(.*?)("\s*(?:,\s*"(?:ph|cat|pid|tid|ts|dur|id|args|s|bp)"\s*:|\}\s*$))', re.DOTALL
+)
+_BARE_QUOTE = re.compile(rb'(?<!\\)((?:\\\\)*)"')
+
+
+def repaired(event: bytes) -> Iterator[bytes]:
+    """The event as it was meant, by more and more daring guesses; the caller tries each."""
+    plain = event.translate(_CONTROLS_TO_BLANKS)
+    plain = _NO_NUMBER.sub(rb"\1null", plain).decode("utf-8", "replace").encode()
+    plain = _NO_ESCAPE.sub(lambda match: match[1] or rb"\\", plain)
+    plain = _HALF_PAIR.sub(lambda match: b"?" if match[1] else match[0], plain)
+    yield plain
+    yield _NAME.sub(lambda match: match[1] + _BARE_QUOTE.sub(rb'\1\\"', match[2]) + match[3], plain)
