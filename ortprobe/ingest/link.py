@@ -1,8 +1,6 @@
 """What belongs to what: device work → launch → ONNX node → run.
 
-A launch belongs to the innermost node span on its thread; device work belongs to its launch by correlation id. Where
-ORT's profile was off, a run of the same session with exactly the same sequence of device work lends its nodes
-(measured on an H100: the sequence of 234 kernels was the same in all ten runs, before and after a re-initialisation).
+A launch belongs to the innermost node span on its thread; device work belongs to its launch by correlation id.
 """
 
 from __future__ import annotations
@@ -10,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.ingest.builder import Collected
-from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Kind, Links, Runs
+from ortprobe.ingest.transfer import transfer_nodes
+from ortprobe.timeline import DEVICE_WORK, NONE, Int32s, Kind, Links, Runs
 from ortprobe.timeline.intervals import innermost_containing
 
 _HOST_KINDS = (
@@ -30,7 +29,7 @@ def link(collected: Collected, runs: Runs) -> Links:
     node_span[launched] = node_span[launch[launched]]
     node = _nodes(collected, node_span)
     is_work = np.isin(collected.spans.kind, DEVICE_WORK)
-    _transfer(collected, runs, run, node, is_work & launched)
+    transfer_nodes(collected, runs, run, node, is_work & launched)
     return Links(launch=launch, node=node, node_span=node_span, run=run)
 
 
@@ -95,32 +94,3 @@ def _nodes(collected: Collected, node_span: Int32s) -> Int32s:
     node_of_span = np.full(len(node_span), NONE, np.int32)
     node_of_span[collected.node_spans.span] = collected.node_spans.node
     return np.where(node_span == NONE, NONE, node_of_span[node_span]).astype(np.int32)
-
-
-def _transfer(collected: Collected, runs: Runs, run: Int32s, node: Int32s, is_work: Bools) -> None:
-    """Give the nodes of a profiled run to the runs of the same session that did the same device work.
-
-    Where only the kernels are the same, the kernels get their nodes: the first run in each thread makes a stream of its
-    own, and fills memory for it (onnxruntime 1.31).
-    """
-    spans = collected.spans
-    blocks = np.zeros(len(spans), np.int64)
-    blocks[collected.device_ops.span] = collected.device_ops.blocks
-    work = np.flatnonzero(is_work & (run != NONE)).astype(np.int32)
-    work = work[np.lexsort((spans.correlation[work], run[work]))]
-    borders = np.searchsorted(run[work], np.arange(len(runs) + 1))
-    known: dict[tuple[int, bytes], Int32s] = {}
-    wanting: list[tuple[tuple[int, bytes], Int32s]] = []
-    for index in range(len(runs)):
-        whole = work[borders[index] : borders[index + 1]]
-        for own in (whole, whole[spans.kind[whole] == Kind.KERNEL]):
-            if not len(own):
-                continue
-            key = (int(runs.session[index]), np.stack((spans.name[own], blocks[own])).tobytes())
-            if (node[own] != NONE).any():
-                known.setdefault(key, node[own])
-            elif runs.run_span[index] == NONE:
-                wanting.append((key, own))
-    for key, own in wanting:
-        if key in known and (node[own] == NONE).all():
-            node[own] = known[key]

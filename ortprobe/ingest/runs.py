@@ -19,13 +19,9 @@ def find_runs(collected: Collected, session_of_source: Mapping[int, int]) -> Run
     hooked = _hooked_runs(collected)
     model_runs = _outermost(collected, collected.spans.of_kind(Kind.ORT_RUN))
     inside = _containing(collected, hooked, model_runs)
-    first_inside: dict[int, int] = {}
-    for hook, run in zip(inside.tolist(), model_runs.tolist(), strict=True):
-        if hook != NONE:
-            first_inside.setdefault(hook, run)
     alone = model_runs[inside == NONE]
     hook_span = np.concatenate((hooked, np.full(len(alone), NONE, np.int32)))
-    run_span = np.concatenate((np.array([first_inside.get(hook, NONE) for hook in hooked.tolist()], np.int32), alone))
+    run_span = np.concatenate((_first_of_each(hooked, inside, model_runs), alone))
     whole = np.where(hook_span != NONE, hook_span, run_span)
     order = np.argsort(whole, kind="stable")
     return _columns(collected, whole[order], hook_span[order], run_span[order], session_of_source)
@@ -35,12 +31,8 @@ def _columns(
     collected: Collected, whole: Int32s, hook_span: Int32s, run_span: Int32s, session_of_source: Mapping[int, int]
 ) -> Runs:
     spans, hooks = collected.spans, collected.hooks
-    execute = collected.spans.of_kind(Kind.ORT_EXECUTE)
-    execute_of: dict[int, int] = {}
-    for run, span in zip(
-        _containing(collected, run_span[run_span != NONE], execute).tolist(), execute.tolist(), strict=True
-    ):
-        execute_of.setdefault(run, span)
+    execute = spans.of_kind(Kind.ORT_EXECUTE)
+    of_run = _containing(collected, run_span[run_span != NONE], execute)
     hooked, row = hook_span != NONE, hooks.rows_of(hook_span)
     of_source = np.array([session_of_source.get(source, NONE) for source in range(len(collected.sources))], np.int32)
     session = of_source[spans.source[whole]]
@@ -55,9 +47,20 @@ def _columns(
         lane=spans.lane[whole],
         hook_span=hook_span,
         run_span=run_span,
-        execute_span=np.array([execute_of.get(run, NONE) for run in run_span.tolist()], np.int32),
+        execute_span=_first_of_each(run_span, of_run, execute),
         attached=attached,
     )
+
+
+def _first_of_each(outer: Int32s, inside: Int32s, inner: Int32s) -> Int32s:
+    """For each outer span the first of the inner ones, in time order, whose `inside` it is; NONE without any."""
+    holders, first = np.unique(inside[inside != NONE], return_index=True)
+    found = np.full(len(outer), NONE, np.int32)
+    if len(holders):
+        at = np.minimum(np.searchsorted(holders, outer), len(holders) - 1)
+        holds = holders[at] == outer
+        found[holds] = inner[inside != NONE][first[at[holds]]]
+    return found
 
 
 def _hooked_runs(collected: Collected) -> Int32s:

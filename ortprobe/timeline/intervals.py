@@ -47,21 +47,44 @@ def clip(intervals: Intervals, start_ns: int, end_ns: int) -> Intervals:
 def innermost_containing(start_ns: Int64s, end_ns: Int64s, points_ns: Int64s) -> Int32s:
     """For each point, the index of the latest-starting interval that contains it; NONE where there is none.
 
-    The intervals must be sorted by start and nest (no two may overlap partly), as calls on one thread do. A point at
-    an interval's end is outside of it. `points_ns` need not be sorted.
+    The intervals must be sorted by start, the longest first. They should nest, as calls on one thread do; where two
+    overlap partly, the later one counts while it lasts. A point at an interval's end is outside of it. `points_ns` need
+    not be sorted.
     """
     found = np.searchsorted(start_ns, points_ns, side="right").astype(np.int32) - 1
-    parent = _enclosing(start_ns, end_ns)
-    while True:
-        outside = found >= 0
-        outside[outside] = end_ns[found[outside]] <= points_ns[outside]
-        if not outside.any():
-            return found
+    outside = np.flatnonzero(found >= 0)
+    outside = outside[end_ns[found[outside]] <= points_ns[outside]]
+    if not len(outside):
+        return found
+    parent = enclosing(start_ns, end_ns)
+    while len(outside):
         found[outside] = parent[found[outside]]
+        outside = outside[found[outside] >= 0]
+        outside = outside[end_ns[found[outside]] <= points_ns[outside]]
+    return found
 
 
-def _enclosing(start_ns: Int64s, end_ns: Int64s) -> Int32s:
-    """For each of the nested intervals, the index of the nearest earlier one that has not ended at its start."""
+def enclosing(start_ns: Int64s, end_ns: Int64s) -> Int32s:
+    """For each interval, sorted as above, the index of the nearest earlier one that has not ended at its start.
+
+    An interval lies in the last one before it that is one level less deep, if all of them nest.
+    """
+    count = len(start_ns)
+    lasting = np.flatnonzero(end_ns > start_ns)
+    rank = np.searchsorted(lasting, np.arange(count))
+    depth = rank - np.searchsorted(np.sort(end_ns[lasting]), start_ns, side="right")
+    keys = depth[lasting] * count + lasting
+    order = np.argsort(keys, kind="stable")
+    at = np.searchsorted(keys[order], (depth - 1) * count + np.arange(count)) - 1
+    inside = depth > 0
+    parent = np.full(count, NONE, np.int32)
+    parent[inside] = lasting[order[at[inside]]]
+    if (end_ns[parent[inside]] < end_ns[inside]).any():
+        return _enclosing_overlapping(start_ns, end_ns)
+    return parent
+
+
+def _enclosing_overlapping(start_ns: Int64s, end_ns: Int64s) -> Int32s:
     parent = np.full(len(start_ns), NONE, np.int32)
     open_ones: list[int] = []
     ends = end_ns.tolist()
