@@ -16,6 +16,7 @@ import numpy as np
 from ortprobe.ingest.kineto import KinetoTrace
 from ortprobe.ingest.ort_profile import OrtProfile
 from ortprobe.timeline import NONE, Int64s, Kind
+from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import Intervals, innermost_containing, union
 
 TRUNCATION_NS = 2_000
@@ -67,9 +68,10 @@ def kernel_launches(traces: Sequence[KinetoTrace], thread_of: Callable[[int], in
         launched = trace.correlation[trace.kinds == Kind.KERNEL]
         calls = np.flatnonzero((trace.kinds == Kind.CUDA_CALL) & np.isin(trace.correlation, launched))
         threads = trace.threads[trace.place[calls]]
-        for thread in np.unique(threads[threads != NONE]).tolist():
-            own = calls[threads == thread]
-            parts.setdefault(thread_of(thread), []).append((trace.start_ns[own], trace.end_ns[own]))
+        for thread, rows in rows_by_value(threads):
+            if thread != NONE:
+                own = calls[rows]
+                parts.setdefault(thread_of(thread), []).append((trace.start_ns[own], trace.end_ns[own]))
     return {thread: _sorted(*map(np.concatenate, zip(*spans, strict=True))) for thread, spans in parts.items()}
 
 
@@ -234,11 +236,9 @@ def _runs_by_thread(profile: OrtProfile) -> ThreadIntervals:
 
 def _by_thread(profile: OrtProfile, kind: Kind) -> ThreadIntervals:
     spans = np.flatnonzero(profile.kinds == kind)
-    threads = profile.thread[spans]
     return {
-        thread: _sorted(profile.start_ns[own], profile.end_ns[own])
-        for thread in np.unique(threads).tolist()
-        for own in (spans[threads == thread],)
+        thread: _sorted(profile.start_ns[spans[rows]], profile.end_ns[spans[rows]])
+        for thread, rows in rows_by_value(profile.thread[spans])
     }
 
 

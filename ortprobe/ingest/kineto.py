@@ -34,6 +34,7 @@ from ortprobe.timeline import (
     UInt8s,
     Waits,
 )
+from ortprobe.timeline.groups import rows_by_value
 
 _ON_DEVICE = (*DEVICE_WORK, Kind.EVENT_RECORD)
 _HOST = (Kind.TORCH_OP, Kind.ANNOTATION, Kind.CUDA_CALL)
@@ -254,22 +255,20 @@ def _lanes(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable[[in
     is_wait = trace.kinds == Kind.WAIT
     on_stream = np.isin(trace.kinds, _ON_DEVICE) | is_wait
     stream = np.where(is_wait & (trace.stream < 0), NONE, trace.stream)
-    for device, of_device in _groups(trace.device, np.flatnonzero(on_stream)):
-        for number, members in _groups(stream, of_device):
-            lanes[members] = builder.lane(_stream_lane(process, device, number))
+    at = np.flatnonzero(on_stream)
+    for device, rows in rows_by_value(trace.device[at]):
+        of_device = at[rows]
+        for number, own in rows_by_value(stream[of_device]):
+            lanes[of_device[own]] = builder.lane(_stream_lane(process, device, number))
     projected = trace.kinds == Kind.GPU_ANNOTATION
-    for place, members in _groups(trace.place, np.flatnonzero(projected)):
-        lanes[members] = builder.lane(_stream_lane(process, int(trace.processes[place]), int(trace.threads[place])))
-    for place, members in _groups(trace.place, np.flatnonzero(~on_stream & ~projected)):
-        owner, thread = int(trace.processes[place]), int(trace.threads[place])
-        lanes[members] = builder.lane(_thread_lane(process, owner, thread, thread_of))
+    for place, rows in rows_by_value(trace.place):
+        owner, number = int(trace.processes[place]), int(trace.threads[place])
+        on_device, on_host = rows[projected[rows]], rows[~on_stream[rows] & ~projected[rows]]
+        if len(on_device):
+            lanes[on_device] = builder.lane(_stream_lane(process, owner, number))
+        if len(on_host):
+            lanes[on_host] = builder.lane(_thread_lane(process, owner, number, thread_of))
     return lanes
-
-
-def _groups(values: Int64s | Int32s, members: Int64s) -> list[tuple[int, Int64s]]:
-    """The members by their value."""
-    own = values[members]
-    return [(value, members[own == value]) for value in np.unique(own).tolist()]
 
 
 def _stream_lane(process: int, device: int, stream: int) -> Lane:

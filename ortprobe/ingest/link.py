@@ -9,7 +9,8 @@ import numpy as np
 
 from ortprobe.ingest.builder import Collected
 from ortprobe.ingest.transfer import transfer_nodes
-from ortprobe.timeline import DEVICE_WORK, NONE, Int32s, Kind, Links, Runs
+from ortprobe.timeline import DEVICE_WORK, NONE, Int32s, Int64s, Kind, LinkedBy, Links, Runs, Spans, UInt8s
+from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing
 
 _HOST_KINDS = (
@@ -17,56 +18,90 @@ _HOST_KINDS = (
     Kind.ANNOTATION, Kind.PYTHON, Kind.CUDA_CALL, Kind.OVERHEAD, Kind.OTHER,
 )  # fmt: skip
 _LAUNCHED = (*DEVICE_WORK, Kind.WAIT, Kind.EVENT_RECORD)
+_NOTHING = np.empty(0, np.int64)
 
 
 def link(collected: Collected, runs: Runs) -> Links:
     """All links of a timeline."""
-    launch = _launches(collected)
-    launched = launch != NONE
-    run = _runs_on_host(collected, runs)
-    run[launched] = run[launch[launched]]
-    node_span = _node_spans(collected)
-    node_span[launched] = node_span[launch[launched]]
-    node = _nodes(collected, node_span)
-    is_work = np.isin(collected.spans.kind, DEVICE_WORK)
-    transfer_nodes(collected, runs, run, node, is_work & launched)
-    return Links(launch=launch, node=node, node_span=node_span, run=run)
-
-
-def _launches(collected: Collected) -> Int32s:
-    """By (source, correlation id): ids are unique in a process, and a bundle may hold traces of several."""
     spans = collected.spans
-    launch = np.full(len(spans), NONE, np.int32)
+    launch, launch_by = _launches(spans)
+    launched = launch != NONE
+    run, run_by = _runs_on_host(collected, runs)
+    node_span = _around(spans, collected.node_spans.span, spans.of_kind(Kind.CUDA_CALL))
+    node_span[collected.node_spans.span] = collected.node_spans.span
+    hook_span = _around(spans, collected.hooks.span, np.flatnonzero(np.isin(spans.kind, _HOST_KINDS)).astype(np.int32))
+    hook_span[collected.hooks.span] = collected.hooks.span
+    for column in (run, run_by, node_span, hook_span):
+        column[launched] = column[launch[launched]]
+    node = _nodes(collected, node_span)
+    nested = node != NONE
+    transfer_nodes(collected, runs, run, node, np.isin(spans.kind, DEVICE_WORK) & launched)
+    node_by = np.select((nested, node != NONE), (LinkedBy.NESTED, LinkedBy.SAME_SEQUENCE), LinkedBy.NOTHING)
+    node_by[collected.node_spans.span] = LinkedBy.STATED
+    hook = np.full(len(spans), NONE, np.int32)
+    hook[hook_span != NONE] = collected.hooks.rows_of(hook_span[hook_span != NONE])
+    return Links(
+        launch=launch,
+        launch_by=launch_by,
+        node=node,
+        node_by=node_by.astype(np.uint8),
+        node_span=node_span,
+        run=run,
+        run_by=run_by,
+        hook=hook,
+    )
+
+
+def _launches(spans: Spans) -> tuple[Int32s, UInt8s]:
+    """By (source, correlation id), which is unique in a process. Where a merged file has several calls of one id, it is
+    the last that began before the work did."""
+    launch, by = np.full(len(spans), NONE, np.int32), np.zeros(len(spans), np.uint8)
     calls = spans.of_kind(Kind.CUDA_CALL)
     calls = calls[spans.correlation[calls] > 0]
     launched = spans.of_kind(*_LAUNCHED)
     launched = launched[spans.correlation[launched] > 0]
-    if not len(calls):
-        return launch
-    keys = spans.source.astype(np.int64) << 40 | spans.correlation
-    order = calls[np.argsort(keys[calls], kind="stable")]
-    at = np.minimum(np.searchsorted(keys[order], keys[launched]), len(order) - 1)
-    found = keys[order[at]] == keys[launched]
-    launch[launched[found]] = order[at[found]]
-    return launch
+    if not len(calls) or not len(launched):
+        return launch, by
+    key = _ranks(spans, np.concatenate((calls, launched)))
+    of_calls, of_launched = key[: len(calls)], key[len(calls) :]
+    order = np.argsort(of_calls, kind="stable")
+    of_calls, calls = of_calls[order], calls[order]
+    first, past = np.searchsorted(of_calls, of_launched), np.searchsorted(of_calls, of_launched, side="right")
+    found = past > first
+    launch[launched[found]] = calls[first[found]]
+    by[launched[found]] = LinkedBy.STATED
+    for at in np.flatnonzero(past > first + 1).tolist():
+        own = calls[first[at] : past[at]]
+        earlier = int(np.searchsorted(own, launched[at])) - 1
+        launch[launched[at]], by[launched[at]] = own[max(earlier, 0)], LinkedBy.BY_TIME
+    return launch, by
 
 
-def _runs_on_host(collected: Collected, runs: Runs) -> Int32s:
+def _ranks(spans: Spans, chosen: Int32s) -> Int64s:
+    """Equal for spans of one source and correlation id. Ids are of any size."""
+    ids, rank = np.unique(spans.correlation[chosen], return_inverse=True)
+    return spans.source[chosen].astype(np.int64) * len(ids) + rank
+
+
+def _runs_on_host(collected: Collected, runs: Runs) -> tuple[Int32s, UInt8s]:
     """Host spans that start inside a run on the run's thread; ORT's own spans on other threads of a parallel run."""
     spans = collected.spans
+    host = np.flatnonzero(np.isin(spans.kind, _HOST_KINDS)).astype(np.int32)
     found = np.full(len(spans), NONE, np.int32)
-    host = np.isin(spans.kind, _HOST_KINDS)
-    for lane in np.unique(runs.lane).tolist():
-        own, of_lane = np.flatnonzero(runs.lane == lane), np.flatnonzero(host & (spans.lane == lane))
-        at = innermost_containing(runs.start_ns[own], runs.end_ns[own], spans.start_ns[of_lane])
-        found[of_lane] = np.where(at == NONE, NONE, own[at])
-    _parallel_nodes(collected, runs, found)
-    return found
+    of_lane = dict(rows_by_value(spans.lane[host]))
+    for lane, own in rows_by_value(runs.lane):
+        inside = host[of_lane[lane]]
+        at = innermost_containing(runs.start_ns[own], runs.end_ns[own], spans.start_ns[inside])
+        found[inside] = np.where(at == NONE, NONE, own[at])
+    by = np.where(found == NONE, LinkedBy.NOTHING, LinkedBy.NESTED).astype(np.uint8)
+    by[_parallel_nodes(collected, runs, found)] = LinkedBy.BY_TIME
+    return found, by
 
 
-def _parallel_nodes(collected: Collected, runs: Runs, found: Int32s) -> None:
+def _parallel_nodes(collected: Collected, runs: Runs, found: Int32s) -> Int32s:
+    """Fill `found` for ORT's spans on other threads, where the runs of their session don't overlap. Returns those."""
     spans = collected.spans
-    stray = np.flatnonzero((found == NONE) & np.isin(spans.kind, (Kind.ORT_NODE, Kind.ORT_EXECUTE)))
+    stray = np.flatnonzero((found == NONE) & np.isin(spans.kind, (Kind.ORT_NODE, Kind.ORT_EXECUTE))).astype(np.int32)
     profiled = np.flatnonzero(runs.run_span != NONE)
     for source in np.unique(spans.source[stray]).tolist():
         own = profiled[spans.source[runs.run_span[profiled]] == source]
@@ -75,22 +110,22 @@ def _parallel_nodes(collected: Collected, runs: Runs, found: Int32s) -> None:
             of_source = stray[spans.source[stray] == source]
             at = innermost_containing(start_ns, end_ns, spans.start_ns[of_source])
             found[of_source] = np.where(at == NONE, NONE, own[at])
+    others: Int32s = stray[found[stray] != NONE]
+    return others
 
 
-def _node_spans(collected: Collected) -> Int32s:
-    """For CUDA calls: the innermost node span around their start on the same thread. For nodes: themselves."""
-    spans = collected.spans
+def _around(spans: Spans, outer: Int32s, inner: Int32s) -> Int32s:
+    """A column of all spans: for the inner ones, the innermost of the outer around their start on the same lane."""
     found = np.full(len(spans), NONE, np.int32)
-    nodes, calls = collected.node_spans.span, spans.of_kind(Kind.CUDA_CALL)
-    found[nodes] = nodes
-    for lane in np.unique(spans.lane[nodes]).tolist():
-        own, of_lane = nodes[spans.lane[nodes] == lane], calls[spans.lane[calls] == lane]
-        at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[of_lane])
-        found[of_lane] = np.where(at == NONE, NONE, own[at])
+    of_lane = dict(rows_by_value(spans.lane[inner]))
+    for lane, rows in rows_by_value(spans.lane[outer]):
+        own, inside = outer[rows], inner[of_lane.get(lane, _NOTHING)]
+        at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[inside])
+        found[inside] = np.where(at == NONE, NONE, own[at])
     return found
 
 
 def _nodes(collected: Collected, node_span: Int32s) -> Int32s:
-    node_of_span = np.full(len(node_span), NONE, np.int32)
+    node_of_span = np.full(len(node_span) + 1, NONE, np.int32)
     node_of_span[collected.node_spans.span] = collected.node_spans.node
-    return np.where(node_span == NONE, NONE, node_of_span[node_span]).astype(np.int32)
+    return node_of_span[node_span]

@@ -10,6 +10,7 @@ from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.ingest.builder import Collected
 from ortprobe.ingest.hook_log import RUN_CALLS
 from ortprobe.timeline import NONE, Int32s, Kind, Runs, torch_windows
+from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -72,9 +73,7 @@ def _hooked_runs(collected: Collected) -> Int32s:
 def _outermost(collected: Collected, chosen: Int32s) -> Int32s:
     """Those of the chosen spans that lie in no other of them on the same lane."""
     keep = np.ones(len(chosen), bool)
-    lanes = collected.spans.lane[chosen]
-    for lane in np.unique(lanes).tolist():
-        own = np.flatnonzero(lanes == lane)
+    for _, own in rows_by_value(collected.spans.lane[chosen]):
         end_ns = collected.spans.end_ns[chosen[own]]
         reach_ns = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(end_ns)[:-1]))
         keep[own] = collected.spans.start_ns[chosen[own]] >= reach_ns
@@ -85,8 +84,10 @@ def _containing(collected: Collected, outer: Int32s, inner: Int32s) -> Int32s:
     """For each inner span the outer span around its start on the same lane, or NONE."""
     spans = collected.spans
     found = np.full(len(inner), NONE, np.int32)
-    for lane in np.unique(spans.lane[outer]).tolist():
-        own, of_lane = outer[spans.lane[outer] == lane], np.flatnonzero(spans.lane[inner] == lane)
-        at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[inner[of_lane]])
-        found[of_lane] = np.where(at == NONE, NONE, own[at])
+    of_lane = dict(rows_by_value(spans.lane[inner]))
+    for lane, rows in rows_by_value(spans.lane[outer]):
+        if lane in of_lane:
+            own, inside = outer[rows], of_lane[lane]
+            at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[inner[inside]])
+            found[inside] = np.where(at == NONE, NONE, own[at])
     return found

@@ -19,7 +19,7 @@ from ortprobe.timeline.model import (
     torch_windows,
 )
 from ortprobe.timeline.spans import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, Spans, UInt8s
-from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, WaitKind, Waits
+from ortprobe.timeline.tables import DeviceOps, HookCalls, LinkedBy, Links, Nodes, NodeSpans, Runs, WaitKind, Waits
 
 __all__ = [
     "DEVICE_WORK",
@@ -37,6 +37,7 @@ __all__ = [
     "Kind",
     "Lane",
     "LaneKind",
+    "LinkedBy",
     "Links",
     "NodeSpans",
     "Nodes",

@@ -138,16 +138,41 @@ class Runs:
         return len(self.start_ns)
 
 
+class LinkedBy(IntEnum):
+    """How a link was found, the surest first."""
+
+    NOTHING = 0
+    """There is no link."""
+    STATED = 1
+    """A source names the other side: by correlation id, or a hook that saw the call itself."""
+    NESTED = 2
+    """One lies inside the other on the same thread."""
+    SAME_SEQUENCE = 3
+    """Borrowed from another run of the same session with exactly the same sequence of device work."""
+    BY_TIME = 4
+    """By time alone: one of several calls with the same correlation id, or a thread of a run that had the session for
+    itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
     """What belongs to what. Each column has one entry for each span, NONE where there is no such link."""
 
     launch: Int32s
     """Device work → the CUDA call that launched it, by correlation id. Also WAIT and EVENT_RECORD → their call."""
+    launch_by: UInt8s
+    """`LinkedBy`: STATED, or BY_TIME where several calls have that id."""
     node: Int32s
     """CUDA call, device work, ORT_NODE → row in `Nodes`."""
+    node_by: UInt8s
+    """`LinkedBy`: STATED for executions of nodes, NESTED for what was launched inside one, SAME_SEQUENCE."""
     node_span: Int32s
     """CUDA call and device work → the ORT_NODE span around the launch; NONE when the node was transferred from
     another run of the same session with the same sequence of kernels."""
     run: Int32s
     """Any span → row in `Runs`: by containment on the host, through the launch on the device."""
+    run_by: UInt8s
+    """`LinkedBy`: NESTED, or BY_TIME on other threads of a run."""
+    hook: Int32s
+    """Any span → row in `HookCalls`: the innermost hooked call around it, or around its launch. It has the line of the
+    program."""
