@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from ortprobe.errors import UnreadableInput
 
@@ -17,26 +20,44 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 22
 
 
-def read_trace(path: Path) -> bytes:
+@dataclass(frozen=True, slots=True)
+class TraceFile:
+    """A trace wherever it is stored: its name for messages, and a stream of its stored bytes from the beginning."""
+
+    name: str
+    open: Callable[[], BinaryIO]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def read_trace(path: Path | TraceFile) -> bytes:
     """The content of a `.json` or `.json.gz` file, recognised by content and not by name.
 
     Raises:
         UnreadableInput: not there, not readable, cut off within its compression, or larger than `MAX_SIZE_BYTES`.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if isinstance(path, Path) else path.open() as file:
             head = file.read(2)
-            if head != _GZIP_MAGIC:
-                if path.stat().st_size > MAX_SIZE_BYTES:
-                    raise UnreadableInput(_too_large(path))
-                return head + file.read()
-            file.seek(0)
-            return _gunzip(path, iter(lambda: file.read(_CHUNK_BYTES), b""))
+            chunks = chain([head], iter(lambda: file.read(_CHUNK_BYTES), b""))
+            return _gunzip(path, chunks) if head == _GZIP_MAGIC else _bounded(path, chunks)
     except OSError as error:
         raise UnreadableInput(f"{path}: can't be read ({error.strerror})") from error
 
 
-def _gunzip(path: Path, chunks: Iterator[bytes]) -> bytes:
+def _bounded(path: Path | TraceFile, chunks: Iterator[bytes]) -> bytes:
+    parts: list[bytes] = []
+    size_bytes = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        size_bytes += len(chunk)
+        if size_bytes > MAX_SIZE_BYTES:
+            raise UnreadableInput(_too_large(path))
+    return b"".join(parts)
+
+
+def _gunzip(path: Path | TraceFile, chunks: Iterator[bytes]) -> bytes:
     parts: list[bytes] = []
     size_bytes = 0
     stream = zlib.decompressobj(wbits=31)
@@ -60,5 +81,5 @@ def _gunzip(path: Path, chunks: Iterator[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _too_large(path: Path) -> str:
+def _too_large(path: Path | TraceFile) -> str:
     return f"{path}: holds more than {MAX_SIZE_BYTES >> 30} GiB of JSON; trace a shorter stretch"

@@ -19,7 +19,7 @@ import numpy as np
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.files import LIMIT_NS, read_trace
+from ortprobe.ingest.files import LIMIT_NS, TraceFile, read_trace
 from ortprobe.timeline import (
     DEVICE_WORK,
     NONE,
@@ -127,7 +127,7 @@ class KinetoTrace:
 _HOST = ("cpu_op", "user_annotation", "cuda_runtime", "cuda_driver")
 
 
-def read_kineto(path: Path) -> KinetoTrace:
+def read_kineto(path: Path | TraceFile) -> KinetoTrace:
     """Decode one torch trace.
 
     Raises:
@@ -184,7 +184,7 @@ def add_kineto(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable
     return source
 
 
-def _decode(path: Path, raw: bytes) -> _Trace:
+def _decode(path: Path | TraceFile, raw: bytes) -> _Trace:
     if not raw.strip():
         raise UnreadableInput(f"{path}: is empty; export the trace again")
     try:
@@ -195,7 +195,7 @@ def _decode(path: Path, raw: bytes) -> _Trace:
         return _decode_leniently(path, raw)
 
 
-def _decode_leniently(path: Path, raw: bytes) -> _Trace:
+def _decode_leniently(path: Path | TraceFile, raw: bytes) -> _Trace:
     """Control characters inside names are invalid JSON, and Kineto wrote them until 2025-01."""
     try:
         return msgspec.convert(json.loads(raw.decode("utf-8", "replace"), strict=False), type=_Trace)

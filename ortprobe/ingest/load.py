@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ortprobe.bundle import (
@@ -16,14 +17,14 @@ from ortprobe.bundle import (
     Served,
     SessionCreated,
     Window,
-    children_of,
     read_bundle,
+    read_files,
+    stored_trace,
 )
-from ortprobe.bundle.reader import stored_trace
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded, assemble
-from ortprobe.ingest.files import LIMIT_NS
+from ortprobe.ingest.files import LIMIT_NS, TraceFile
 from ortprobe.ingest.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
 from ortprobe.ingest.kineto import KinetoTrace, read_kineto
 from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
@@ -38,13 +39,13 @@ _CLOCK_STEP_NS = 10_000
 _LONGEST_START = len(str(LIMIT_NS))
 
 
-def load_bundle(folder: Path) -> Timeline:
-    """The Timeline of a bundle. Traces that are missing or damaged become problems of the Timeline.
+def load_bundle(path: Path) -> Timeline:
+    """The Timeline of a bundle, a folder or packed. Traces that are missing or damaged become problems of the Timeline.
 
     Raises:
-        UnreadableInput: the folder is no bundle.
+        UnreadableInput: there is no bundle, or its packed file is damaged.
     """
-    bundle = read_bundle(folder)
+    bundle = read_bundle(path)
     problems = _stated_problems(bundle)
     traces = _bundled_traces(bundle, problems)
     threads = cupti_threads(bundle.records)
@@ -111,12 +112,12 @@ def _bundled_traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace
     for record in bundle.records:
         if not isinstance(record, Window):
             continue
-        path = stored_trace(bundle.folder, record.file)
-        if path is None:
+        file = _trace_file(bundle, record.file)
+        if file is None:
             problems.append(Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.file}: is not in the bundle"))
             continue
         try:
-            trace = replace(read_kineto(path), path=record.file)
+            trace = replace(read_kineto(file), path=record.file)
         except UnreadableInput as error:
             problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
             continue
@@ -139,19 +140,24 @@ def _bundled_profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[Ort
     files = {record.session: record.file for record in bundle.records if isinstance(record, ProfileEnded)}
     profiles = []
     for created in (record for record in bundle.records if isinstance(record, SessionCreated)):
-        path = stored_trace(bundle.folder, files[created.session]) if created.session in files else None
-        if path is None:
+        file = _trace_file(bundle, files[created.session]) if created.session in files else None
+        if file is None:
             if created.profile_start_ns:
                 kind = ProblemKind.KILLED if bundle.manifest.ending is None else ProblemKind.EMPTY_SOURCE
                 detail = f"session {created.session}: its ONNX Runtime profile was never written"
                 problems.append(Problem(kind=kind, detail=detail))
             continue
         try:
-            profile = replace(read_ort_profile(path), path=files[created.session])
+            profile = replace(read_ort_profile(file), path=files[created.session])
             profiles.append((profile, created))
         except UnreadableInput as error:
             problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
     return profiles
+
+
+def _trace_file(bundle: Bundle, name: str) -> TraceFile | None:
+    stored = stored_trace(bundle.files, name)
+    return TraceFile(stored, partial(bundle.files.open, stored)) if stored is not None else None
 
 
 def _stated_problems(bundle: Bundle) -> list[Problem]:
@@ -211,21 +217,21 @@ def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:
         hook_cost_ns=manifest.hook_cost_ns,
         hooked=True,
         counted_runs=_counted_runs(bundle),
-        children=_children(bundle.folder),
+        children=_children(bundle),
     )
 
 
-def _children(folder: Path) -> tuple[Child, ...]:
+def _children(parent: Bundle) -> tuple[Child, ...]:
     """Child processes that can be read; each is a capture of its own."""
     found = []
-    for path in children_of(folder):
+    for name, files in parent.files.children().items():
         with suppress(UnreadableInput):
-            bundle = read_bundle(path)
+            bundle = read_files(files)
             calls = (record for record in bundle.records if isinstance(record, Call))
             found.append(
                 Child(
                     process=bundle.manifest.process,
-                    bundle=str(path.relative_to(folder)),
+                    bundle=name,
                     sessions=sum(isinstance(record, SessionCreated) for record in bundle.records),
                     runs=sum(call.what in RUN_CALLS for call in calls) + _counted_runs(bundle),
                 )

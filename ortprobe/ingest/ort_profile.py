@@ -16,7 +16,7 @@ import numpy as np
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.files import LIMIT_NS, read_trace
+from ortprobe.ingest.files import LIMIT_NS, TraceFile, read_trace
 from ortprobe.timeline import Int64s, Kind, Lane, LaneKind, NodeSpans, Problem, ProblemKind, SourceKind, UInt8s
 
 _NODE_SUFFIX = "_kernel_time"
@@ -74,7 +74,7 @@ class OrtProfile:
         return {self.events[row].name for row in np.flatnonzero(self.kinds == Kind.ORT_NODE).tolist()}
 
 
-def read_ort_profile(path: Path) -> OrtProfile:
+def read_ort_profile(path: Path | TraceFile) -> OrtProfile:
     """Decode one profile.
 
     Raises:
@@ -97,7 +97,7 @@ def read_ort_profile(path: Path) -> OrtProfile:
     return _columns(path, [event for event in events if event.name != _TRUNCATED], dropped)
 
 
-def _columns(path: Path, events: list[_Event], dropped_events: int) -> OrtProfile:
+def _columns(path: Path | TraceFile, events: list[_Event], dropped_events: int) -> OrtProfile:
     start_us = np.fromiter((event.ts for event in events), np.int64)
     duration_us = np.fromiter((max(event.dur, 0) for event in events), np.int64)
     return OrtProfile(
