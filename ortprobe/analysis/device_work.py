@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
+from ortprobe.timeline.groups import rows_by_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamWork:
     """The work of one stream of one device, in the order it was enqueued. All columns have the same length."""
 
+    process: int
     span: Int32s
     start_ns: Int64s
     launch_ns: Int64s
@@ -51,13 +53,13 @@ def work_by_stream(timeline: Timeline) -> dict[StreamKey, StreamWork]:
     launch = timeline.links.launch[ops.span]
     start_ns = spans.start_ns[ops.span]
     launch_ns = np.where(launch == NONE, start_ns, spans.start_ns[launch])
-    keys = sorted(set(zip(ops.device.tolist(), ops.stream.tolist(), strict=True)))
     found = {}
-    for device, stream in keys:
-        mine = np.flatnonzero((ops.device == device) & (ops.stream == stream))
-        correlation = spans.correlation[ops.span[mine]]
-        order = mine[np.lexsort((start_ns[mine], correlation))]
-        found[device, stream] = _in_order(timeline, ops.span[order], launch_ns[order])
+    for device, of_device in rows_by_value(ops.device):
+        for stream, rows in rows_by_value(ops.stream[of_device]):
+            mine = of_device[rows]
+            correlation = spans.correlation[ops.span[mine]]
+            order = mine[np.lexsort((start_ns[mine], correlation))]
+            found[device, stream] = _in_order(timeline, ops.span[order], launch_ns[order])
     return found
 
 
@@ -67,6 +69,7 @@ def _in_order(timeline: Timeline, span: Int32s, launch_ns: Int64s) -> StreamWork
     rises = np.flatnonzero(end_ns == reach_ns)
     last = rises[np.searchsorted(rises, np.arange(len(span)), side="right") - 1]
     return StreamWork(
+        process=timeline.lane_of(int(span[0])).process,
         span=span,
         start_ns=timeline.spans.start_ns[span],
         launch_ns=np.maximum.accumulate(launch_ns),

@@ -128,15 +128,18 @@ class _Writes:
         self._rows = np.flatnonzero((self._hooks.write_bytes > 0) & ~self._hooks.failed)
         self._start = self._hooks.write_address[self._rows]
         self._end = self._start + self._hooks.write_bytes[self._rows]
-        self._into: dict[tuple[int, int], Int64s] = {}
+        processes = np.array([lane.process for lane in timeline.lanes], np.int64)
+        self._process = processes[timeline.spans.lane[self._hooks.span]] if len(processes) else self._rows
+        self._into: dict[tuple[int, int, int], Int64s] = {}
 
     def last_into(self, bind: int, *, before: int) -> int:
         """Hook row of the last write before the row `before` into what `bind` bound; NONE when there is none."""
         start = int(self._hooks.read_address[bind])
-        memory = (start, start + int(self._hooks.read_bytes[bind]))
-        if memory not in self._into:
-            self._into[memory] = self._rows[(self._start < memory[1]) & (self._end > memory[0])]
-        rows = self._into[memory]
+        end, process = start + int(self._hooks.read_bytes[bind]), int(self._process[bind])
+        if (start, end, process) not in self._into:
+            into = (self._start < end) & (self._end > start) & (self._process[self._rows] == process)
+            self._into[start, end, process] = self._rows[into]
+        rows = self._into[start, end, process]
         earlier = int(np.searchsorted(rows, before))
         return int(rows[earlier - 1]) if earlier else NONE
 

@@ -113,6 +113,10 @@ class _Scene:
             wait_kinds={row: WAITING_CALLS[base_name(name)] for row, name in names if base_name(name) in WAITING_CALLS},
         )
 
+    def streams_of(self, process: int, device: int) -> list[StreamKey]:
+        """A process waits for its own streams alone."""
+        return [key for key, work in self.work.items() if key[0] == device and work.process == process]
+
     def kind_of_call(self, call: int) -> WaitKind | None:
         return self.wait_kinds.get(int(self.timeline.spans.name[call])) if call != NONE else None
 
@@ -138,7 +142,8 @@ def _waits_without_record(scene: _Scene) -> Iterator[Wait]:
     for call in np.setdiff1d(waiting, timeline.links.launch[timeline.waits.span]).tolist():
         kind = scene.kind_of_call(call)
         if kind is WaitKind.DEVICE_SYNC and scene.only_device != NONE:
-            yield _host_wait(scene, call, call, _launched(scene, list(scene.work), int(spans.start_ns[call])))
+            streams = scene.streams_of(timeline.lane_of(call).process, scene.only_device)
+            yield _host_wait(scene, call, call, _launched(scene, streams, int(spans.start_ns[call])))
         else:
             of_stream = kind is WaitKind.STREAM_WAIT_EVENT
             yield _unresolved(scene, call, call, Waiter.STREAM if of_stream else Waiter.HOST)
@@ -173,7 +178,8 @@ def _waited_for(scene: _Scene, row: int, kind: WaitKind) -> _Outstanding | None:
     waits = scene.timeline.waits
     device, start_ns = int(waits.device[row]), int(scene.timeline.spans.start_ns[waits.span[row]])
     if kind is WaitKind.DEVICE_SYNC:
-        return _launched(scene, [key for key in scene.work if key[0] == device], start_ns)
+        process = scene.timeline.lane_of(int(waits.span[row])).process
+        return _launched(scene, scene.streams_of(process, device), start_ns)
     if kind is WaitKind.STREAM_SYNC:
         return _launched(scene, [(device, int(waits.stream[row]))], start_ns)
     return _recorded_work(scene, row)

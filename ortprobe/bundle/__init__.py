@@ -1,8 +1,13 @@
-"""What a capture leaves on disk: a folder with a manifest, the hook log, ORT's profiles and torch's traces, all raw."""
+"""What a capture leaves on disk: a folder with a manifest, the hook log, ORT's profiles and torch's traces, all raw.
 
+`pack` makes one file of it, which is read as the folder is.
+"""
+
+from ortprobe.bundle.files import BundleFiles
 from ortprobe.bundle.manifest import (
     CHILDREN,
     FORMAT_VERSION,
+    HOOK_LOG_NAME,
     ClockAnchor,
     Device,
     Ending,
@@ -12,7 +17,7 @@ from ortprobe.bundle.manifest import (
     Settings,
     Target,
 )
-from ortprobe.bundle.reader import Bundle, children_of, read_bundle
+from ortprobe.bundle.reader import Bundle, read_bundle, read_files, stored_trace
 from ortprobe.bundle.records import (
     ATTACHED_ORT_PROFILE,
     ATTACHED_TORCH_PROFILER,
@@ -38,11 +43,13 @@ __all__ = [
     "ATTACHED_TORCH_PROFILER",
     "CHILDREN",
     "FORMAT_VERSION",
+    "HOOK_LOG_NAME",
     "NONE",
     "NO_STREAM",
     "Access",
     "AnyRecord",
     "Bundle",
+    "BundleFiles",
     "BundleWriter",
     "Call",
     "ClockAnchor",
@@ -62,6 +69,7 @@ __all__ = [
     "Target",
     "Thread",
     "Window",
-    "children_of",
     "read_bundle",
+    "read_files",
+    "stored_trace",
 ]

@@ -1,4 +1,4 @@
-"""Reading a bundle back, whole or as far as a killed program got."""
+"""Reading a bundle back, whole or as far as a killed program got, from its folder or packed."""
 
 from __future__ import annotations
 
@@ -7,83 +7,109 @@ from pathlib import Path
 
 import msgspec
 
-from ortprobe.bundle.manifest import CHILDREN, FORMAT_VERSION, HOOK_LOG_NAME, MANIFEST_NAME, Manifest
+from ortprobe.bundle.files import BundleFiles, Folder
+from ortprobe.bundle.manifest import FORMAT_VERSION, HOOK_LOG_NAME, MANIFEST_NAME, Manifest
+from ortprobe.bundle.packed import open_packed
 from ortprobe.bundle.records import AnyRecord
 from ortprobe.errors import UnreadableInput
+
+MAX_MANIFEST_BYTES = 16 << 20
+"""A manifest is about 2 KB, and 300 bytes for each model."""
+MAX_HOOK_LOG_BYTES = 256 << 20
+"""The busiest program measured writes 11 MB an hour, so that it takes a day to write so much. All records are held in
+memory, at five to ten times their size in the log."""
+_NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises at text that is not JSON, not UTF-8, or nested too deep."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle's folder, its manifest, and the records of its hook log in the order they were written.
+    """A bundle's files, its manifest, and the records of its hook log in the order they were written.
 
     `unreadable_lines` counts lines of the hook log that hold no record: the last one of a killed program, for example.
     """
 
-    folder: Path
+    files: BundleFiles
     manifest: Manifest
     records: tuple[AnyRecord, ...]
     unreadable_lines: int
 
 
-def read_bundle(folder: Path) -> Bundle:
-    """Read a bundle's manifest and hook log. Traces are left for `ortprobe.ingest`.
+def files_at(path: Path) -> BundleFiles:
+    """The files of a bundle: of the folder `path`, of the packed file `path`, or of a child in it (`x.zip/children/4`).
 
     Raises:
-        UnreadableInput: the folder is no bundle, or of a format this version does not know.
+        UnreadableInput: a packed file can't be read, or is refused.
     """
-    path = folder / MANIFEST_NAME
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UnreadableInput(f"{folder}: is no ortprobe bundle (no readable {MANIFEST_NAME} in it)") from error
+    file = next((one for one in (path, *path.parents) if one.is_file()), None)
+    if file is None or path.is_dir():
+        return Folder(path)
+    packed = open_packed(file)
+    return packed if path == file else packed.below(path.relative_to(file).as_posix())
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read the manifest and the hook log of a bundle that is a folder or packed. Traces are left for `ortprobe.ingest`.
+
+    Raises:
+        UnreadableInput: there is no bundle, or one of a format that this version does not know.
+    """
+    return read_files(files_at(path))
+
+
+def read_files(files: BundleFiles) -> Bundle:
+    """Read the manifest and the hook log of a bundle, such as a child's; raises as `read_bundle` does."""
+    manifest = read_manifest(files)
+    records, unreadable = _read_hook_log(files)
+    return Bundle(files, manifest, records, unreadable)
+
+
+def read_manifest(files: BundleFiles) -> Manifest:
+    """Read the manifest alone; raises as `read_bundle` does."""
+    if not files.has(MANIFEST_NAME):
+        raise UnreadableInput(f"{files.path}: is no ortprobe bundle (no readable {MANIFEST_NAME} in it)")
+    path = files.path / MANIFEST_NAME
+    _refuse_beyond(MAX_MANIFEST_BYTES, files, MANIFEST_NAME)
+    with files.open(MANIFEST_NAME) as stream:
+        raw = stream.read(MAX_MANIFEST_BYTES)
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except _NO_JSON as error:
         raise UnreadableInput(f"{path}: is not a manifest ({error}); trace the program again") from error
     if manifest.format_version != FORMAT_VERSION:
         raise UnreadableInput(
             f"{path}: has format {manifest.format_version}, this ortprobe reads {FORMAT_VERSION}; "
             "use the version that wrote it"
         )
-    records, unreadable = _read_hook_log(folder / HOOK_LOG_NAME)
-    return Bundle(folder, manifest, records, unreadable)
+    return manifest
 
 
-def children_of(folder: Path) -> tuple[Path, ...]:
-    """The bundles of child processes that lie inside of a bundle, those that were written to last behind the others."""
-    try:
-        found = [child for child in (folder / CHILDREN).iterdir() if (child / MANIFEST_NAME).is_file()]
-        return tuple(sorted(found, key=lambda child: (child / HOOK_LOG_NAME).stat().st_mtime_ns))
-    except OSError:
-        return ()
-
-
-def inside(folder: Path, name: str) -> Path | None:
-    """The path of a bundle's own file, or None when `name` leads out of the bundle: names in a bundle are data."""
-    try:
-        path = (folder / name).resolve()
-        return path if path.is_relative_to(folder.resolve()) and path.is_file() else None
-    except (OSError, ValueError):  # too long for a name, or a zero byte in it
-        return None
-
-
-def stored_trace(folder: Path, name: str) -> Path | None:
+def stored_trace(files: BundleFiles, name: str) -> str | None:
     """The file of a window or a profile, as it was written or, as a complete capture leaves large ones, compressed."""
-    return inside(folder, name) or inside(folder, f"{name}.gz")
+    return next((stored for stored in (name, f"{name}.gz") if files.has(stored)), None)
 
 
-def _read_hook_log(path: Path) -> tuple[tuple[AnyRecord, ...], int]:
-    try:
-        content = path.read_bytes()
-    except OSError:
+def _read_hook_log(files: BundleFiles) -> tuple[tuple[AnyRecord, ...], int]:
+    if not files.has(HOOK_LOG_NAME):
         return (), 0
-    lines = content.rstrip(b"\0").splitlines()  # a killed program's log ends in the zeros that were to be written over
+    _refuse_beyond(MAX_HOOK_LOG_BYTES, files, HOOK_LOG_NAME)
     decoder = msgspec.json.Decoder(AnyRecord)
     records: list[AnyRecord] = []
     unreadable = 0
-    for line in lines:
-        try:
-            records.append(decoder.decode(line))
-        except msgspec.MsgspecError:
-            unreadable += 1
+    with files.open(HOOK_LOG_NAME) as lines:
+        for line in lines:
+            if not line.endswith(b"\n") and not line.strip(b"\0"):
+                continue  # a killed program's log ends in the zeros that were to be written over
+            try:
+                records.append(decoder.decode(line.rstrip(b"\0")))
+            except _NO_JSON:
+                unreadable += 1
     return tuple(records), unreadable
+
+
+def _refuse_beyond(limit_bytes: int, files: BundleFiles, name: str) -> None:
+    if files.size_bytes(name) > limit_bytes:
+        raise UnreadableInput(
+            f"{files.path / name}: is larger than {limit_bytes >> 20} MiB, which is more than ortprobe reads; "
+            "trace a shorter stretch"
+        )

@@ -65,7 +65,9 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 @click.option("--open", "open_page", is_flag=True, help="Open an HTML report in the browser.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Analyse SOURCE, a bundle NAME.ortprobe, or the files given with --ort and --torch, which must be of one process.
+    """Analyse SOURCE, or the files given with --ort and --torch, which must be of one process.
+
+    SOURCE is a bundle: the folder NAME.ortprobe, or the file NAME.ortprobe.zip that ortprobe pack made of it.
 
     Exit code 1 means that the capture allows no verdict, 2 that it can't be read.
     """
@@ -93,7 +95,7 @@ def check_sources(source: Path | None, ort: Sequence[str], torch: Sequence[str])
     """Say what is wrong with what is to be read, where its kind alone shows it.
 
     Raises:
-        UsageError: nothing to read, both a bundle and files, or a file where a bundle belongs.
+        UsageError: nothing to read, both a bundle and files, or no such bundle.
     """
     if source is None and not ort and not torch:
         raise UsageError("nothing to report: give a bundle, or files with --ort and --torch")
@@ -101,10 +103,8 @@ def check_sources(source: Path | None, ort: Sequence[str], torch: Sequence[str])
         return
     if ort or torch:
         raise UsageError(f"{source}: give either a bundle, or bare files with --ort and --torch")
-    if not source.exists():
+    if not source.exists() and not any(parent.is_file() for parent in source.parents):  # a child in a packed bundle
         raise UsageError(f"{source}: is not there; give the bundle that ortprobe trace wrote (NAME.ortprobe)")
-    if source.is_file():
-        raise UsageError(f"{source}: is no bundle; give an ORT profile with --ort, a torch trace with --torch")
 
 
 def print_report(report: Report, form: Format) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ortprobe.bundle import ATTACHED_TORCH_PROFILER, Bundle, Stream
+from ortprobe.bundle import ATTACHED_TORCH_PROFILER, HOOK_LOG_NAME, Bundle, Stream
 from ortprobe.ingest.builder import Collected, TimelineBuilder
 from ortprobe.ingest.hook_log import add_hook_log
 from ortprobe.ingest.integrity import find_holes
@@ -30,6 +30,7 @@ from ortprobe.timeline import (
     Runs,
     Session,
     Timeline,
+    own_stream,
 )
 
 _CUDA = "CUDAExecutionProvider"
@@ -41,34 +42,37 @@ class Decoded:
     """The sources of one process, decoded and placed on the common clock."""
 
     profiles: Sequence[tuple[OrtProfile, int, Place]]
-    """Each with the session it belongs to, and its place."""
+    """Each with the session of the process that it belongs to, and its place."""
     traces: Sequence[KinetoTrace]
+    sessions_of: SessionsOf
+    capture: Capture
     hooks: Bundle | None = None
     thread_of: Callable[[int], int] = int
     """Thread id in a torch trace → OS thread id."""
+    problems: Sequence[Problem] = ()
+
+    @property
+    def process(self) -> int:
+        """OS process id; NONE where no source states it."""
+        of_sources = (
+            self.capture.process,
+            *(trace.process for trace in self.traces),
+            *(process for profile, _, _ in self.profiles for process, _ in profile.places),
+        )
+        return next((process for process in of_sources if process != NONE), NONE)
 
 
-def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, problems: Sequence[Problem]) -> Timeline:
-    """One Timeline from all sources of one process. `problems` are those already known."""
-    hooks = decoded.hooks
+def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> Timeline:
+    """One Timeline from all sources of one or several processes of one machine. `problems` are of them together."""
     builder = TimelineBuilder()
-    if hooks is not None:
-        add_hook_log(builder, hooks, "hooks.jsonl")
-    placed: list[PlacedProfile] = []
-    clocks: list[ClockBound] = []
-    all_problems = list(problems)
-    for profile, session, place in decoded.profiles:
-        source = add_ort_profile(builder, profile, session=session, offset_ns=place.offset_ns)
-        placed.append(PlacedProfile(profile=profile, session=session, offset_ns=place.offset_ns, source=source))
-        clocks.append(replace(place.bound, source=source))
-        all_problems += [*place.problems, *_of_source(profile.problems, source)]
-    for trace in decoded.traces:
-        source = add_kineto(builder, trace, decoded.thread_of)
-        all_problems += _of_source(trace.problems, source)
+    added: list[_Added] = []
+    for decoded in processes:
+        added.append(_add(builder, decoded, sum(len(one.sessions) for one in added)))
     collected = builder.collect()
-    runs = find_runs(collected, {one.source: one.session for one in placed})
+    sessions = tuple(session for one in added for session in one.sessions)
+    runs = find_runs(collected, {one.profile: one.index for one in sessions if one.profile is not None})
     links = link(collected, runs)
-    sessions = sessions_of(placed)
+    hooks = [decoded.hooks for decoded in processes if decoded.hooks is not None]
     return Timeline(
         spans=collected.spans,
         lanes=_owned_lanes(collected, links, hooks),
@@ -82,9 +86,58 @@ def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, proble
         links=links,
         sessions=sessions,
         sources=collected.sources,
-        clocks=tuple(clocks),
-        problems=(*all_problems, *find_holes(collected, links, _watched_gpu_runs(runs, sessions))),
-        capture=capture,
+        clocks=tuple(clock for one in added for clock in one.clocks),
+        problems=(
+            *problems,
+            *(problem for one in added for problem in one.problems),
+            *find_holes(collected, links, _watched_gpu_runs(runs, sessions)),
+        ),
+        capture=_together([decoded.capture for decoded in processes]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Added:
+    """What adding a process's sources leaves to put together."""
+
+    sessions: tuple[Session, ...]
+    clocks: tuple[ClockBound, ...]
+    problems: tuple[Problem, ...]
+
+
+def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Added:
+    builder.begin_process(decoded.process, first_session)
+    problems = list(decoded.problems)
+    if decoded.hooks is not None:
+        add_hook_log(builder, decoded.hooks, HOOK_LOG_NAME)
+    placed: list[PlacedProfile] = []
+    clocks: list[ClockBound] = []
+    for profile, session, place in decoded.profiles:
+        source = add_ort_profile(builder, profile, session=session, offset_ns=place.offset_ns)
+        placed.append(PlacedProfile(profile=profile, session=session, offset_ns=place.offset_ns, source=source))
+        clocks.append(replace(place.bound, source=source))
+        problems += [*place.problems, *_of_source(profile.problems, source)]
+    for trace in decoded.traces:
+        source = add_kineto(builder, trace, decoded.thread_of)
+        problems += _of_source(trace.problems, source)
+    sessions = tuple(_after(first_session, one, decoded.process) for one in decoded.sessions_of(placed))
+    return _Added(sessions=sessions, clocks=tuple(clocks), problems=tuple(problems))
+
+
+def _after(first: int, session: Session, process: int) -> Session:
+    """A session of a process, numbered behind those of the processes before."""
+    replaces = None if session.replaces is None else session.replaces + first
+    return replace(session, index=session.index + first, replaces=replaces, process=process)
+
+
+def _together(captures: Sequence[Capture]) -> Capture:
+    """The first process's, with what holds for all."""
+    return replace(
+        captures[0],
+        ended=all(capture.ended for capture in captures),
+        counted_runs=sum(capture.counted_runs for capture in captures),
+        processes=len(captures),
+        hooked=all(capture.hooked for capture in captures),
     )
 
 
@@ -97,7 +150,7 @@ def _watched_gpu_runs(runs: Runs, sessions: Sequence[Session]) -> int:
     return int((np.isin(runs.session, on_gpu) & (runs.attached & ATTACHED_TORCH_PROFILER > 0)).sum())
 
 
-def _owned_lanes(collected: Collected, links: Links, hooks: Bundle | None) -> tuple[Lane, ...]:
+def _owned_lanes(collected: Collected, links: Links, hooks: Sequence[Bundle]) -> tuple[Lane, ...]:
     """Lanes with what only the whole shows: who launched work on a stream, and whether the stream is blocking."""
     spans = collected.spans
     work = np.flatnonzero(np.isin(spans.kind, DEVICE_WORK))
@@ -105,14 +158,20 @@ def _owned_lanes(collected: Collected, links: Links, hooks: Bundle | None) -> tu
     torch_ops = spans.of_kind(Kind.TORCH_OP)
     torch_ids = np.unique(spans.external[torch_ops])
     by_torch = set(spans.lane[work[(links.run[work] == NONE) & np.isin(spans.external[work], torch_ids)]].tolist())
-    records = hooks.records if hooks is not None else ()
-    blocking = {(one.device, one.trace_id): one.blocking for one in records if isinstance(one, Stream)}
+    blocking = {
+        (one.manifest.process, record.device, record.trace_id): record.blocking
+        for one in hooks
+        for record in one.records
+        if isinstance(record, Stream)
+    }
     lanes = []
     for index, lane in enumerate(collected.lanes):
         if lane.kind == LaneKind.STREAM:
             owners = [name for name, lanes_of in (("onnxruntime", by_ort), ("torch", by_torch)) if index in lanes_of]
             owner = "+".join(owners)
-            lanes.append(replace(lane, owner=owner, blocking=blocking.get((lane.device, lane.stream))))
+            lanes.append(
+                replace(lane, owner=owner, blocking=blocking.get((lane.process, lane.device, own_stream(lane.stream))))
+            )
         else:
             lanes.append(lane)
     return tuple(lanes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ortprobe.timeline import (
     NONE,
+    STREAMS_OF_A_PROCESS,
     DeviceOps,
     HookCalls,
     Int32s,
@@ -92,6 +93,25 @@ class TimelineBuilder:
         self._node_ids: dict[tuple[int, ...], int] = {}
         self._sources: list[Source] = []
         self._span_count = 0
+        self._process = NONE
+        self._processes = 0
+        self._first: dict[str, int] = {}
+
+    def begin_process(self, process: int, first_session: int) -> None:
+        """What is added from here on is of this process, whose sessions are numbered from `first_session`.
+
+        Each process counts its sessions, bindings and streams from the start; in the Timeline their numbers differ.
+        """
+        bindings = self._tables[HookCalls]["binding"]
+        first_stream = self._processes * STREAMS_OF_A_PROCESS
+        self._first = {
+            "session": first_session,
+            "binding": 1 + max((int(part.max(initial=NONE)) for part in bindings), default=NONE),
+            "stream": first_stream,
+            "waited_stream": first_stream,
+        }
+        self._process = process
+        self._processes += 1
 
     def name(self, text: str) -> int:
         """The number of a name."""
@@ -104,6 +124,8 @@ class TimelineBuilder:
 
     def lane(self, lane: Lane) -> int:
         """The number of a lane; lanes with the same thread, or the same device and stream, are one."""
+        if lane.stream != NONE and self._first.get("stream"):
+            lane = replace(lane, stream=lane.stream + self._first["stream"])
         key = (lane.kind, lane.process, lane.thread, lane.device, lane.stream)
         number = self._lane_ids.setdefault(key, len(self._lanes))
         if number == len(self._lanes):
@@ -114,7 +136,7 @@ class TimelineBuilder:
 
     def source(self, kind: SourceKind, path: str, spans: int) -> int:
         """Register a file; answers with its number."""
-        self._sources.append(Source(kind=kind, path=path, spans=spans))
+        self._sources.append(Source(kind=kind, path=path, spans=spans, process=self._process))
         return len(self._sources) - 1
 
     def add_spans(self, **columns: ArrayLike) -> int:
@@ -128,10 +150,15 @@ class TimelineBuilder:
 
     def add_rows(self, table: type[DeviceOps | Waits | NodeSpans | HookCalls], **columns: ArrayLike) -> None:
         """Add rows to one of the tables by its columns; `span` holds provisional span numbers."""
+        for name, first in self._first.items():
+            if first and name in _TABLE_DTYPES[table]:
+                numbers = np.asarray(columns[name], np.int64)
+                columns[name] = np.where(numbers < 0, numbers, numbers + first)
         _append(self._tables[table], _TABLE_DTYPES[table], columns, len(np.asarray(columns["span"])))
 
     def node(self, session: int, name: int, op_type: int, provider: int, node_index: int) -> int:
         """The row of a node in `Nodes`: the same for each execution of the node in that session."""
+        session += self._first.get("session", 0)
         return self._node_ids.setdefault((session, name, op_type, provider, node_index), len(self._node_ids))
 
     def collect(self) -> Collected:

@@ -9,7 +9,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.causes import CAUSES
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.wording import waiter_label
-from ortprobe.timeline import NONE, Int32s, Int64s
+from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def waits(analyses: Analyses) -> pd.DataFrame:
         {
             "name": wait.name,
             "waiter": waiter_label(wait, timeline),
-            "waited_streams": wait.waited_streams,
+            "waited_streams": tuple(map(own_stream, wait.waited_streams)),
             "start_ns": wait.start_ns,
             "end_ns": wait.end_ns,
             "stall_ns": wait.stall_ns,

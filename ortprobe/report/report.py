@@ -28,7 +28,7 @@ _TEXT_WIDTH = 120
 def load(
     source: str | Path | None = None, *, ort: Sequence[str | Path] = (), torch: Sequence[str | Path] = ()
 ) -> Report:
-    """Read, analyse and judge a bundle, or bare ORT profiles and torch traces of one process.
+    """Read, analyse and judge a bundle, which may be packed, or bare ORT profiles and torch traces of one process.
 
     >>> report = ortprobe.load("reports/set-providers/set-providers.ortprobe")
     >>> report.nodes().head()

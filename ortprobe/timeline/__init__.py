@@ -18,12 +18,24 @@ from ortprobe.timeline.model import (
     parse_site,
     torch_windows,
 )
-from ortprobe.timeline.spans import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, Spans, UInt8s
+from ortprobe.timeline.spans import (
+    DEVICE_WORK,
+    NONE,
+    STREAMS_OF_A_PROCESS,
+    Bools,
+    Int32s,
+    Int64s,
+    Kind,
+    Spans,
+    UInt8s,
+    own_stream,
+)
 from ortprobe.timeline.tables import DeviceOps, HookCalls, LinkedBy, Links, Nodes, NodeSpans, Runs, WaitKind, Waits
 
 __all__ = [
     "DEVICE_WORK",
     "NONE",
+    "STREAMS_OF_A_PROCESS",
     "Bools",
     "Capture",
     "Child",
@@ -53,6 +65,7 @@ __all__ = [
     "UInt8s",
     "WaitKind",
     "Waits",
+    "own_stream",
     "parse_site",
     "torch_windows",
 ]

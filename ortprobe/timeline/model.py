@@ -1,4 +1,4 @@
-"""The Timeline: every source of one process on one clock, with what links them and what is missing."""
+"""The Timeline: every source of one process, or several, on one clock, with what links them and what is missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Lane:
     """OS thread id."""
     device: int = NONE
     stream: int = NONE
-    """CUPTI's stream id."""
+    """CUPTI's stream id; see `STREAMS_OF_A_PROCESS`."""
     blocking: bool | None = None
     """Whether the stream orders itself with the legacy default stream; None when unknown."""
     owner: str = ""
@@ -49,6 +49,7 @@ class Source:
     kind: SourceKind
     path: str
     spans: int
+    process: int = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +105,7 @@ class Session:
     """Index in `Timeline.sources` of its ORT profile."""
     error: str = ""
     """Why creating it failed; then it has no runs."""
+    process: int = NONE
 
 
 class ClockMethod(StrEnum):
@@ -187,6 +189,8 @@ class Capture:
     """`onnxruntime`, `torch`, `python`, …, as far as the sources state them."""
     devices: tuple[str, ...] = ()
     process: int = NONE
+    """The process, or the first of several."""
+    processes: int = 1
     created_ns: int | None = None
     ended: bool = True
     """Whether the capture was completed: not when the program was killed, or left by `os._exit`."""
@@ -202,7 +206,10 @@ class Capture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """All that was captured of one process. Built by `ortprobe.ingest`, read by everything after it."""
+    """All that was captured of one process, or of several of one machine.
+
+    Built by `ortprobe.ingest`, read by everything after it.
+    """
 
     spans: Spans
     lanes: tuple[Lane, ...]

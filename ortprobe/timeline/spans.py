@@ -16,6 +16,15 @@ Bools = NDArray[np.bool_]
 NONE = -1
 """No such span, lane, stream, correlation …: the empty value of every index and id column."""
 
+STREAMS_OF_A_PROCESS = 1 << 32
+"""Each process counts its streams from the start. So in a Timeline of several processes the ids of the second one's are
+raised by this, those of the third one's by twice as much, and so on."""
+
+
+def own_stream(stream: int) -> int:
+    """A stream id as the process itself has it."""
+    return stream if stream < 0 else stream % STREAMS_OF_A_PROCESS
+
 
 class Kind(IntEnum):
     """What a span is. Host kinds lie on thread lanes, device kinds on stream lanes."""

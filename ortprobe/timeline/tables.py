@@ -17,6 +17,7 @@ class DeviceOps:
     span: Int32s
     device: Int32s
     stream: Int64s
+    """As in `Lane.stream`."""
     size_bytes: Int64s
     """Bytes copied or filled; 0 for kernels."""
     blocks: Int64s

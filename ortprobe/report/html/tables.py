@@ -13,7 +13,7 @@ from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.html.sheet import stall_extent
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, waiter_label
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE, Int64s, Site
+from ortprobe.timeline import NONE, Int64s, Site, own_stream
 
 _MAX_NODES = 500
 _MAX_GAPS = 500
@@ -138,7 +138,11 @@ def _waits(judgement: Judgement) -> Table:
         Column("Wait", "text", [wait.name for wait in shown]),
         Column("Who waits", "text", [waiter_label(wait, timeline) for wait in shown]),
         Column("Kind", "text", ["stream" if wait.waiter is Waiter.STREAM else "host" for wait in shown]),
-        Column("For streams", "text", [", ".join(map(str, wait.waited_streams)) for wait in shown]),
+        Column(
+            "For streams",
+            "text",
+            [", ".join(str(own_stream(stream)) for stream in wait.waited_streams) for wait in shown],
+        ),
         Column("Start", "time", [stall_extent(wait, timeline)[0] - timeline.start_ns for wait in shown]),
         Column("Call took", "ns", [wait.end_ns - wait.start_ns for wait in shown]),
         Column("Stalled", "ns", [wait.stall_ns for wait in shown]),

@@ -55,8 +55,8 @@ if __name__ == "__main__":
     for child in children(program):
         assert child.manifest.parent is not None
         assert child.manifest.ending is not None, "the child's bundle is complete"
-        timeline = load_bundle(child.folder)
-        assert timeline.capture.process == int(child.folder.name) != program.bundle.manifest.process
+        timeline = load_bundle(child.files.path)
+        assert timeline.capture.process == int(child.files.path.name) != program.bundle.manifest.process
         assert len(timeline.runs) == runs(child)
         assert all(timeline.runs.run_span >= 0), "ORT's profile of the child's own session is there"
 
