@@ -28,6 +28,7 @@ _CUT = re.compile(rb'\}\s*(,)\s*(?=\{\s*"(?:ph|name|cat|pid|tid|ts|dur|id|args|s
 _ARRAY_KEY = re.compile(rb'"traceEvents"\s*:\s*\[')
 _CLOSE = re.compile(rb"\}\s*\]")
 _BLANK = b" \t\r\n"
+_LFS_POINTER = b"version https://git-lfs"
 _MOST_TRIED = 64
 """An event may hold this many places that look like its end, or like the end of the array."""
 _MOST_JOINED_BYTES = 1 << 20
@@ -79,6 +80,8 @@ class EventStream(Generic[_T]):
         yield from self._events(pending, blocks)
 
     def _no_array(self, pending: bytes) -> str:
+        if pending.startswith(_LFS_POINTER):
+            return "is a Git LFS pointer in place of the trace; get the file with: git lfs pull"
         if pending.lstrip(_BLANK)[:1] == b"{" and not pending.rstrip(_BLANK).endswith(b"}"):
             return "is cut off before its first event; copy or export it again"
         return "is no trace (no array of events in it)"
@@ -96,11 +99,11 @@ class EventStream(Generic[_T]):
         begin = 3 if text.startswith(b"\xef\xbb\xbf") else 0
         if text[begin:].lstrip(_BLANK)[:1] == b"[":
             return text.index(b"[", begin) + 1
-        found = _ARRAY_KEY.search(text)
-        if found is None:
-            return None
-        self.head = text[begin : found.end()]
-        return found.end()
+        for found in islice(_ARRAY_KEY.finditer(text), _MOST_TRIED):
+            if _is_member(text[begin : found.start()]):
+                self.head = text[begin : found.end()]
+                return found.end()
+        return None
 
     def _events(self, pending: bytes, blocks: Iterator[bytes]) -> Iterator[list[_T | None]]:
         for block in blocks:
@@ -169,7 +172,7 @@ class EventStream(Generic[_T]):
         piece = text[begin : ends[at]]
         found = self._read(piece) or self._closing(piece)
         for joined in range(at, min(len(ends) - 1, at + _MOST_TRIED)):
-            if found or not _is_open(text[begin : ends[joined]]):
+            if found or not (joined == at or _is_open(text[begin : ends[joined]])):
                 break
             found = self._read(text[begin : ends[joined + 1]])
             at = joined + 1 if found else at
@@ -219,6 +222,12 @@ def _whole_end(text: bytes) -> int:
         for closing in _CLOSE.finditer(text):  # noqa: B007
             pass
     return closing.end() - 1 if closing else 0
+
+
+def _is_member(before: bytes) -> bool:
+    """Whether a key that stands after this text is one of the file's own, and not of an object inside of it."""
+    outside = _STRING.sub(b"", before)
+    return outside.count(b"{") - outside.count(b"}") == 1 and outside.count(b"[") == outside.count(b"]")
 
 
 def _is_open(text: bytes) -> bool:

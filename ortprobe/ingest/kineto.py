@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -41,20 +42,22 @@ _HOST = (Kind.TORCH_OP, Kind.ANNOTATION, Kind.CUDA_CALL)
 _INT64_MAX = (1 << 63) - 1
 
 
-class _Device(msgspec.Struct, gc=False):
-    name: str = ""
-
-
 class _Metadata(msgspec.Struct, gc=False):
-    """What stands around the events."""
+    """What stands around the events. Programs add keys of their own, even these, with any value."""
 
-    base_ns: int = msgspec.field(default=0, name="baseTimeNanoseconds")
-    devices: list[_Device] = msgspec.field(default_factory=list, name="deviceProperties")
-    cupti_version: int = 0
-    cuda_runtime_version: int = 0
-    cuda_driver_version: int = 0
-    hip_runtime_version: int = 0
-    hip_driver_version: int = 0
+    base_ns: Any = msgspec.field(default=0, name="baseTimeNanoseconds")
+    devices: Any = msgspec.field(default=None, name="deviceProperties")
+    cupti_version: Any = None
+    cuda_runtime_version: Any = None
+    cuda_driver_version: Any = None
+    roctracer_version: Any = None
+    hip_runtime_version: Any = None
+    hip_driver_version: Any = None
+
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        listed = self.devices if isinstance(self.devices, list) else []
+        return tuple(str(one.get("name", "")) for one in listed if isinstance(one, dict))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +143,7 @@ def _trace(path: str, columns: EventColumns, metadata: _Metadata, problems: tupl
         stream=stream,
         device_ops=columns.of_work.all(),
         waits=columns.of_waits.all(),
-        devices=tuple(one.name for one in metadata.devices),
+        devices=metadata.device_names,
         versions=_versions(metadata),
         problems=problems,
     )
@@ -166,7 +169,8 @@ def _metadata(stream: EventStream[msgspec.Struct]) -> _Metadata:
 
 
 def _checked(metadata: _Metadata) -> _Metadata:
-    metadata.base_ns = metadata.base_ns if abs(metadata.base_ns) < LIMIT_NS else 0
+    base_ns = metadata.base_ns
+    metadata.base_ns = base_ns if isinstance(base_ns, int) and abs(base_ns) < LIMIT_NS else 0
     return metadata
 
 
@@ -190,8 +194,8 @@ def _problems(
             Problem(kind=ProblemKind.CUT_OFF, detail=f"{path}: {stream.broken}, after {columns.rows:,} events")
         )
     elif not columns.is_complete:
-        detail = f"{path}: lacks the mark that torch writes at its end"
-        found.append(Problem(kind=ProblemKind.CUT_OFF, detail=detail))
+        detail = f"{path}: lacks the mark that torch writes at its end, so it may be a part of what was recorded"
+        found.append(Problem(kind=ProblemKind.NO_END_MARK, detail=detail))
     if unreadable:
         detail = f"{path}: {unreadable:,} events can't be read"
         found.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=unreadable))
@@ -288,7 +292,8 @@ def _versions(metadata: _Metadata) -> dict[str, str]:
         "CUPTI": metadata.cupti_version,
         "CUDA runtime": metadata.cuda_runtime_version,
         "CUDA driver": metadata.cuda_driver_version,
+        "roctracer": metadata.roctracer_version,
         "HIP runtime": metadata.hip_runtime_version,
         "HIP driver": metadata.hip_driver_version,
     }
-    return {name: str(version) for name, version in stated.items() if version}
+    return {name: str(version) for name, version in stated.items() if version and isinstance(version, int | float)}

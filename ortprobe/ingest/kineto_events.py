@@ -63,7 +63,7 @@ class _Args(msgspec.Struct, gc=False):
     external: _Int64 = msgspec.field(default=NONE, name="External id")
     device: _Int32 | str = NONE
     stream: _Int64 | str = NONE
-    bytes: _Int64 | str = 0
+    bytes: _Int64 | str = NONE
     grid: list[int] | str = []
     graph: _Int64 = msgspec.field(default=NONE, name="graph id")
     cuda_sync_kind: str = ""
@@ -204,7 +204,7 @@ class EventColumns:
         of_work = [args[at] for at in work.tolist()]
         self.of_work.add(
             index=work + first,
-            size_bytes=_numbers([arg.bytes for arg in of_work], np.int64),
+            size_bytes=np.where(kinds[work] == Kind.KERNEL, 0, _numbers([arg.bytes for arg in of_work], np.int64)),
             blocks=[_blocks(arg.grid) for arg in of_work],
             graph=[arg.graph or NONE for arg in of_work],
         )

@@ -137,6 +137,8 @@ class ProblemKind(StrEnum):
 
     CUT_OFF = "cut-off"
     """A file ends in the middle."""
+    NO_END_MARK = "no-end-mark"
+    """A whole file without what torch writes last: another tool may have taken a part out of a trace."""
     EMPTY_SOURCE = "empty-source"
     PROFILE_TRUNCATED = "profile-truncated"
     """ORT dropped events at its cap of 1,000,000."""

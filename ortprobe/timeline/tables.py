@@ -19,7 +19,7 @@ class DeviceOps:
     stream: Int64s
     """As in `Lane.stream`."""
     size_bytes: Int64s
-    """Bytes copied or filled; 0 for kernels."""
+    """Bytes copied or filled; 0 for kernels, NONE where the trace does not say (AMD)."""
     blocks: Int64s
     """Product of a kernel's grid dimensions; 0 for copies and fills."""
     graph: Int64s
