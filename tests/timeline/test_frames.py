@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import time
+import tracemalloc
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -201,3 +203,26 @@ def test_lanes_of_one_label_are_one_category_and_stay_lanes_of_their_own(tmp_pat
 
 def test_a_frames_object_prints_how_much_there_is():
     assert repr(service().to_pandas()).startswith(f"Frames(spans: {len(service().spans):,}, device_ops: ")
+
+
+def test_a_million_spans_are_framed_in_a_second_and_twice_their_memory():
+    """Measured: 0.13 s, and 1.8 times the memory of the columns that `spans` joins from three classes."""
+    timeline = resnet()
+    times = -(-1_000_000 // len(timeline.spans))
+    million = replace(timeline, spans=repeated(timeline.spans, times), links=repeated(timeline.links, times))
+    tracemalloc.start()
+    before = time.process_time()
+    frames = million.to_pandas()
+    seconds = time.process_time() - before
+    held_bytes, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    columns = [getattr(rows, field.name) for rows in (million.spans, million.links) for field in fields(rows)]
+    assert len(frames.spans) >= 1_000_000
+    assert seconds < 1
+    assert held_bytes < 2.5 * sum(column.nbytes for column in columns)
+    assert peak_bytes < 4 * sum(column.nbytes for column in columns)
+
+
+def repeated(rows, times: int):
+    """The columns of a table, one after the other so many times."""
+    return replace(rows, **{field.name: np.tile(getattr(rows, field.name), times) for field in fields(rows)})
