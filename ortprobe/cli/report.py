@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ortprobe.report.report import Format, Report
 
 _FORMATS: dict[str, Format] = {".html": "html", ".json": "json", ".md": "markdown", ".txt": "text"}
+_TABLES = "parquet"
+_CHOICES = (*_FORMATS.values(), _TABLES)
 _NO_VERDICT = 1
 
 
@@ -59,8 +61,13 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--ort", multiple=True, metavar="FILE[@START_NS]", help="An ONNX Runtime profile; its start is optional.")
 @click.option("--torch", multiple=True, metavar="FILE", help="A torch profiler trace.")
-@click.option("--format", "form", type=click.Choice([*_FORMATS.values()]), help="By the end of -o if not given.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file; text goes to the terminal without it.")
+@click.option("--format", "form", type=click.Choice(_CHOICES), help="By the end of -o if not given.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Output file, or a folder for parquet; text goes to the terminal without it.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the output if it is already there.")
 @click.option("--open", "open_page", is_flag=True, help="Open an HTML report in the browser.")
 @click.pass_context
@@ -76,6 +83,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     source: Path | None = options["source"]
     ort, torch = options["ort"], options["torch"]
     check_sources(source, ort, torch)
+    if options["form"] == _TABLES:
+        folder = _tables_folder(options["out"], force=options["force"])
+        report = load(source, ort=ort, torch=torch)
+        _write_tables(report, folder, force=options["force"])
+        ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)
     out, form = _output(options["out"], options["form"], source or Path([*torch, *ort][0]))
     if out is not None:
         refuse_existing(out, force=options["force"])
@@ -117,6 +129,24 @@ def print_report(report: Report, form: Format) -> None:
     from ortprobe.report.text import render_text
 
     render_text(report.judgement, Console())
+
+
+def _tables_folder(out: Path | None, *, force: bool) -> Path:
+    """Where tables go. What would be refused once they are made is refused before it."""
+    from ortprobe.report.parquet import check_folder, require_pyarrow
+
+    if out is None:
+        raise UsageError("parquet is one file a table: say with -o which folder they go to")
+    require_pyarrow()
+    check_folder(out, force=force)
+    return out
+
+
+def _write_tables(report: Report, folder: Path, *, force: bool) -> None:
+    report.to_parquet(folder, force=force)
+    files = [path.stat().st_size for path in folder.iterdir()]
+    click.echo(f"ortprobe: {report.verdict}", err=True)
+    click.echo(f"ortprobe: tables {folder} ({len(files)} files, {format_bytes(sum(files))})", err=True)
 
 
 def _output(out: Path | None, form: Format | None, source: Path) -> tuple[Path | None, Format]:

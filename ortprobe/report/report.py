@@ -32,6 +32,7 @@ def load(
 
     >>> report = ortprobe.load("reports/set-providers/set-providers.ortprobe")
     >>> report.nodes().head()
+    >>> report.timeline.to_pandas().spans.head()
 
     Raises:
         UnreadableInput: a file is missing, damaged, or something else than a trace.
@@ -80,6 +81,17 @@ class Report:
     def idle(self) -> pd.DataFrame:
         """One row a piece of idle time of a device: start, end and duration in ns, and its one cause."""
         return frames.idle(self.judgement.analyses)
+
+    def to_parquet(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write the tables of `timeline.to_pandas()` as `folder/NAME.parquet`, what they mean as `columns.md`.
+
+        Raises:
+            OutputExists: the folder is already there and `force` is not set.
+            UsageError: pyarrow is not installed, or the folder can't be written or replaced.
+        """
+        from ortprobe.report.parquet import write_parquet
+
+        write_parquet(self.timeline.to_pandas(), Path(folder), force=force)
 
     def render(self, form: Format) -> bytes:
         """The report in one of its formats, UTF-8."""

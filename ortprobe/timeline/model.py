@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +13,15 @@ from ortprobe.timeline.intervals import Intervals, union
 from ortprobe.timeline.spans import NONE, Spans
 from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, Waits
 
+if TYPE_CHECKING:
+    from ortprobe.timeline.frames import Frames
+
 
 class LaneKind(StrEnum):
     THREAD = "thread"
+    """A thread of the host."""
     STREAM = "stream"
+    """A stream of a device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +29,17 @@ class Lane:
     """A host thread or a device stream."""
 
     kind: LaneKind
+    """Thread or stream."""
     label: str
+    """What reports call it; streams of two devices can have the same."""
     process: int = NONE
+    """OS process id; of a stream, that of the process whose trace it is in."""
     thread: int = NONE
-    """OS thread id."""
+    """OS thread id; NONE for streams."""
     device: int = NONE
+    """CUDA device number; NONE for threads."""
     stream: int = NONE
-    """CUPTI's stream id; see `STREAMS_OF_A_PROCESS`."""
+    """CUPTI's stream id, see `STREAMS_OF_A_PROCESS`; NONE for threads."""
     blocking: bool | None = None
     """Whether the stream orders itself with the legacy default stream; None when unknown."""
     owner: str = ""
@@ -38,8 +48,11 @@ class Lane:
 
 class SourceKind(StrEnum):
     ORT_PROFILE = "ort-profile"
+    """ONNX Runtime's own profile of one session."""
     TORCH_TRACE = "torch-trace"
+    """What torch's profiler (Kineto) exported."""
     HOOK_LOG = "hook-log"
+    """What ortprobe's hooks saw."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +60,13 @@ class Source:
     """A file that spans came from."""
 
     kind: SourceKind
+    """What wrote it."""
     path: str
+    """Where it lies; of a file in a bundle, relative to the bundle."""
     spans: int
+    """How many spans came from it."""
     process: int = NONE
+    """OS process id; NONE where no source of the process states it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +81,9 @@ class Creation(StrEnum):
     """Why a C session came to life."""
 
     CONSTRUCTOR = "constructor"
+    """The program made it."""
     SET_PROVIDERS = "set_providers"
+    """The program asked for other providers, or the same with other options."""
     FALLBACK = "fallback"
     """ORT re-created it by itself inside `run`, after an execution provider failed."""
     UNKNOWN = "unknown"
@@ -78,6 +97,7 @@ class Session:
     index: int
     """Position in `Timeline.sessions`."""
     creation: Creation
+    """Why it came to life."""
     start_ns: int
     """Start of the call that created it; of its loading when only the profile is there."""
     end_ns: int
@@ -89,23 +109,33 @@ class Session:
     released_ns: int | None = None
     """When the program let go of it; None while it lived, and where nobody saw it."""
     load_ns: int | None = None
+    """How long reading and parsing the model took; None without an ORT profile of it."""
     initialize_ns: int | None = None
+    """How long optimising, partitioning and creating kernels took; None without an ORT profile of it."""
     model: str = ""
+    """Path of the model, or the size of the bytes it was given as; empty where nobody saw it."""
     site: Site | None = None
+    """The program's own line that made it."""
     requested_providers: tuple[str, ...] = ()
+    """The providers that the call named."""
     requested_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Provider options that the call named."""
     providers: tuple[str, ...] = ()
     """The providers it really has; empty when nobody asked it."""
     provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Their options as ORT states them."""
     previous_provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Those of the session it replaced."""
     inputs: tuple[str, ...] = ()
+    """Names of the model's inputs."""
     outputs: tuple[str, ...] = ()
+    """Names of the model's outputs."""
     profile: int | None = None
     """Index in `Timeline.sources` of its ORT profile."""
     error: str = ""
     """Why creating it failed; then it has no runs."""
     process: int = NONE
+    """OS process id."""
 
 
 class ClockMethod(StrEnum):
@@ -125,9 +155,13 @@ class ClockBound:
     """
 
     source: int
+    """Index in `Timeline.sources`."""
     method: ClockMethod
+    """How its place was found."""
     low_ns: int | None = None
+    """The least that may be added to its times; None when nothing bounds it."""
     high_ns: int | None = None
+    """The most that may be added to its times; None when nothing bounds it."""
     witnesses: int = 0
     """How many launches the bound rests on; where there are none, how many runs inside of hooked calls."""
 
@@ -164,9 +198,13 @@ class Problem:
     """A hole in the capture, or a doubt about it."""
 
     kind: ProblemKind
+    """What is wrong."""
     detail: str
+    """One sentence."""
     source: int | None = None
+    """Index in `Timeline.sources`; None when it is not of one source."""
     count: int = 1
+    """How many events, lines or calls it concerns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +274,12 @@ class Timeline:
     def lane_of(self, span: int) -> Lane:
         """The lane one span lies on."""
         return self.lanes[int(self.spans.lane[span])]
+
+    def to_pandas(self) -> Frames:
+        """Every table as a DataFrame, with names for numbers and `<NA>` for what is not there."""
+        from ortprobe.timeline.frames import to_frames
+
+        return to_frames(self)
 
     @property
     def start_ns(self) -> int:

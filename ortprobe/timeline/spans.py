@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,14 @@ def own_stream(stream: int) -> int:
     return stream if stream < 0 else stream % STREAMS_OF_A_PROCESS
 
 
+class InNames:
+    """Marks a column of indices in `Timeline.names`: what it means to people are the names."""
+
+
+NameIndices = Annotated[Int32s, InNames]
+"""NONE where nothing is named."""
+
+
 class Kind(IntEnum):
     """What a span is. Host kinds lie on thread lanes, device kinds on stream lanes."""
 
@@ -42,22 +51,29 @@ class Kind(IntEnum):
     ORT_NODE = 5
     """ORT `*_kernel_time`. For a node on a GPU: the host time it took to launch it, not its GPU time."""
     TORCH_OP = 6
+    """A torch operator on the host (Kineto `cpu_op`)."""
     ANNOTATION = 7
     """`record_function` and other named ranges on the host."""
     PYTHON = 8
+    """A Python function (`with_stack=True`)."""
     CUDA_CALL = 9
     """A CUDA runtime or driver call."""
     OVERHEAD = 10
     """The profiler's own work, and lazy module loading as CUPTI reports it."""
     KERNEL = 11
+    """A kernel on the device."""
     MEMCPY = 12
+    """A copy on the device, or to or from it."""
     MEMSET = 13
+    """A fill of device memory."""
     WAIT = 14
     """A synchronisation record (`cuda_sync`): who waited for what. Its times are those of the host call."""
     EVENT_RECORD = 15
+    """A CUDA event recorded on a stream."""
     GPU_ANNOTATION = 16
     """A named range projected onto a stream."""
     OTHER = 17
+    """An event of ORT's profile that is none of these."""
 
 
 DEVICE_WORK = (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET)
@@ -74,11 +90,13 @@ class Spans:
     start_ns: Int64s
     """Unix epoch nanoseconds, on the common clock."""
     end_ns: Int64s
-    kind: UInt8s
+    """Unix epoch nanoseconds; not before `start_ns`."""
+    kind: Annotated[UInt8s, Kind]
+    """What it is."""
     lane: Int32s
-    """Index in `Timeline.lanes`."""
-    name: Int32s
-    """Index in `Timeline.names`."""
+    """Index in `Timeline.lanes`: the thread or stream it lies on."""
+    name: NameIndices
+    """Of the function, operator, node or kernel, as its source writes it."""
     correlation: Int64s
     """CUPTI correlation id: shared by a CUDA call and the device work it launched."""
     external: Int64s
@@ -93,6 +111,7 @@ class Spans:
 
     @property
     def duration_ns(self) -> Int64s:
+        """From start to end."""
         return self.end_ns - self.start_ns
 
     def of_kind(self, *kinds: Kind) -> Int32s:

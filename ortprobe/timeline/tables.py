@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Annotated
 
 import numpy as np
 
-from ortprobe.timeline.spans import NONE, Bools, Int32s, Int64s, UInt8s
+from ortprobe.timeline.spans import NONE, Bools, Int32s, Int64s, NameIndices, UInt8s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,9 @@ class DeviceOps:
     """Kernels, copies and fills, in time order."""
 
     span: Int32s
+    """The span of kind KERNEL, MEMCPY or MEMSET."""
     device: Int32s
+    """CUDA device number."""
     stream: Int64s
     """As in `Lane.stream`."""
     size_bytes: Int64s
@@ -32,8 +35,11 @@ class WaitKind(IntEnum):
     STREAM_WAIT_EVENT = 0
     """A stream waits for an event: nothing blocks on the host."""
     EVENT_SYNC = 1
+    """The host waits for an event."""
     STREAM_SYNC = 2
+    """The host waits for a stream."""
     DEVICE_SYNC = 3
+    """The host waits for the whole device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +47,11 @@ class Waits:
     """Synchronisation records, in time order."""
 
     span: Int32s
-    kind: UInt8s
-    """`WaitKind`."""
+    """The span of kind WAIT."""
+    kind: Annotated[UInt8s, WaitKind]
+    """What was done."""
     device: Int32s
+    """CUDA device number; NONE where the trace does not say."""
     stream: Int64s
     """STREAM_WAIT_EVENT: the stream that waits. STREAM_SYNC: the stream that is waited for. Otherwise NONE."""
     waited_stream: Int64s
@@ -52,6 +60,7 @@ class Waits:
     record_correlation: Int64s
     """Correlation id of the `cudaEventRecord` that is waited for; NONE when unresolved."""
     event: Int64s
+    """CUPTI's id of the event that is waited for; NONE where the trace does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +69,12 @@ class Nodes:
 
     session: Int32s
     """Index in `Timeline.sessions`."""
-    name: Int32s
-    op_type: Int32s
-    provider: Int32s
-    """`name`, `op_type`, `provider`: indices in `Timeline.names`."""
+    name: NameIndices
+    """The node's name in the graph that ORT executes, after its optimisations."""
+    op_type: NameIndices
+    """ONNX operator, or one of ORT's own (`FusedConv`, `MemcpyToHost`)."""
+    provider: NameIndices
+    """Execution provider that ran it."""
     node_index: Int32s
     """ORT's own index of the node in its graph."""
 
@@ -76,11 +87,13 @@ class NodeSpans:
     """Executions of nodes (spans of kind ORT_NODE), in time order."""
 
     span: Int32s
+    """The span of kind ORT_NODE."""
     node: Int32s
     """Row in `Nodes`."""
-    input_shapes: Int32s
-    """Index in `Timeline.names` of the shapes as ORT writes them."""
+    input_shapes: NameIndices
+    """Types and shapes of the inputs, in the JSON that ORT writes."""
     output_bytes: Int64s
+    """Size of all outputs (`output_size`); 0 where the profile does not say."""
     arena_growth_bytes: Int64s
     """`mem_arena_held_delta` (ORT 1.28 and later); 0 where the profile does not say."""
 
@@ -90,24 +103,34 @@ class HookCalls:
     """Calls that ortprobe's hooks saw (spans of kind HOOK), in time order. Addresses are those of the process."""
 
     span: Int32s
-    what: Int32s
-    """Index in `Timeline.names`: `set_providers`, `bind_input`, `copy_`, `wait_stream`, `runner.copy` …"""
+    """The span of kind HOOK."""
+    what: NameIndices
+    """The call: `set_providers`, `bind_input`, `copy_`, `wait_stream`, `runner.copy` …"""
     session: Int32s
+    """Index in `Timeline.sessions`; NONE for calls that concern none."""
     binding: Int32s
+    """Number of the IOBinding in the process; NONE for calls that concern none."""
     stream: Int64s
-    """Stream id as the traces have it; NONE where the capture could not tell."""
+    """The stream acted on, or torch's current one, by the id that the traces have; NONE where the capture could not
+    tell."""
     waited_stream: Int64s
-    buffer: Int32s
-    """Index in `Timeline.names` of the input or output bound; NONE for other calls."""
+    """For waits: the stream whose work is waited for; of an event, the stream it was last seen recorded on."""
+    buffer: NameIndices
+    """Name of the input or output bound; NONE for other calls."""
     read_address: Int64s
+    """Address that the call reads, or binds for a run to read; 0 where the hooks know of none."""
     read_bytes: Int64s
+    """Bytes from `read_address` on."""
     write_address: Int64s
+    """Address that the call writes, or binds for a run to write; 0 where the hooks know of none."""
     write_bytes: Int64s
-    site: Int32s
-    """Index in `Timeline.names` of the program's own `file:line`; NONE when unknown."""
+    """Bytes from `write_address` on."""
+    site: NameIndices
+    """The program's own `file:line` that made the call; NONE when unknown."""
     attached: UInt8s
-    """What was attached during the call: bit 1 ORT's profile, bit 2 torch's profiler."""
+    """What was attached during the call, as bits: 1 is ORT's profile, 2 is torch's profiler."""
     failed: Bools
+    """Whether it raised."""
 
     def rows_of(self, spans: Int32s) -> Int64s:
         """The row of each of these spans; NONE for spans that are no hooked calls."""
@@ -124,16 +147,19 @@ class Runs:
     start_ns: Int64s
     """Start of the Python call when it was hooked, else of `model_run`."""
     end_ns: Int64s
+    """End of the same."""
     session: Int32s
     """Index in `Timeline.sessions`; NONE when it can't be told."""
     lane: Int32s
+    """Index in `Timeline.lanes`: the thread that ran it."""
     hook_span: Int32s
+    """The HOOK span of the Python call; NONE when no hook saw it."""
     run_span: Int32s
     """The ORT_RUN span; NONE for a run without ORT's profile."""
     execute_span: Int32s
     """The outermost ORT_EXECUTE span; NONE without a profile, and for a replayed CUDA graph."""
     attached: UInt8s
-    """What was attached: bit 1 ORT's profile, bit 2 torch's profiler."""
+    """What was attached, as bits: 1 is ORT's profile, 2 is torch's profiler."""
 
     def __len__(self) -> int:
         return len(self.start_ns)
@@ -161,18 +187,18 @@ class Links:
 
     launch: Int32s
     """Device work → the CUDA call that launched it, by correlation id. Also WAIT and EVENT_RECORD → their call."""
-    launch_by: UInt8s
+    launch_by: Annotated[UInt8s, LinkedBy]
     """`LinkedBy`: STATED, or BY_TIME where several calls have that id."""
     node: Int32s
     """CUDA call, device work, ORT_NODE → row in `Nodes`."""
-    node_by: UInt8s
+    node_by: Annotated[UInt8s, LinkedBy]
     """`LinkedBy`: STATED for executions of nodes, NESTED for what was launched inside one, SAME_SEQUENCE."""
     node_span: Int32s
     """CUDA call and device work → the ORT_NODE span around the launch; NONE when the node was transferred from
     another run of the same session with the same sequence of kernels."""
     run: Int32s
     """Any span → row in `Runs`: by containment on the host, through the launch on the device."""
-    run_by: UInt8s
+    run_by: Annotated[UInt8s, LinkedBy]
     """`LinkedBy`: NESTED, or BY_TIME on other threads of a run."""
     hook: Int32s
     """Any span → row in `HookCalls`: the innermost hooked call around it, or around its launch. It has the line of the
