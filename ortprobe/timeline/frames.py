@@ -110,7 +110,7 @@ def _values(timeline: Timeline, rows: object, column: Column) -> Values:
 
 
 def _of_numbers(numbers: NDArray[Any], column: Column, names: Sequence[str]) -> Values:
-    """A column of the model as what its numbers stand for. Times have no empty value: one can be -1 ns."""
+    """A column of the model as what its numbers stand for. A quantity can be -1, if its documentation knows no NONE."""
     import pandas as pd
 
     stands_for = column.stands_for
@@ -123,7 +123,8 @@ def _of_numbers(numbers: NDArray[Any], column: Column, names: Sequence[str]) -> 
         return pd.Categorical.from_codes(code_of[numbers], categories=_texts(map(label_of, members)))
     if numbers.dtype.kind == "b":
         return pd.array(numbers, dtype="boolean")
-    is_missing = np.zeros(len(numbers), np.bool_) if column.unit == "ns" else numbers == NONE
+    can_be_empty = not column.unit or "NONE" in column.meaning
+    is_missing = numbers == NONE if can_be_empty else np.zeros(len(numbers), np.bool_)
     return pd.arrays.IntegerArray(numbers, is_missing)
 
 
