@@ -133,6 +133,15 @@ def huge_numbers(trace: Trace) -> str:
     return json.dumps(trace)
 
 
+def unsigned_none(trace: Trace) -> str:
+    """A wait for the whole device, on stream -1 as 32 bits without a sign: torch 2.0 to 2.2."""
+    for event in trace["traceEvents"]:
+        if event.get("cat") == "cuda_sync":
+            event["args"] |= {name: 0xFFFFFFFF for name, value in event["args"].items() if value == -1}
+            event["tid"] = event["tid"] if event["args"]["stream"] != 0xFFFFFFFF else -1
+    return json.dumps(trace)
+
+
 def foreign_events(trace: Trace) -> str:
     """Events of phases, and with members left out, that Kineto never writes, from tools that add to traces."""
     others: list[Event] = [

@@ -98,6 +98,13 @@ def test_dialects_of_whole_microseconds_are_read_to_the_microsecond(dialect, tmp
     assert links(timeline) == links(truth())
 
 
+@pytest.mark.xfail(strict=True, reason="a stream 4294967295 is made up for waits for the device")
+def test_a_wait_for_the_device_makes_no_stream(tmp_path):
+    timeline = load(tmp_path, dialects.unsigned_none)
+    assert {lane.stream for lane in timeline.lanes} == {lane.stream for lane in truth().lanes}
+    assert timeline.waits.stream.tolist() == truth().waits.stream.tolist()
+
+
 @pytest.mark.xfail(strict=True, reason="a stream in text on a call refuses the file", raises=UnreadableInput)
 def test_amds_calls_and_work_are_read_like_nvidias(tmp_path):
     timeline = load(tmp_path, dialects.amd)
