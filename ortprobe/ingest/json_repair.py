@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_CONTROLS_TO_BLANKS = bytes.maketrans(bytes(range(32)), b" " * 32)
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_NO_BLANK = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NO_NUMBER = re.compile(rb"(:\s*)[-+]?(?:nan|inf(?:inity)?)\b(?:\(\w*\))?", re.IGNORECASE)
 _NO_ESCAPE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})|(\\\\)')
 _HALF_PAIR = re.compile(
@@ -25,9 +27,17 @@ _BARE_QUOTE = re.compile(rb'(?<!\\)((?:\\\\)*)"')
 
 def repaired(event: bytes) -> Iterator[bytes]:
     """The event as it was meant, by more and more daring guesses; the caller tries each."""
-    plain = event.translate(_CONTROLS_TO_BLANKS)
+    plain = _NO_BLANK.sub(_escaped, event)
     plain = _NO_NUMBER.sub(rb"\1null", plain).decode("utf-8", "replace").encode()
     plain = _NO_ESCAPE.sub(lambda match: match[1] or rb"\\", plain)
     plain = _HALF_PAIR.sub(lambda match: b"?" if match[1] else match[0], plain)
-    yield plain
-    yield _NAME.sub(lambda match: match[1] + _BARE_QUOTE.sub(rb'\1\\"', match[2]) + match[3], plain)
+    yield _STRING.sub(lambda match: _CONTROL.sub(_escaped, match[0]), plain)
+    yield _NAME.sub(lambda match: match[1] + _quoted(match[2]) + match[3], plain)
+
+
+def _quoted(name: bytes) -> bytes:
+    return _CONTROL.sub(_escaped, _BARE_QUOTE.sub(rb'\1\\"', name))
+
+
+def _escaped(control: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % control[0][0]

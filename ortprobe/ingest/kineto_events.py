@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import reduce
 from operator import or_
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import numpy as np
@@ -55,6 +55,9 @@ _Int32 = Annotated[int, msgspec.Meta(ge=-(1 << 31), le=(1 << 31) - 1)]
 _Int64 = Annotated[int, msgspec.Meta(ge=-_INT64_MAX, le=_INT64_MAX)]
 
 
+_IntOrText = TypeVar("_IntOrText", int, int | str)
+
+
 class _Args(msgspec.Struct, gc=False):
     """Of the arguments that one kind of span has, some mean something else in another: Triton writes a `grid` that is
     text, AMD a `stream` that is an address."""
@@ -82,10 +85,11 @@ class _Complete(msgspec.Struct, gc=False, tag_field="ph", tag="X"):
     args: _Args | None = None
 
 
-class _CompleteSinceEpoch(_Complete, gc=False, tag_field="ph", tag="X"):
-    """Microseconds since 1970 with decimals have more digits than a float."""
+class _CompleteExact(_Complete, gc=False, tag_field="ph", tag="X"):
+    """Microseconds since 1970 with decimals have more digits than a float. Huawei's torch_npu writes times as text."""
 
     ts: Decimal = Decimal("NaN")  # type: ignore[assignment]
+    dur: Decimal = Decimal(0)  # type: ignore[assignment]
 
 
 class _Instant(msgspec.Struct, gc=False, tag_field="ph", tag="i"):
@@ -98,22 +102,25 @@ def _phase(tag: str) -> type[msgspec.Struct]:
 
 _TIMELESS = tuple(_phase(tag) for tag in "stfMCPNODI")
 _FOREIGN = tuple(_phase(tag) for tag in "BEbenTpFRcvV")
-_EXPECTED = {_Complete, _CompleteSinceEpoch, *_TIMELESS}
+_EXPECTED = {_Complete, _CompleteExact, *_TIMELESS}
 _CLOSING = "Record Window End"
 _OTHERS = (_Instant, *_TIMELESS, *_FOREIGN)
-_DECODER, _SINCE_EPOCH_DECODER = (
+_DECODER, _EXACT_DECODER = (
     msgspec.json.Decoder(list[reduce(or_, (complete, *_OTHERS))])  # type: ignore[misc]
-    for complete in (_Complete, _CompleteSinceEpoch)
+    for complete in (_Complete, _CompleteExact)
 )
 _NO_ARGS = _Args()
 
 
 def decode_events(text: bytes) -> list[msgspec.Struct]:
     """A JSON array of events. Raises msgspec's errors, UnicodeDecodeError, RecursionError."""
-    events: list[msgspec.Struct] = _DECODER.decode(text)
+    try:
+        events: list[msgspec.Struct] = _DECODER.decode(text)
+    except msgspec.ValidationError:
+        return _EXACT_DECODER.decode(text)  # type: ignore[no-any-return]
     first = next((event for event in events if isinstance(event, _Complete)), None)
     if first is not None and first.ts >= _EXACT_BELOW_US:
-        return _SINCE_EPOCH_DECODER.decode(text)  # type: ignore[no-any-return]
+        return _EXACT_DECODER.decode(text)  # type: ignore[no-any-return]
     return events
 
 
@@ -198,7 +205,7 @@ class EventColumns:
         self.of_streams.add(
             index=on_stream + first,
             device=_numbers([arg.device for arg in of_streams], np.int32),
-            stream=_numbers([arg.stream for arg in of_streams], np.int64),
+            stream=_numbers([_resolved(arg.stream) for arg in of_streams], np.int64),
         )
         work = np.flatnonzero(np.isin(kinds, DEVICE_WORK))
         of_work = [args[at] for at in work.tolist()]
@@ -240,14 +247,14 @@ def _number(value: int | str, most: int) -> int:
     return number if abs(number) <= most else NONE
 
 
-def _resolved(value: int) -> int:
-    """Kineto writes the unresolved as -1, or as that in 32 unsigned bits."""
+def _resolved(value: _IntOrText) -> _IntOrText:
+    """Kineto writes what there is none of as -1, or as that in 32 unsigned bits."""
     return NONE if value in (-1, 0xFFFFFFFF) else value
 
 
 def _start_ns(events: list[_Complete]) -> tuple[Int64s, Bools]:
     """Starts, and whether each is one that a trace can have: a number, and not in the year 9999."""
-    if events and isinstance(events[0], _CompleteSinceEpoch):
+    if any(isinstance(event, _CompleteExact) for event in events):
         times = [Decimal(event.ts) for event in events]
         possible = np.array([time.is_finite() and abs(time) < LIMIT_NS // 1000 for time in times], np.bool_)
         return np.array(
