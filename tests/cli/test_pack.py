@@ -95,6 +95,16 @@ def test_a_packed_file_that_was_cut_off_gets_one_line(bundle: Path, tmp_path: Pa
     assert "cut off" in done.stderr
 
 
+def test_an_anonymous_capture_does_not_name_the_program_and_has_its_report(bundle: Path, tmp_path: Path) -> None:
+    done = run("pack", bundle, "--anonymous", cwd=tmp_path)
+    assert "packed" in done.stderr
+    assert (tmp_path / "anonymous.ortprobe.zip").is_file()
+    text = run("report", "anonymous.ortprobe.zip", cwd=tmp_path).stdout
+    assert "file_1.py:" in text
+    for name in ("missing_wait", "missing-wait", "embedding", "conv0"):
+        assert name not in text
+
+
 def test_the_help_names_it(tmp_path: Path) -> None:
     assert "pack " in run("--help", cwd=tmp_path).stdout
     assert "NAME.ortprobe" in run("pack", "--help", cwd=tmp_path).stdout
