@@ -143,6 +143,8 @@ def _common(event: Event) -> Event:
     kept: Event = {key: event[key] for key in _LETTERS if key in event and len(str(event[key])) == 1}
     if event.get("cat") in _CATEGORIES:
         kept["cat"] = event["cat"]
+    elif event.get("cat"):
+        kept["cat"] = "other"
     kept |= {key: event[key] for key in _NUMBERS if key in event and _is_numeric(event[key])}
     return kept | {key: value if isinstance(value := event[key], int) else "" for key in ("pid", "tid") if key in event}
 
