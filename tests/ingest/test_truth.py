@@ -35,7 +35,9 @@ def wrong(found: dict, truth: dict[object, Link]) -> dict:
 
 
 def missing(found: dict, truth: dict[object, Link]) -> dict:
-    return {row: link.to for row, link in truth.items() if link.is_knowable and row not in found and link.to is not None}
+    return {
+        row: link.to for row, link in truth.items() if link.is_knowable and row not in found and link.to is not None
+    }
 
 
 def all_wrong(found: Found, truth: Truth) -> dict[str, dict]:

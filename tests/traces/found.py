@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ortprobe.timeline import NONE, ProblemKind, SourceKind, Timeline
 from traces.history import Interval
 from traces.origin import Origin
 from traces.truth import NodeKey
 from traces.written import Written, file_name
+
+from ortprobe.timeline import NONE, ProblemKind, SourceKind, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,5 +104,3 @@ def _node(timeline: Timeline, written: Written, node: int) -> NodeKey:
     source = timeline.sources[session.profile]
     assert source.kind is SourceKind.ORT_PROFILE
     return written.session_of_profile[file_name(source.path)], name
-
-

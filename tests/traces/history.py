@@ -159,18 +159,18 @@ class HistoryThread:
 @dataclass(slots=True, kw_only=True)
 class History:
     program: Program
-    threads: list[HistoryThread] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    works: list[Work] = field(default_factory=list)
-    records: list[EventRecorded] = field(default_factory=list)
-    stream_waits: list[StreamWaited] = field(default_factory=list)
-    host_waits: list[HostWaited] = field(default_factory=list)
-    ops: list[Op] = field(default_factory=list)
-    executions: list[Execution] = field(default_factory=list)
-    executed: list[Executed] = field(default_factory=list)
-    runs: list[RunMade] = field(default_factory=list)
-    sessions: list[SessionMade] = field(default_factory=list)
-    profiling_end_ns: dict[int, int] = field(default_factory=dict)
+    threads: list[HistoryThread] = field(default_factory=list, repr=False)
+    calls: list[Call] = field(default_factory=list, repr=False)
+    works: list[Work] = field(default_factory=list, repr=False)
+    records: list[EventRecorded] = field(default_factory=list, repr=False)
+    stream_waits: list[StreamWaited] = field(default_factory=list, repr=False)
+    host_waits: list[HostWaited] = field(default_factory=list, repr=False)
+    ops: list[Op] = field(default_factory=list, repr=False)
+    executions: list[Execution] = field(default_factory=list, repr=False)
+    executed: list[Executed] = field(default_factory=list, repr=False)
+    runs: list[RunMade] = field(default_factory=list, repr=False)
+    sessions: list[SessionMade] = field(default_factory=list, repr=False)
+    profiling_end_ns: dict[int, int] = field(default_factory=dict, repr=False)
     """When `end_profiling` was called, for the sessions where it was."""
     end_ns: int = 0
 
@@ -192,7 +192,9 @@ class History:
     def quiet_ns(self) -> list[int]:
         """Moments at which nothing was under way, neither on a host thread nor on a device: in the middle of each pause
         of at least 2 µs, and before and after everything."""
-        spans = [(one.start_ns, one.end_ns) for one in (*self.calls, *self.works, *self.ops, *self.runs, *self.sessions)]
+        spans = [
+            (one.start_ns, one.end_ns) for one in (*self.calls, *self.works, *self.ops, *self.runs, *self.sessions)
+        ]
         edges = [(-20_000, -10_000), *merged(spans), (self.end_ns + 10_000, self.end_ns + 20_000)]
         pauses = [(end, start) for (_, end), (start, _) in zip(edges, edges[1:], strict=False)]
         return [(begin + end) // 2 for begin, end in pauses if end - begin >= 2_000]

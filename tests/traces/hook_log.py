@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from traces.history import History, RunMade
+from traces.origin import Origin, What
+from traces.program import StreamKind
+from traces.recording import Recording, profile_interval
+
 from ortprobe.bundle import (
     ATTACHED_ORT_PROFILE,
     ATTACHED_TORCH_PROFILER,
@@ -13,10 +18,6 @@ from ortprobe.bundle import (
     Stream,
     Thread,
 )
-from traces.history import History, RunMade
-from traces.origin import Origin, What
-from traces.program import StreamKind
-from traces.recording import Recording, profile_interval
 
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 Sourced = tuple[AnyRecord, Origin | None]

@@ -70,9 +70,8 @@ class _Rows:
             yield self._stream_wait(number), Origin(What.STREAM_WAIT, number)
         for number in sorted(recorded.host_waits):
             yield self._host_wait(number), Origin(What.HOST_WAIT, number)
-        if self._recording.has_event_rows and self._recording.losses.resolves_waits:
-            for number in sorted(recorded.records):
-                yield self._event(number), Origin(What.RECORD, number)
+        for number in sorted(recorded.event_rows(self._recording)):
+            yield self._event(number), Origin(What.RECORD, number)
         yield from ((row, None) for row in self._decoration())
 
     def _op(self, number: int) -> Row:

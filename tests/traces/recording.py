@@ -77,6 +77,11 @@ class Recorded:
     known_threads: frozenset[int]
     """Those that the trace names by the OS's id."""
 
+    def event_rows(self, recording: Recording) -> frozenset[int]:
+        """The records of events that have a row: they come from the same activity kind that resolves waits."""
+        written = recording.has_event_rows and recording.losses.resolves_waits
+        return self.records if written else frozenset()
+
     def resolves(self, record: int, recording: Recording) -> bool:
         """Whether waits for this record of an event say so."""
         return record in self.records and recording.losses.resolves_waits

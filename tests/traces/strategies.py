@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
-
 from traces.history import History, Interval
 from traces.kineto_rows import BasePlace, Layout, TraceLayout
 from traces.machine import execute
@@ -42,10 +41,10 @@ _NS = (1, 250, 900, 1_000, 1_700, 6_400, 40_000, 300_000)
 """Lengths of device work: kernels of a µs and less are common."""
 _QUIET_NS = 400_000
 _SYNC_KINDS = (HostWait.STREAM, HostWait.DEVICE, HostWait.EVENT, HostWait.QUERY)
-_PERIODS_NS = (1_000_000, 86_400 * 10**9, 40 * 86_400 * 10**9)
-"""How long before a window Kineto's base may lie: up to three months, but see `FAR_BASE_NS`."""
-FAR_BASE_NS = 60 * 86_400 * 10**9
-"""Beyond 2^42 µs, 51 days, a double does not hold a time to the ns exactly."""
+_DAY_NS = 86_400 * 10**9
+_BASES_NS = (1_000_000, _DAY_NS, 40 * _DAY_NS, 51_500 * _DAY_NS // 1000, 70 * _DAY_NS)
+"""How long before a window Kineto's base lies: it is floored to three months. From 2^42 µs, 51 days, on a double holds µs
+to a thousandth just so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +256,7 @@ def recordings(draw: st.DrawFn, windows: tuple[Interval, ...], losses: Losses) -
         thread_ids=draw(st.sampled_from((ThreadIds.ABSOLUTE, ThreadIds.NATIVE))),
         sees_ops_of_all_threads=draw(st.booleans()),
         trace=draw(trace_layouts()),
-        base_before_ns=draw(st.sampled_from(_PERIODS_NS)),
+        base_before_ns=draw(st.sampled_from(_BASES_NS)),
         profile=draw(profile_layouts()),
         has_flows=draw(st.booleans()),
         has_metadata=draw(st.booleans()),

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from traces.history import NOTHING, History
+from traces.history import NOTHING
 from traces.origin import Origin, What
-from traces.program import WorkKind
 from traces.recording import Recorded, trace_thread
 from traces.written import Written
 
@@ -42,7 +41,7 @@ class Truth:
         """Device work and records → their calls, within one trace."""
         found = {}
         for recorded in self._written.windows.values():
-            for origin in _launched(recorded):
+            for origin in self._launched(recorded):
                 call = self.call_of(origin)
                 found[origin] = Link(to=Origin(What.CALL, call), is_knowable=call in recorded.calls)
         return found
@@ -223,18 +222,13 @@ class Truth:
             found[execution.run].add(number)
         return {run: frozenset(numbers) for run, numbers in found.items()}
 
+    def _launched(self, recorded: Recorded) -> Iterator[Origin]:
+        event_rows = recorded.event_rows(self._written.recording)
+        yield from (Origin(What.WORK, number) for number in sorted(recorded.works))
+        yield from (Origin(What.STREAM_WAIT, number) for number in sorted(recorded.stream_waits))
+        yield from (Origin(What.HOST_WAIT, number) for number in sorted(recorded.host_waits))
+        yield from (Origin(What.RECORD, number) for number in sorted(event_rows))
+
     @property
     def has_device_work(self) -> bool:
         return any(recorded.works for recorded in self._written.windows.values())
-
-
-def _launched(recorded: Recorded) -> Iterator[Origin]:
-    yield from (Origin(What.WORK, number) for number in sorted(recorded.works))
-    yield from (Origin(What.STREAM_WAIT, number) for number in sorted(recorded.stream_waits))
-    yield from (Origin(What.HOST_WAIT, number) for number in sorted(recorded.host_waits))
-    yield from (Origin(What.RECORD, number) for number in sorted(recorded.records))
-
-
-def kernels(history: History) -> list[int]:
-    """The numbers of all kernels."""
-    return [number for number, work in enumerate(history.works) if work.kind is WorkKind.KERNEL]

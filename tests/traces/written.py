@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ortprobe.bundle import ProfileEnded, Window
-from ortprobe.ingest import load_bundle, load_files
-from ortprobe.timeline import Timeline
 from traces.bundle_rows import start_bundle, write_bundle
 from traces.history import History
 from traces.hook_log import hook_records
@@ -16,6 +13,10 @@ from traces.kineto_file import write_trace
 from traces.origin import Origin
 from traces.ort_file import ProfileTruth, write_session_profile
 from traces.recording import Recorded, Recording, profile_interval, record
+
+from ortprobe.bundle import ProfileEnded, Window
+from ortprobe.ingest import load_bundle, load_files
+from ortprobe.timeline import Timeline
 
 HOOK_LOG = "hooks.jsonl"
 
