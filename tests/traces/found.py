@@ -60,8 +60,8 @@ def find(timeline: Timeline, written: Written) -> Found:
 
 
 def offset_bounds(timeline: Timeline, written: Written) -> list[tuple[int, int, int]]:
-    """For each profile whose place has a bound: the least and the greatest start of its profiling that the bound allows,
-    and the true start; all Unix epoch ns."""
+    """For each profile whose place has a bound: the least and the greatest start of its profiling that it allows, and
+    the true start; all Unix epoch ns."""
     found = []
     for clock in timeline.clocks:
         if clock.low_ns is None or clock.high_ns is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from traces.program import HostWait, Node, Program, WorkKind
 
@@ -196,7 +197,7 @@ class History:
             (one.start_ns, one.end_ns) for one in (*self.calls, *self.works, *self.ops, *self.runs, *self.sessions)
         ]
         edges = [(-20_000, -10_000), *merged(spans), (self.end_ns + 10_000, self.end_ns + 20_000)]
-        pauses = [(end, start) for (_, end), (start, _) in zip(edges, edges[1:], strict=False)]
+        pauses = [(end, start) for (_, end), (start, _) in pairwise(edges)]
         return [(begin + end) // 2 for begin, end in pauses if end - begin >= 2_000]
 
 

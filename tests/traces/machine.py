@@ -1,7 +1,7 @@
 """Runs a program on host threads and streams, and notes to the nanosecond what happens.
 
-Host margins are those of real captures: launches begin at least 1.9 µs inside of their node and end at least 2 µs before
-its end, nodes of one thread follow one another (measured on an H100: 1.9 µs and 4.9 µs).
+Host margins are those of real captures: launches begin at least 1.9 µs inside of their node and end at least 2 µs
+before its end, nodes of one thread follow one another (measured on an H100: 1.9 µs and 4.9 µs).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from traces.history import History, Interval
@@ -51,11 +51,11 @@ class Recording:
     thread_ids: ThreadIds = ThreadIds.ABSOLUTE
     sees_ops_of_all_threads: bool = True
     """False: torch's profiler records the ops of the thread alone that started it."""
-    losses: Losses = Losses()
-    trace: TraceLayout = TraceLayout()
+    losses: Losses = field(default_factory=Losses)
+    trace: TraceLayout = field(default_factory=TraceLayout)
     """Its base is replaced by `base_before_ns` before each window."""
     base_before_ns: int = 1_000_000
-    profile: ProfileLayout = ProfileLayout()
+    profile: ProfileLayout = field(default_factory=ProfileLayout)
     has_flows: bool = False
     has_metadata: bool = False
     has_event_rows: bool = True

@@ -1,7 +1,7 @@
 """Hypothesis strategies for programs, for what of them is recorded, and for how the files look.
 
-`healthy_captures` draws recordings without a hole, `lossy_captures` any. Each draws a history too, so a test has the true
-times: `History.busy`, `StreamWaited.stall_ns`, `HostWaited.stall_ns`, `History.is_ordered`.
+`healthy_captures` draws recordings without a hole, `lossy_captures` any. Each draws a history too, so a test has the
+true times: `History.busy`, `StreamWaited.stall_ns`, `HostWaited.stall_ns`, `History.is_ordered`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _QUIET_NS = 400_000
 _SYNC_KINDS = (HostWait.STREAM, HostWait.DEVICE, HostWait.EVENT, HostWait.QUERY)
 _DAY_NS = 86_400 * 10**9
 _BASES_NS = (1_000_000, _DAY_NS, 40 * _DAY_NS, 51_500 * _DAY_NS // 1000, 70 * _DAY_NS)
-"""How long before a window Kineto's base lies: it is floored to three months. From 2^42 µs, 51 days, on a double holds µs
-to a thousandth just so."""
+"""How long before a window Kineto's base lies: it is floored to three months. From 2^42 µs, 51 days, on a double holds
+a time to the ns just so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

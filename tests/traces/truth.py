@@ -70,6 +70,16 @@ class Truth:
         return linked | {origin: Link(to=linked[origin].to, is_knowable=True) for origin in self._transferred}
 
     @cached_property
+    def executions(self) -> dict[Origin, Link]:
+        """Calls, works and waits → the execution of a node that made them, None where none did."""
+        calls = self._history.calls
+        return {
+            origin: Link(to=_execution(calls[self._calling(origin)].execution), is_knowable=node.is_knowable)
+            for origin, node in self.nodes.items()
+            if origin not in self._transferred
+        }
+
+    @cached_property
     def losses(self) -> Counter[str]:
         """How many things the files should hold and lack, by the value of the `ProblemKind` that counts them."""
         lost: Counter[str] = Counter()
@@ -114,6 +124,9 @@ class Truth:
         call = rows[origin.number].call
         assert isinstance(call, int)
         return call
+
+    def _calling(self, origin: Origin) -> int:
+        return origin.number if origin.what is What.CALL else self.call_of(origin)
 
     def _with_launched(self, of_calls, of_work) -> dict[Origin, Link]:
         """Add what calls launched: it has what its call has, if the call is there."""
@@ -232,3 +245,7 @@ class Truth:
     @property
     def has_device_work(self) -> bool:
         return any(recorded.works for recorded in self._written.windows.values())
+
+
+def _execution(number: int) -> Origin | None:
+    return None if number == NOTHING else Origin(What.EXECUTION, number)
