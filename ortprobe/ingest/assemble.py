@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ortprobe.bundle import ATTACHED_TORCH_PROFILER, Bundle, Stream
+from ortprobe.bundle import Bundle, Stream
 from ortprobe.ingest.builder import Collected, TimelineBuilder
 from ortprobe.ingest.hook_log import add_hook_log
-from ortprobe.ingest.integrity import find_holes
+from ortprobe.ingest.integrity import find_problems
 from ortprobe.ingest.kineto import KinetoTrace, add_kineto
 from ortprobe.ingest.link import link
 from ortprobe.ingest.ort_profile import OrtProfile, add_ort_profile, profile_problems
@@ -27,12 +27,10 @@ from ortprobe.timeline import (
     LaneKind,
     Links,
     Problem,
-    Runs,
     Session,
     Timeline,
 )
 
-_CUDA = "CUDAExecutionProvider"
 SessionsOf = Callable[[Sequence[PlacedProfile]], tuple[Session, ...]]
 
 
@@ -61,14 +59,14 @@ def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, proble
         source = add_ort_profile(builder, profile, session=session, offset_ns=place.offset_ns)
         placed.append(PlacedProfile(profile=profile, session=session, offset_ns=place.offset_ns, source=source))
         clocks.append(replace(place.bound, source=source))
-        all_problems += [*place.problems, *profile_problems(profile, source)]
+        all_problems += [replace(problem, source=source) for problem in place.problems]
+        all_problems += profile_problems(profile, source)
     for trace in decoded.traces:
         add_kineto(builder, trace, decoded.thread_of)
     collected = builder.collect()
     runs = find_runs(collected, {one.source: one.session for one in placed})
     links = link(collected, runs)
-    sessions = sessions_of(placed)
-    return Timeline(
+    timeline = Timeline(
         spans=collected.spans,
         lanes=_owned_lanes(collected, links, hooks),
         names=collected.names,
@@ -79,17 +77,13 @@ def assemble(decoded: Decoded, sessions_of: SessionsOf, capture: Capture, proble
         hooks=collected.hooks,
         runs=runs,
         links=links,
-        sessions=sessions,
+        sessions=sessions_of(placed),
         sources=collected.sources,
         clocks=tuple(clocks),
-        problems=(*all_problems, *find_holes(collected, links, _watched_gpu_runs(runs, sessions))),
+        problems=tuple(all_problems),
         capture=capture,
     )
-
-
-def _watched_gpu_runs(runs: Runs, sessions: Sequence[Session]) -> int:
-    on_gpu = [session.index for session in sessions if session.providers[:1] == (_CUDA,)]
-    return int((np.isin(runs.session, on_gpu) & (runs.attached & ATTACHED_TORCH_PROFILER > 0)).sum())
+    return replace(timeline, problems=find_problems(timeline))
 
 
 def _owned_lanes(collected: Collected, links: Links, hooks: Bundle | None) -> tuple[Lane, ...]:

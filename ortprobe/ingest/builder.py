@@ -112,9 +112,9 @@ class TimelineBuilder:
             self._lanes[number] = lane
         return number
 
-    def source(self, kind: SourceKind, path: str, spans: int) -> int:
+    def source(self, kind: SourceKind, path: str, spans: int, backwards: int = 0) -> int:
         """Register a file; answers with its number."""
-        self._sources.append(Source(kind=kind, path=path, spans=spans))
+        self._sources.append(Source(kind=kind, path=path, spans=spans, backwards=backwards))
         return len(self._sources) - 1
 
     def add_spans(self, **columns: ArrayLike) -> int:

@@ -115,6 +115,8 @@ class KinetoTrace:
     correlation: Int64s
     devices: tuple[str, ...]
     versions: Mapping[str, str]
+    backwards: int
+    """How many events the file gives a negative length; here they have none."""
     is_complete: bool
     """Whether Kineto's closing mark ("Record Window End") is there."""
 
@@ -139,7 +141,8 @@ def read_kineto(path: Path) -> KinetoTrace:
         raise UnreadableInput(f"{path}: is no torch profiler trace (no event of a kind that it writes)")
     events = [trace.events[row] for row in complete]
     start_us = np.fromiter((event.ts for event in events), np.float64)
-    duration_us = np.fromiter((max(event.dur, 0.0) for event in events), np.float64)
+    stated_us = np.fromiter((event.dur for event in events), np.float64)
+    duration_us = np.maximum(stated_us, 0.0)
     # Written so that NaN, which old exports can hold, fails the comparison.
     if not ((np.abs(start_us * 1000 + trace.base_ns) < LIMIT_NS) & (duration_us * 1000 < LIMIT_NS)).all():
         raise UnreadableInput(f"{path}: has times that no trace can have; export it again")
@@ -155,6 +158,7 @@ def read_kineto(path: Path) -> KinetoTrace:
         correlation=np.fromiter((event.args.correlation if event.args else NONE for event in events), np.int64),
         devices=tuple(device.name for device in trace.devices),
         versions=_versions(trace),
+        backwards=int((stated_us < 0).sum()),
         is_complete=any(event.name == "Record Window End" for event in trace.events[-64:]),
     )
 
@@ -166,7 +170,7 @@ def add_kineto(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable
 
     Returns the number of the source.
     """
-    source = builder.source(SourceKind.TORCH_TRACE, trace.path, len(trace.events))
+    source = builder.source(SourceKind.TORCH_TRACE, trace.path, len(trace.events), trace.backwards)
     args = [event.args or _NO_ARGS for event in trace.events]
     first = builder.add_spans(
         start_ns=trace.start_ns,

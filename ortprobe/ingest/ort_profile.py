@@ -62,6 +62,8 @@ class OrtProfile:
     kinds: UInt8s
     """`Kind` of each event."""
     dropped_events: int
+    backwards: int
+    """How many events the file gives a negative length; here they have none."""
 
     @property
     def threads(self) -> set[tuple[int, int]]:
@@ -99,7 +101,8 @@ def read_ort_profile(path: Path) -> OrtProfile:
 
 def _columns(path: Path, events: list[_Event], dropped_events: int) -> OrtProfile:
     start_us = np.fromiter((event.ts for event in events), np.int64)
-    duration_us = np.fromiter((max(event.dur, 0) for event in events), np.int64)
+    stated_us = np.fromiter((event.dur for event in events), np.int64)
+    duration_us = np.maximum(stated_us, 0)
     return OrtProfile(
         path=str(path),
         events=events,
@@ -107,6 +110,7 @@ def _columns(path: Path, events: list[_Event], dropped_events: int) -> OrtProfil
         end_ns=(start_us + duration_us) * 1000,
         kinds=np.fromiter((_kind_of(event) for event in events), np.uint8),
         dropped_events=dropped_events,
+        backwards=int((stated_us < 0).sum()),
     )
 
 
@@ -116,7 +120,7 @@ def add_ort_profile(builder: TimelineBuilder, profile: OrtProfile, *, session: i
     Returns the number of the source.
     """
     events = profile.events
-    source = builder.source(SourceKind.ORT_PROFILE, profile.path, len(events))
+    source = builder.source(SourceKind.ORT_PROFILE, profile.path, len(events), profile.backwards)
     lanes = {
         (process, thread): builder.lane(
             Lane(kind=LaneKind.THREAD, label=f"thread {thread}", process=process, thread=thread)

@@ -8,8 +8,6 @@ from ortprobe.timeline.model import (
     Creation,
     Lane,
     LaneKind,
-    Problem,
-    ProblemKind,
     Session,
     Site,
     Source,
@@ -18,11 +16,13 @@ from ortprobe.timeline.model import (
     parse_site,
     torch_windows,
 )
+from ortprobe.timeline.problem import MOST_EVIDENCE, Problem, ProblemKind
 from ortprobe.timeline.spans import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, Spans, UInt8s
 from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, WaitKind, Waits
 
 __all__ = [
     "DEVICE_WORK",
+    "MOST_EVIDENCE",
     "NONE",
     "Bools",
     "Capture",

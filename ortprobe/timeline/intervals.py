@@ -47,8 +47,9 @@ def clip(intervals: Intervals, start_ns: int, end_ns: int) -> Intervals:
 def innermost_containing(start_ns: Int64s, end_ns: Int64s, points_ns: Int64s) -> Int32s:
     """For each point, the index of the latest-starting interval that contains it; NONE where there is none.
 
-    The intervals must be sorted by start and nest (no two may overlap partly), as calls on one thread do. A point at
-    an interval's end is outside of it. `points_ns` need not be sorted.
+    The intervals must be sorted by start. Calls on one thread nest, and then it is the innermost; where two overlap
+    partly, what lies in both is in the one that started last. A point at an interval's end is outside of it.
+    `points_ns` need not be sorted.
     """
     found = np.searchsorted(start_ns, points_ns, side="right").astype(np.int32) - 1
     parent = _enclosing(start_ns, end_ns)

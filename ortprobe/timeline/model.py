@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from ortprobe.timeline.intervals import Intervals, union
+from ortprobe.timeline.problem import Problem
 from ortprobe.timeline.spans import NONE, Spans
 from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, Waits
 
@@ -49,6 +50,8 @@ class Source:
     kind: SourceKind
     path: str
     spans: int
+    backwards: int = 0
+    """How many of them the file gives a negative length; here they have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,39 +131,6 @@ class ClockBound:
     high_ns: int | None = None
     witnesses: int = 0
     """How many launches the bound rests on; where there are none, how many runs inside of hooked calls."""
-
-
-class ProblemKind(StrEnum):
-    """What can be wrong with a capture, as facts."""
-
-    CUT_OFF = "cut-off"
-    """A file ends in the middle."""
-    EMPTY_SOURCE = "empty-source"
-    PROFILE_TRUNCATED = "profile-truncated"
-    """ORT dropped events at its cap of 1,000,000."""
-    UNREADABLE_EVENTS = "unreadable-events"
-    LAUNCHES_WITHOUT_WORK = "launches-without-work"
-    WORK_WITHOUT_LAUNCH = "work-without-launch"
-    WAITS_UNRESOLVED = "waits-unresolved"
-    NO_SYNC_RECORDS = "no-sync-records"
-    NO_GPU_TRACE = "no-gpu-trace"
-    NO_ORT_PROFILE = "no-ort-profile"
-    CLOCK_DOUBT = "clock-doubt"
-    CLOCK_STEPPED = "clock-stepped"
-    KILLED = "killed"
-    """The traced program ended without saying so."""
-    NOT_CAPTURED = "not-captured"
-    """The capture itself recorded that something is missing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A hole in the capture, or a doubt about it."""
-
-    kind: ProblemKind
-    detail: str
-    source: int | None = None
-    count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -185,9 +185,9 @@ def test_launches_into_a_graph_capture_are_no_lost_kernels(tmp_path):
     assert ProblemKind.LAUNCHES_WITHOUT_WORK in kinds
 
 
-def test_work_before_its_launch_is_a_doubt_about_the_clock(tmp_path):
+def test_work_before_its_launch_is_a_problem(tmp_path):
     scene = Scene().launch("conv", 100, 110, 5, 1).launch("conv", 200, 150, 5, 2)
-    assert ProblemKind.CLOCK_DOUBT in {problem.kind for problem in scene.load(tmp_path).problems}
+    assert ProblemKind.WORK_BEFORE_LAUNCH in {problem.kind for problem in scene.load(tmp_path).problems}
 
 
 BAD_FILES = {
