@@ -36,6 +36,15 @@ from ortprobe.timeline.intervals import union
 _WINDOW_SLACK_NS = 1_000_000_000
 _CLOCK_STEP_NS = 10_000
 """The wall clock moved against the monotonic one by more than reading both can explain."""
+_LOSSES = {
+    "call": ProblemKind.CALLS_LOST,
+    "hook": ProblemKind.CALLS_LOST,
+    "onnxruntime_hooks": ProblemKind.CALLS_LOST,
+    "torch_hooks": ProblemKind.CALLS_LOST,
+    "handover": ProblemKind.CALLS_LOST,
+    "cupti_records": ProblemKind.RECORDS_DROPPED,
+}
+"""What the capture says it lost (`Lost.what`), where it has a kind of its own."""
 _LONGEST_START = len(str(LIMIT_NS))
 
 
@@ -166,7 +175,7 @@ def _stated_problems(bundle: Bundle) -> list[Problem]:
     """What the capture itself says went wrong."""
     lost = {(record.what, record.session): record for record in bundle.records if isinstance(record, Lost)}
     problems = [
-        Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.what}: {record.why}", count=record.count)
+        Problem(kind=_kind_of_loss(record), detail=f"{record.what}: {record.why}", count=record.count)
         for record in lost.values()
     ]
     if bundle.unreadable_lines:
@@ -179,6 +188,11 @@ def _stated_problems(bundle: Bundle) -> list[Problem]:
     else:
         problems += clock_steps((manifest.clock, manifest.ending.clock))
     return problems
+
+
+def _kind_of_loss(record: Lost) -> ProblemKind:
+    what = record.what.partition(":")[0]
+    return _LOSSES.get(what, ProblemKind.NOT_CAPTURED)
 
 
 def clock_steps(anchors: Sequence[ClockAnchor]) -> list[Problem]:

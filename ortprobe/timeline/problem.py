@@ -60,6 +60,10 @@ class ProblemKind(StrEnum):
     """The same of ONNX nodes."""
     KILLED = "killed"
     """The traced program ended without saying so."""
+    CALLS_LOST = "calls-lost"
+    """The hooks could not note some calls, or could not be put in place."""
+    RECORDS_DROPPED = "records-dropped"
+    """CUPTI had no buffer for some records, and counted them."""
     NOT_CAPTURED = "not-captured"
     """The capture itself recorded that something is missing."""
 
