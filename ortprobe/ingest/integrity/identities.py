@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ortprobe.ingest.integrity.watched import Watched, cited, stretch
-from ortprobe.timeline import Bools, Int32s, Int64s, Kind, LaneKind, Problem, ProblemKind, Timeline
+from ortprobe.timeline import Int32s, Kind, LaneKind, Problem, ProblemKind, Timeline
+from ortprobe.timeline.intervals import sticking_out
 
 CROSSING_SLACK_NS = 2_000
 """ORT cuts start and length to whole microseconds, each by itself, so that a nested span can stick out by two."""
@@ -64,7 +65,9 @@ def _crossing(timeline: Timeline) -> Iterator[Problem]:
     chosen = np.flatnonzero(nested[spans.kind]).astype(np.int32)
     chosen = chosen[threads[spans.lane[chosen]] & (spans.end_ns[chosen] > spans.start_ns[chosen])]
     track = spans.source[chosen] * np.int32(len(timeline.lanes)) + spans.lane[chosen]
-    crossing = [own[_sticks_out(spans.start_ns[own], spans.end_ns[own])] for own in _by_track(chosen, track)]
+    crossing = [
+        own[sticking_out(spans.start_ns[own], spans.end_ns[own], CROSSING_SLACK_NS)] for own in _by_track(chosen, track)
+    ]
     found = np.sort(np.concatenate([np.empty(0, np.int32), *crossing]))
     if len(found):
         start_ns, end_ns = stretch(spans, found)
@@ -88,24 +91,3 @@ def _by_track(chosen: Int32s, track: Int32s) -> Iterator[Int32s]:
     narrow = dense.astype(np.uint16 if len(tracks) <= 1 << 16 else np.int32)
     order = np.argsort(narrow, kind="stable")
     yield from np.split(chosen[order], np.flatnonzero(np.diff(narrow[order])) + 1)
-
-
-def _sticks_out(start_ns: Int64s, end_ns: Int64s) -> Bools:
-    """Which spans begin inside an earlier one and end after it, by more than the slack.
-
-    Begins and ends are matched like brackets: the n-th begin at a depth closes with the n-th end at that depth. Where
-    spans nest, each gets its own end back. One that gets an earlier end instead was begun inside of what ended there.
-    """
-    count = np.arange(len(start_ns))
-    ends_ns = np.sort(end_ns, kind="stable")
-    opens = count - np.searchsorted(ends_ns, start_ns, side="right")
-    closes = np.searchsorted(start_ns, ends_ns, side="left") - count - 1
-    bracket_ns = np.empty_like(end_ns)
-    bracket_ns[_by_depth(opens)] = ends_ns[_by_depth(closes)]
-    return np.asarray(np.minimum(bracket_ns - start_ns, end_ns - bracket_ns) > CROSSING_SLACK_NS)
-
-
-def _by_depth(depth: Int64s) -> Int64s:
-    """Positions by depth, in time order within each."""
-    narrow = depth.astype(np.uint16) if len(depth) and depth.max() < 1 << 16 else depth
-    return np.argsort(narrow, kind="stable")
