@@ -1,7 +1,8 @@
 """What can be said about a capture, and which of its problems forbid it.
 
 `UNSAYABLE` is the one place that connects the two. A problem forbids a claim about the whole capture when it takes more
-than a share of what the claim rests on, and forbids a claim about a stretch of time when it lies in that stretch.
+than a share of what the claim rests on. One that is confined to a stretch forbids claims about that stretch, however
+small its share, and none about other stretches.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ def _device_work(timeline: Timeline) -> int:
 
 def _waits(timeline: Timeline) -> int:
     return len(timeline.waits.span)
+
+
+def _runs(timeline: Timeline) -> int:
+    return len(timeline.runs)
 
 
 def _spans(timeline: Timeline) -> int:
@@ -98,6 +103,10 @@ def _all(reason: str, *claims: Claim) -> tuple[Ban, ...]:
 
 def _of_waits(reason: str) -> tuple[Ban, ...]:
     return (Ban(claim=Claim.WAITS, reason=reason, above=UNKNOWN_WAITS_SHARE, of=_waits),)
+
+
+def _of_runs(reason: str, *claims: Claim) -> tuple[Ban, ...]:
+    return tuple(Ban(claim=claim, reason=reason, above=LOST_WORK_SHARE, of=_runs) for claim in claims)
 
 
 _ON_GPU = (Claim.GPU_TIME, Claim.NODE_TIME, Claim.IDLE)
@@ -165,8 +174,8 @@ UNSAYABLE: Mapping[ProblemKind, tuple[Ban, ...]] = {
     ProblemKind.RUNS_WITHOUT_HOOK: _all(
         "no hook saw some of the runs, nor what was bound for them", Claim.CALLS, Claim.ORDER
     ),
-    ProblemKind.FEWER_KERNELS: _all("runs lack most of their kernels", Claim.COUNTS, *_ON_GPU),
-    ProblemKind.FEWER_NODES: _all("runs lack most of their nodes", Claim.COUNTS, Claim.NODE_TIME),
+    ProblemKind.FEWER_KERNELS: _of_runs("runs lack most of their kernels", Claim.COUNTS, *_ON_GPU),
+    ProblemKind.FEWER_NODES: _of_runs("runs lack most of their nodes", Claim.COUNTS, Claim.NODE_TIME),
     ProblemKind.CALLS_LOST: _all("the hooks could not note every call", Claim.CALLS, Claim.ORDER),
     ProblemKind.RECORDS_DROPPED: _all("CUPTI dropped records for want of buffers", Claim.COUNTS),
     ProblemKind.KILLED: _all("the program was killed, and what was still open was never written", Claim.COUNTS),

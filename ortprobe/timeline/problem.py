@@ -81,8 +81,8 @@ class Problem:
     """Spans that show it, the first `MOST_EVIDENCE` in time order; empty where something is missing altogether."""
     start_ns: int | None = None
     end_ns: int | None = None
-    """The stretch that it concerns; None: the whole capture."""
+    """The stretch that it is confined to; None: there is no such stretch, and it may be anywhere."""
 
     def concerns(self, start_ns: int, end_ns: int) -> bool:
-        """Whether it concerns any of the stretch [start_ns, end_ns]."""
+        """Whether it may concern any of the stretch [start_ns, end_ns]."""
         return (self.start_ns is None or self.start_ns <= end_ns) and (self.end_ns is None or self.end_ns >= start_ns)

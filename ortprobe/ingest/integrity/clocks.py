@@ -80,15 +80,12 @@ def _before_launch(watched: Watched) -> Iterator[Problem]:
     launched = watched.work[launch[watched.work] != NONE]
     early = launched[spans.start_ns[launched] < spans.start_ns[launch[launched]] - CLOCK_SLACK_NS]
     if len(early):
-        start_ns, end_ns = stretch(spans, early)
         yield Problem(
             kind=ProblemKind.WORK_BEFORE_LAUNCH,
             detail=f"{len(early):,} of {len(watched.work):,} pieces of device work begin before they were launched: "
             "their times are wrong",
             count=len(early),
             evidence=cited(early),
-            start_ns=start_ns,
-            end_ns=end_ns,
         )
 
 
@@ -107,15 +104,12 @@ def _after_sync(watched: Watched) -> Iterator[Problem]:
     late[whole] = _running(watched, call[rows[whole]], waits.device[rows[whole]].astype(np.int64), per_stream=False)
     work = late[late != NONE]
     if len(work):
-        start_ns, end_ns = stretch(spans, work)
         yield Problem(
             kind=ProblemKind.WORK_AFTER_SYNC,
             detail=f"{len(work):,} of {len(rows):,} calls that wait for a stream or device returned while work they "
             "waited for was running: the times of device work are wrong",
             count=len(work),
             evidence=cited(work),
-            start_ns=start_ns,
-            end_ns=end_ns,
         )
 
 

@@ -53,7 +53,8 @@ def _problem(timeline: Timeline, kind: ProblemKind, what: str, chosen: Bools) ->
     if len(runs):
         hook, own = timeline.runs.hook_span[runs], timeline.runs.run_span[runs]
         shown = np.where(hook == NONE, own, hook).astype(np.int32)
-        start_ns, end_ns = stretch(timeline.spans, shown)
+        together = runs[-1] - runs[0] < len(runs)
+        start_ns, end_ns = stretch(timeline.spans, shown) if together else (None, None)
         yield Problem(
             kind=kind,
             detail=f"{len(runs):,} of {len(timeline.runs):,} runs have {what} other runs of the same session"

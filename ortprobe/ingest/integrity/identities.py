@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ortprobe.ingest.integrity.watched import Watched, cited, stretch
+from ortprobe.ingest.integrity.watched import Watched, cited
 from ortprobe.timeline import Int32s, Kind, LaneKind, Problem, ProblemKind, Timeline
 from ortprobe.timeline.intervals import sticking_out
 
@@ -45,15 +45,12 @@ def _reused(watched: Watched) -> Iterator[Problem]:
     again[order[1:]] = (key[order[1:]] == key[order[:-1]]) & (group[order[1:]] == group[order[:-1]])
     twice = calls[again]
     if len(twice):
-        start_ns, end_ns = stretch(spans, twice)
         yield Problem(
             kind=ProblemKind.CORRELATION_REUSED,
             detail=f"{len(twice):,} of {len(calls):,} CUDA calls have a correlation id that another call of the same "
             "process has: which of them launched what is not known",
             count=len(twice),
             evidence=cited(twice),
-            start_ns=start_ns,
-            end_ns=end_ns,
         )
 
 
@@ -70,15 +67,12 @@ def _crossing(timeline: Timeline) -> Iterator[Problem]:
     ]
     found = np.sort(np.concatenate([np.empty(0, np.int32), *crossing]))
     if len(found):
-        start_ns, end_ns = stretch(spans, found)
         yield Problem(
             kind=ProblemKind.SPANS_CROSS,
             detail=f"{len(found):,} of {len(chosen):,} calls begin inside another call of their thread and end after "
             "it: what happened in both is counted for the one that began last",
             count=len(found),
             evidence=cited(found),
-            start_ns=start_ns,
-            end_ns=end_ns,
         )
 
 

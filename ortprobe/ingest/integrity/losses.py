@@ -74,12 +74,9 @@ def _lost_work(watched: Watched, source: int, launches: Int32s, fruitless: Bools
         )
     lost = launches[head:past][fruitless[head:past]]
     if len(lost):
-        start_ns, end_ns = stretch(spans, lost)
         detail = f"{len(lost):,} of {total:,} kernel launches have no kernel in the trace"
-        yield Problem(
-            kind=ProblemKind.LAUNCHES_WITHOUT_WORK, detail=detail, source=source, count=len(lost), evidence=cited(lost),
-            start_ns=start_ns, end_ns=end_ns,
-        )  # fmt: skip
+        kind = ProblemKind.LAUNCHES_WITHOUT_WORK
+        yield Problem(kind=kind, detail=detail, source=source, count=len(lost), evidence=cited(lost))
     if past < total:
         yield _lost_tail(watched, source, launches[past:], total)
 
@@ -107,7 +104,6 @@ def _lost_launches(watched: Watched) -> Iterator[Problem]:
     orphans = work[timeline.links.launch[work] == NONE]
     if not len(orphans):
         return
-    start_ns, end_ns = stretch(timeline.spans, orphans)
     early = int(_before_first_call(watched, orphans).sum())
     before = f"; {early:,} of them began before the first call in their trace" if early else ""
     yield Problem(
@@ -115,8 +111,6 @@ def _lost_launches(watched: Watched) -> Iterator[Problem]:
         detail=f"{len(orphans):,} of {len(work):,} pieces of device work have no launching call in the trace{before}",
         count=len(orphans),
         evidence=cited(orphans),
-        start_ns=start_ns,
-        end_ns=end_ns,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ortprobe.bundle import ATTACHED_ORT_PROFILE
 from ortprobe.ingest.integrity.losses import with_stretch
-from ortprobe.ingest.integrity.watched import cited, stretch
+from ortprobe.ingest.integrity.watched import cited
 from ortprobe.timeline import NONE, Bools, Int32s, Problem, ProblemKind, Timeline
 
 
@@ -20,12 +20,12 @@ def find_unpaired_runs(timeline: Timeline) -> Iterator[Problem]:
     unprofiled = runs.hook_span[_watched(timeline) & (runs.run_span == NONE)]
     if len(unprofiled):
         detail = f"{len(unprofiled):,} runs were made while ONNX Runtime's profile was on, and are not in it"
-        yield _problem(timeline, ProblemKind.RUNS_WITHOUT_PROFILE, detail, unprofiled)
+        yield _problem(ProblemKind.RUNS_WITHOUT_PROFILE, detail, unprofiled)
     # Runs that were only counted have no call of their own in the log.
     unhooked = runs.run_span[(runs.hook_span == NONE) & (runs.run_span != NONE)]
     if len(unhooked) > timeline.capture.counted_runs:
         detail = f"{len(unhooked):,} runs are in ONNX Runtime's profile, and no hook saw the call that made them"
-        yield _problem(timeline, ProblemKind.RUNS_WITHOUT_HOOK, detail, unhooked)
+        yield _problem(ProblemKind.RUNS_WITHOUT_HOOK, detail, unhooked)
 
 
 def _watched(timeline: Timeline) -> Bools:
@@ -48,8 +48,5 @@ def _watched(timeline: Timeline) -> Bools:
     return np.asarray(called & ~failed & whole)
 
 
-def _problem(timeline: Timeline, kind: ProblemKind, detail: str, spans: Int32s) -> Problem:
-    start_ns, end_ns = stretch(timeline.spans, spans)
-    return Problem(
-        kind=kind, detail=detail, count=len(spans), evidence=cited(spans), start_ns=start_ns, end_ns=end_ns
-    )  # fmt: skip
+def _problem(kind: ProblemKind, detail: str, spans: Int32s) -> Problem:
+    return Problem(kind=kind, detail=detail, count=len(spans), evidence=cited(spans))

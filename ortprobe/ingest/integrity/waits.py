@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ortprobe.ingest.integrity.watched import Watched, cited, stretch
+from ortprobe.ingest.integrity.watched import Watched, cited
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Problem, ProblemKind, WaitKind
 
 _RECORDS = ("cudaEventRecord", "cudaEventRecordWithFlags", "cuEventRecord", "cuEventRecordWithFlags")
@@ -33,7 +33,7 @@ def _unresolved(watched: Watched) -> Iterator[Problem]:
     lost = waits.span[on_event & (waits.waited_stream == NONE)]
     if len(lost):
         detail = f"{len(lost):,} of {int(on_event.sum()):,} stream waits don't say which stream they wait for"
-        yield _problem(watched, ProblemKind.WAITS_UNRESOLVED, detail, lost)
+        yield _problem(ProblemKind.WAITS_UNRESOLVED, detail, lost)
 
 
 def _dropped(watched: Watched) -> Iterator[Problem]:
@@ -45,7 +45,7 @@ def _dropped(watched: Watched) -> Iterator[Problem]:
     lost = calls[~recorded[calls]]
     if len(lost):
         detail = f"{len(lost):,} of {len(calls):,} cudaStreamWaitEvent calls left no synchronisation record"
-        yield _problem(watched, ProblemKind.WAITS_DROPPED, detail, lost)
+        yield _problem(ProblemKind.WAITS_DROPPED, detail, lost)
 
 
 def _misnamed(watched: Watched) -> Iterator[Problem]:
@@ -62,7 +62,7 @@ def _misnamed(watched: Watched) -> Iterator[Problem]:
     if len(missing):
         detail = f"{len(missing):,} of {len(rows):,} waits name an event whose cudaEventRecord is not in the trace: it "
         detail += "was recorded before the trace began, or by a library that uses the driver"
-        yield _problem(watched, ProblemKind.EVENT_RECORD_MISSING, detail, missing)
+        yield _problem(ProblemKind.EVENT_RECORD_MISSING, detail, missing)
     waiting = waits.span[rows[found]]
     call = timeline.links.launch[waiting]
     waited_ns = spans.end_ns[np.where(call == NONE, waiting, call)]
@@ -70,7 +70,7 @@ def _misnamed(watched: Watched) -> Iterator[Problem]:
     if len(future):
         detail = f"{len(future):,} of {len(rows):,} waits name an event that was recorded after them: what they waited "
         detail += "for is another record of it (torch 2.12 and earlier)"
-        yield _problem(watched, ProblemKind.WAITS_ON_FUTURE, detail, future)
+        yield _problem(ProblemKind.WAITS_ON_FUTURE, detail, future)
 
 
 def _orphans(watched: Watched) -> Iterator[Problem]:
@@ -79,14 +79,11 @@ def _orphans(watched: Watched) -> Iterator[Problem]:
     if len(lost):
         detail = f"{len(lost):,} of {len(timeline.waits.span):,} synchronisation records have no call in the trace: a "
         detail += "library made them through the driver, on a thread that nobody knows"
-        yield _problem(watched, ProblemKind.SYNC_WITHOUT_CALL, detail, lost)
+        yield _problem(ProblemKind.SYNC_WITHOUT_CALL, detail, lost)
 
 
-def _problem(watched: Watched, kind: ProblemKind, detail: str, spans: Int32s) -> Problem:
-    start_ns, end_ns = stretch(watched.timeline.spans, spans)
-    return Problem(
-        kind=kind, detail=detail, count=len(spans), evidence=cited(spans), start_ns=start_ns, end_ns=end_ns
-    )  # fmt: skip
+def _problem(kind: ProblemKind, detail: str, spans: Int32s) -> Problem:
+    return Problem(kind=kind, detail=detail, count=len(spans), evidence=cited(spans))
 
 
 def _key(source: Int32s, correlation: Int64s) -> Int64s:

@@ -24,7 +24,6 @@ def test_work_before_its_launch(tmp_path: Path, early_us: float, wrong: bool) ->
     assert (problem is not None) == wrong
     if problem:
         assert correlations(timeline, problem) == [50]
-        assert (problem.start_ns, problem.end_ns) == (at_ns(150), at_ns(155))
 
 
 @pytest.mark.parametrize(
