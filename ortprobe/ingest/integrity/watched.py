@@ -18,6 +18,8 @@ class Watched:
     timeline: Timeline
     calls: Int32s
     """All CUDA calls, in time order."""
+    call_name: Int32s
+    """Of each call, the index of its name in `Timeline.names`."""
     call_names: Mapping[str, Sequence[int]]
     """Name of a call without its variant → indices in `Timeline.names`, of the calls that there are."""
     work: Int32s
@@ -31,10 +33,10 @@ class Watched:
     def of(timeline: Timeline) -> Watched:
         spans, launch = timeline.spans, timeline.links.launch
         calls, work = spans.of_kind(Kind.CUDA_CALL), spans.of_kind(*DEVICE_WORK)
-        nothing = np.empty(0, np.int32)
+        name, nothing = spans.name[calls], np.empty(0, np.int32)
         bare = Watched(
-            timeline=timeline, calls=calls, call_names=_call_names(timeline, calls), work=work, launches=nothing,
-            fruitless=nothing > 0,
+            timeline=timeline, calls=calls, call_name=name, call_names=_by_base_name(timeline, name), work=work,
+            launches=nothing, fruitless=nothing > 0,
         )  # fmt: skip
         launches = bare.named(KERNEL_LAUNCHES)
         launches = launches[~_captured(bare, launches)]
@@ -44,9 +46,12 @@ class Watched:
 
     def named(self, names: Sequence[str]) -> Int32s:
         """CUDA calls of these names in any variant, in time order."""
+        numbers = [number for name in names for number in self.call_names.get(name, ())]
+        if not numbers:
+            return self.calls[:0]
         wanted = np.zeros(len(self.timeline.names), np.bool_)
-        wanted[[number for name in names for number in self.call_names.get(name, ())]] = True
-        return self.calls[wanted[self.timeline.spans.name[self.calls]]]
+        wanted[numbers] = True
+        return self.calls[wanted[self.call_name]]
 
 
 def cited(spans: Int32s) -> tuple[int, ...]:
@@ -61,9 +66,9 @@ def stretch(spans: Spans, chosen: Int32s) -> tuple[int | None, int | None]:
     return int(spans.start_ns[chosen].min()), int(spans.end_ns[chosen].max())
 
 
-def _call_names(timeline: Timeline, calls: Int32s) -> dict[str, list[int]]:
+def _by_base_name(timeline: Timeline, names: Int32s) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
-    for number in np.flatnonzero(np.bincount(timeline.spans.name[calls])).tolist():
+    for number in np.flatnonzero(np.bincount(names)).tolist():
         found.setdefault(base_name(timeline.names[number]), []).append(number)
     return found
 
