@@ -14,12 +14,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from ortprobe.analysis.waits import WAITING_CALLS, base_name
+from ortprobe.analysis.waits import WAITING_CALLS
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Lane, Timeline, WaitKind
+from ortprobe.timeline.cuda_calls import QUERIES, base_name
 
 _COPY_FROM_HOST = "Memcpy HtoD"  # Kineto's name for it, with the kinds of memory behind it
-_QUERIES = ("cudaEventQuery", "cudaStreamQuery")
-"""CUPTI records these as synchronisations too, and they wait for nothing (kineto, CUPTI 12.9 and later)."""
 
 
 class Order(StrEnum):
@@ -242,7 +241,7 @@ class _WaitCalls:
         made_by = np.where(call == NONE, waits.span, call)
         row = np.argsort(spans.start_ns[made_by], kind="stable")
         call, made_by = call[row], made_by[row]
-        queries = [number for number, name in enumerate(timeline.names) if base_name(name) in _QUERIES]
+        queries = [number for number, name in enumerate(timeline.names) if base_name(name) in QUERIES]
         return cls(
             row=row,
             start_ns=spans.start_ns[made_by],

@@ -10,6 +10,7 @@ import numpy as np
 
 from ortprobe.analysis.device_work import StreamKey, StreamWork, work_by_stream
 from ortprobe.timeline import NONE, Kind, LaneKind, Timeline, WaitKind
+from ortprobe.timeline.cuda_calls import QUERIES, base_name
 
 
 class Waiter(StrEnum):
@@ -64,7 +65,7 @@ WAITING_CALLS = {
     "cudaStreamWaitEvent": WaitKind.STREAM_WAIT_EVENT,
     "cuStreamWaitEvent": WaitKind.STREAM_WAIT_EVENT,
 }
-"""`cudaEventQuery` is not among them, though CUPTI 12.9 and later write an "Event Sync" record for it too."""
+"""`QUERIES` are not among them, though CUPTI 12.9 and later write records for them too."""
 
 
 def compute_waits(timeline: Timeline) -> WaitTimes:
@@ -80,11 +81,6 @@ def compute_waits(timeline: Timeline) -> WaitTimes:
         waits=tuple(waits),
         unresolved=sum(wait.stall_ns is None for wait in waits),
     )
-
-
-def base_name(call: str) -> str:
-    """The name of a CUDA call without its variant: `cudaStreamSynchronize` for `cudaStreamSynchronize_ptsz`."""
-    return call.partition("_")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +113,9 @@ class _Scene:
         """A process waits for its own streams alone."""
         return [key for key, work in self.work.items() if key[0] == device and work.process == process]
 
+    def is_query(self, call: int) -> bool:
+        return call != NONE and base_name(self.timeline.name_of(call)) in QUERIES
+
     def kind_of_call(self, call: int) -> WaitKind | None:
         return self.wait_kinds.get(int(self.timeline.spans.name[call])) if call != NONE else None
 
@@ -128,7 +127,7 @@ def _recorded_waits(scene: _Scene) -> Iterator[Wait]:
         call = int(launch[span])
         if kind is WaitKind.STREAM_WAIT_EVENT:
             yield _stream_wait(scene, row, span, call)
-        elif kind is not WaitKind.EVENT_SYNC or scene.kind_of_call(call) is WaitKind.EVENT_SYNC:
+        elif scene.kind_of_call(call) is kind or (kind is not WaitKind.EVENT_SYNC and not scene.is_query(call)):
             yield _host_wait(scene, span, call, _waited_for(scene, row, kind))
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ortprobe.bundle import ATTACHED_TORCH_PROFILER, HOOK_LOG_NAME, Bundle, Stream
+from ortprobe.bundle import HOOK_LOG_NAME, Bundle, Stream
 from ortprobe.ingest.builder import Collected, TimelineBuilder
 from ortprobe.ingest.hook_log import add_hook_log
-from ortprobe.ingest.integrity import find_holes
+from ortprobe.ingest.integrity import find_problems
 from ortprobe.ingest.kineto import KinetoTrace, add_kineto
 from ortprobe.ingest.link import link
 from ortprobe.ingest.ort_profile import OrtProfile, add_ort_profile
@@ -27,13 +27,11 @@ from ortprobe.timeline import (
     LaneKind,
     Links,
     Problem,
-    Runs,
     Session,
     Timeline,
     own_stream,
 )
 
-_CUDA = "CUDAExecutionProvider"
 SessionsOf = Callable[[Sequence[PlacedProfile]], tuple[Session, ...]]
 
 
@@ -73,7 +71,7 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
     runs = find_runs(collected, {one.profile: one.index for one in sessions if one.profile is not None})
     links = link(collected, runs)
     hooks = [decoded.hooks for decoded in processes if decoded.hooks is not None]
-    return Timeline(
+    timeline = Timeline(
         spans=collected.spans,
         lanes=_owned_lanes(collected, links, hooks),
         names=collected.names,
@@ -87,13 +85,10 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
         sessions=sessions,
         sources=collected.sources,
         clocks=tuple(clock for one in added for clock in one.clocks),
-        problems=(
-            *problems,
-            *(problem for one in added for problem in one.problems),
-            *find_holes(collected, links, _watched_gpu_runs(runs, sessions)),
-        ),
+        problems=(*problems, *(problem for one in added for problem in one.problems)),
         capture=_together([decoded.capture for decoded in processes]),
     )
+    return replace(timeline, problems=find_problems(timeline))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +111,7 @@ def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Add
         source = add_ort_profile(builder, profile, session=session, offset_ns=place.offset_ns)
         placed.append(PlacedProfile(profile=profile, session=session, offset_ns=place.offset_ns, source=source))
         clocks.append(replace(place.bound, source=source))
-        problems += [*place.problems, *_of_source(profile.problems, source)]
+        problems += [*_of_source(place.problems, source), *_of_source(profile.problems, source, place.offset_ns)]
     for trace in decoded.traces:
         source = add_kineto(builder, trace, decoded.thread_of)
         problems += _of_source(trace.problems, source)
@@ -141,13 +136,17 @@ def _together(captures: Sequence[Capture]) -> Capture:
     )
 
 
-def _of_source(problems: Sequence[Problem], source: int) -> list[Problem]:
-    return [replace(problem, source=source) for problem in problems]
-
-
-def _watched_gpu_runs(runs: Runs, sessions: Sequence[Session]) -> int:
-    on_gpu = [session.index for session in sessions if session.providers[:1] == (_CUDA,)]
-    return int((np.isin(runs.session, on_gpu) & (runs.attached & ATTACHED_TORCH_PROFILER > 0)).sum())
+def _of_source(problems: Sequence[Problem], source: int, offset_ns: int = 0) -> list[Problem]:
+    """Problems of a source, with their stretches on the common clock."""
+    return [
+        replace(
+            problem,
+            source=source,
+            start_ns=None if problem.start_ns is None else problem.start_ns + offset_ns,
+            end_ns=None if problem.end_ns is None else problem.end_ns + offset_ns,
+        )
+        for problem in problems
+    ]
 
 
 def _owned_lanes(collected: Collected, links: Links, hooks: Sequence[Bundle]) -> tuple[Lane, ...]:

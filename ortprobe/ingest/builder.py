@@ -134,9 +134,10 @@ class TimelineBuilder:
             self._lanes[number] = lane
         return number
 
-    def source(self, kind: SourceKind, path: str, spans: int) -> int:
+    def source(self, kind: SourceKind, path: str, spans: int, backwards: int = 0) -> int:
         """Register a file; answers with its number."""
-        self._sources.append(Source(kind=kind, path=path, spans=spans, process=self._process))
+        source = Source(kind=kind, path=path, spans=spans, process=self._process, backwards=backwards)
+        self._sources.append(source)
         return len(self._sources) - 1
 
     def add_spans(self, **columns: ArrayLike) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 from ortprobe.bundle import (
     Bundle,
     Call,
+    ClockAnchor,
     Lost,
-    Manifest,
     ProfileEnded,
     Served,
     SessionCreated,
@@ -34,6 +35,15 @@ from ortprobe.timeline.intervals import union
 _WINDOW_SLACK_NS = 1_000_000_000
 _CLOCK_STEP_NS = 10_000
 """The wall clock moved against the monotonic one by more than reading both can explain."""
+_LOSSES = {
+    "call": ProblemKind.CALLS_LOST,
+    "hook": ProblemKind.CALLS_LOST,
+    "onnxruntime_hooks": ProblemKind.CALLS_LOST,
+    "torch_hooks": ProblemKind.CALLS_LOST,
+    "handover": ProblemKind.CALLS_LOST,
+    "cupti_records": ProblemKind.RECORDS_DROPPED,
+}
+"""What the capture says it lost (`Lost.what`), where it has a kind of its own."""
 
 
 def decode_bundle(bundle: Bundle) -> Decoded:
@@ -68,43 +78,51 @@ def _traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace]:
         if not isinstance(record, Window):
             continue
         file = _trace_file(bundle, record.file)
+        bounds = (record.start_ns, record.end_ns)
         if file is None:
-            problems.append(Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.file}: is not in the bundle"))
+            problems.append(_hole(ProblemKind.NOT_CAPTURED, f"{record.file}: is not in the bundle", bounds))
             continue
         try:
             trace = replace(read_kineto(file), path=record.file)
         except UnreadableInput as error:
-            problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
+            problems.append(_hole(ProblemKind.CUT_OFF, str(error), bounds))
             continue
-        if _lies_in(trace, record):
-            traces.append(trace)
+        if outside := _count_outside(trace, record):
+            detail = f"{record.file}: the times of {outside:,} of its {len(trace):,} events lie outside of the "
+            detail += "time in which it was recorded, so it is left out"
+            problems.append(_hole(ProblemKind.CLOCK_DOUBT, detail, bounds, count=outside))
         else:
-            detail = f"{record.file}: its times lie outside of the time in which it was recorded, so it is left out"
-            problems.append(Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail))
+            traces.append(trace)
     return traces
 
 
-def _lies_in(trace: KinetoTrace, window: Window) -> bool:
+def _hole(kind: ProblemKind, detail: str, bounds: tuple[int | None, int | None], count: int = 1) -> Problem:
+    return Problem(kind=kind, detail=detail, count=count, start_ns=bounds[0], end_ns=bounds[1])
+
+
+def _count_outside(trace: KinetoTrace, window: Window) -> int:
     """Kineto converts times when it exports: after another profiler was started, to nonsense (torch 2.11, CUDA 13)."""
     start_ns, end_ns = window.start_ns - _WINDOW_SLACK_NS, window.end_ns + _WINDOW_SLACK_NS
-    return bool(((trace.start_ns >= start_ns) & (trace.end_ns <= end_ns)).all())
+    return int(((trace.start_ns < start_ns) | (trace.end_ns > end_ns)).sum())
 
 
 def _profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[OrtProfile, SessionCreated]]:
-    files = {record.session: record.file for record in bundle.records if isinstance(record, ProfileEnded)}
+    ended = {record.session: record for record in bundle.records if isinstance(record, ProfileEnded)}
     profiles = []
     for created in (record for record in bundle.records if isinstance(record, SessionCreated)):
-        file = _trace_file(bundle, files[created.session]) if created.session in files else None
-        if file is None:
+        end = ended.get(created.session)
+        file = _trace_file(bundle, end.file) if end else None
+        bounds = (created.profile_start_ns or None, end.end_ns if end else None)
+        if end is None or file is None:
             if created.profile_start_ns:
                 kind = ProblemKind.KILLED if bundle.manifest.ending is None else ProblemKind.EMPTY_SOURCE
                 detail = f"session {created.session}: its ONNX Runtime profile was never written"
-                problems.append(Problem(kind=kind, detail=detail))
+                problems.append(_hole(kind, detail, bounds))
             continue
         try:
-            profiles.append((replace(read_ort_profile(file), path=files[created.session]), created))
+            profiles.append((replace(read_ort_profile(file), path=end.file), created))
         except UnreadableInput as error:
-            problems.append(Problem(kind=ProblemKind.CUT_OFF, detail=str(error)))
+            problems.append(_hole(ProblemKind.CUT_OFF, str(error), bounds))
     return profiles
 
 
@@ -117,27 +135,42 @@ def _stated_problems(bundle: Bundle) -> list[Problem]:
     """What the capture itself says went wrong."""
     lost = {(record.what, record.session): record for record in bundle.records if isinstance(record, Lost)}
     problems = [
-        Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{record.what}: {record.why}", count=record.count)
+        Problem(kind=_kind_of_loss(record), detail=f"{record.what}: {record.why}", count=record.count)
         for record in lost.values()
     ]
     if bundle.unreadable_lines:
         detail = f"{bundle.unreadable_lines} line(s) of the hook log can't be read"
-        problems.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=bundle.unreadable_lines))
+        problems.append(Problem(kind=ProblemKind.UNREADABLE_RECORDS, detail=detail, count=bundle.unreadable_lines))
     manifest = bundle.manifest
     if manifest.ending is None:
         detail = "the program ended at once (killed, crashed, or by os._exit): the traces still open were never written"
         problems.append(Problem(kind=ProblemKind.KILLED, detail=detail))
-    elif abs(step_ns := _clock_step_ns(manifest)) > _CLOCK_STEP_NS:
-        detail = f"the wall clock was stepped by {step_ns / 1e3:,.0f} µs during the capture"
-        problems.append(Problem(kind=ProblemKind.CLOCK_STEPPED, detail=detail))
+    else:
+        problems += clock_steps((manifest.clock, manifest.ending.clock))
     return problems
 
 
-def _clock_step_ns(manifest: Manifest) -> int:
-    if manifest.ending is None:
-        return 0
-    start, end = manifest.clock, manifest.ending.clock
-    return (end.realtime_ns - end.monotonic_ns) - (start.realtime_ns - start.monotonic_ns)
+def _kind_of_loss(record: Lost) -> ProblemKind:
+    what = record.what.partition(":")[0]
+    return _LOSSES.get(what, ProblemKind.NOT_CAPTURED)
+
+
+def clock_steps(anchors: Sequence[ClockAnchor]) -> list[Problem]:
+    """Steps of the wall clock between two readings of it, which are in time order, each with the stretch it lies in."""
+    found = []
+    for before, after in pairwise(anchors):
+        step_ns = (after.realtime_ns - after.monotonic_ns) - (before.realtime_ns - before.monotonic_ns)
+        if abs(step_ns) > _CLOCK_STEP_NS:
+            start_ns = min(before.realtime_ns, after.realtime_ns)
+            found.append(
+                Problem(
+                    kind=ProblemKind.CLOCK_STEPPED,
+                    detail=f"the wall clock was stepped by {step_ns / 1e3:,.0f} µs during the capture",
+                    start_ns=start_ns,
+                    end_ns=max(before.realtime_ns, after.realtime_ns),
+                )
+            )
+    return found
 
 
 def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:

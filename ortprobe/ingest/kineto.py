@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -89,6 +89,8 @@ class KinetoTrace:
     waits: Mapping[str, Int64s]
     devices: tuple[str, ...]
     versions: Mapping[str, str]
+    backwards: int
+    """How many events the file gives a negative length; here they have none."""
     problems: tuple[Problem, ...]
     """What is missing from it."""
 
@@ -117,10 +119,11 @@ def read_kineto(file: TraceFile) -> KinetoTrace:
     if not len(columns.of_all) and not columns.recognised:
         raise UnreadableInput(f"{file.name}: {_unrecognised(stream, columns)}")
     metadata = _metadata(stream)
-    return _trace(file.name, columns, metadata, tuple(_problems(file.name, stream, columns, metadata)))
+    trace = _trace(file.name, columns, metadata)
+    return replace(trace, problems=tuple(_problems(trace, stream, columns, metadata)))
 
 
-def _trace(path: str, columns: EventColumns, metadata: _Metadata, problems: tuple[Problem, ...]) -> KinetoTrace:
+def _trace(path: str, columns: EventColumns, metadata: _Metadata) -> KinetoTrace:
     of_all, of_streams = columns.of_all, columns.of_streams
     start_ns = of_all.joined("start_ns") + metadata.base_ns
     device, stream = np.full(len(start_ns), NONE, np.int32), np.full(len(start_ns), NONE, np.int64)
@@ -145,7 +148,8 @@ def _trace(path: str, columns: EventColumns, metadata: _Metadata, problems: tupl
         waits=columns.of_waits.all(),
         devices=metadata.device_names,
         versions=_versions(metadata),
-        problems=problems,
+        backwards=columns.backwards,
+        problems=(),
     )
 
 
@@ -185,26 +189,23 @@ def _unrecognised(stream: EventStream[msgspec.Struct], columns: EventColumns) ->
 
 
 def _problems(
-    path: str, stream: EventStream[msgspec.Struct], columns: EventColumns, metadata: _Metadata
+    trace: KinetoTrace, stream: EventStream[msgspec.Struct], columns: EventColumns, metadata: _Metadata
 ) -> list[Problem]:
-    found = []
+    path, found = trace.path, []
+    last_ns = int(trace.end_ns.max()) if len(trace) else None
     unreadable = stream.unreadable + columns.impossible
     if stream.broken:
-        found.append(
-            Problem(kind=ProblemKind.CUT_OFF, detail=f"{path}: {stream.broken}, after {columns.rows:,} events")
-        )
+        detail = f"{path}: {stream.broken}, after {columns.rows:,} events"
+        found.append(Problem(kind=ProblemKind.CUT_OFF, detail=detail, start_ns=last_ns))
     elif not columns.is_complete:
         detail = f"{path}: lacks the mark that torch writes at its end, so it may be a part of what was recorded"
-        found.append(Problem(kind=ProblemKind.NO_END_MARK, detail=detail))
+        found.append(Problem(kind=ProblemKind.NO_END_MARK, detail=detail, start_ns=last_ns))
     if unreadable:
         detail = f"{path}: {unreadable:,} events can't be read"
         found.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=unreadable))
     if columns.foreign:
         detail = f"{path}: {columns.foreign:,} events of a form that torch does not write are left out"
         found.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=columns.foreign))
-    if columns.negative:
-        detail = f"{path}: {columns.negative:,} spans end before they begin"
-        found.append(Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail, count=columns.negative))
     if columns.unknown:
         count = columns.unknown.total()
         kinds = ", ".join(sorted(columns.unknown)[:5])
@@ -223,7 +224,7 @@ def add_kineto(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable
 
     Returns the number of the source.
     """
-    source = builder.source(SourceKind.TORCH_TRACE, trace.path, len(trace))
+    source = builder.source(SourceKind.TORCH_TRACE, trace.path, len(trace), trace.backwards)
     first = builder.add_spans(
         start_ns=trace.start_ns,
         end_ns=trace.end_ns,

@@ -148,7 +148,7 @@ class EventColumns:
         """Events of any kind."""
         self.impossible = 0
         """Events whose time no trace can have."""
-        self.negative = 0
+        self.backwards = 0
         """Events that end before they begin; they count as of no length."""
         self.foreign = 0
         """Events of phases that torch does not write: what they show is missing."""
@@ -186,7 +186,7 @@ class EventColumns:
     def _add_complete(self, events: list[_Complete], rows: Int32s, kinds: UInt8s, start_ns: Int64s) -> None:
         names, places = self.names, self.places
         duration_us = np.array([event.dur for event in events], np.float64)
-        self.negative += int((duration_us < 0).sum())
+        self.backwards += int((duration_us < 0).sum())
         self.is_relative |= bool((start_ns < _EXACT_BELOW_US * 1000).any())
         args = [event.args or _NO_ARGS for event in events]
         first = len(self.of_all)

@@ -8,7 +8,7 @@ Schema as of ORT 1.17 to 1.32: categories `Session` (`model_loading_*`, `session
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import msgspec
@@ -101,8 +101,10 @@ class OrtProfile:
     nodes: tuple[_NodeKey, ...]
     """Name (an index in `names`), op type, provider, node index as written."""
     dropped_events: int
+    backwards: int
+    """How many events the file gives a negative length; here they have none."""
     problems: tuple[Problem, ...]
-    """What is missing from it."""
+    """What is missing from it; stretches of time are relative to the start of profiling too."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -134,6 +136,7 @@ class _ProfileColumns:
         )
         self.rows = 0
         self.dropped = 0
+        self.backwards = 0
         self.is_profile = False
 
     def add(self, events: Sequence[_Event | None]) -> None:
@@ -144,6 +147,7 @@ class _ProfileColumns:
                 self.dropped += _number((event.args or _NO_ARGS).dropped_event_count)
         kept = [event for event in events if event is not None and event.name != _TRUNCATED]
         self.is_profile = self.is_profile or any(event.cat in ("Session", "Node") for event in kept)
+        self.backwards += sum(event.dur < 0 for event in kept)
         names, places = self.names, self.places
         kinds = np.array([_kind_of(event) for event in kept], np.uint8)
         base = len(self.of_all)
@@ -198,10 +202,11 @@ def read_ort_profile(file: TraceFile) -> OrtProfile:
     if not columns.is_profile and (columns.rows or stream.head):
         cut = f"; {stream.broken}" if stream.broken else ""
         raise UnreadableInput(f"{file.name}: is no ONNX Runtime profile (no Session or Node event in it{cut})")
-    return _profile(file.name, columns, tuple(_problems(file.name, stream, columns)))
+    profile = _profile(file.name, columns)
+    return replace(profile, problems=tuple(_problems(profile, stream, columns)))
 
 
-def _profile(path: str, columns: _ProfileColumns, problems: tuple[Problem, ...]) -> OrtProfile:
+def _profile(path: str, columns: _ProfileColumns) -> OrtProfile:
     of_all, of_nodes = columns.of_all, columns.of_nodes
     start_ns = of_all.joined("start_us") * 1000
     return OrtProfile(
@@ -221,15 +226,17 @@ def _profile(path: str, columns: _ProfileColumns, problems: tuple[Problem, ...])
         arena_growth_bytes=of_nodes.joined("arena_growth_bytes"),
         nodes=tuple(columns.nodes),
         dropped_events=columns.dropped,
-        problems=problems,
+        backwards=columns.backwards,
+        problems=(),
     )
 
 
-def _problems(path: str, stream: EventStream[_Event], columns: _ProfileColumns) -> list[Problem]:
-    found = []
+def _problems(profile: OrtProfile, stream: EventStream[_Event], columns: _ProfileColumns) -> list[Problem]:
+    path, found = profile.path, []
+    last_ns = int(profile.end_ns.max(initial=0))
     if stream.broken:
         detail = f"{path}: {stream.broken}, after {columns.rows:,} events"
-        found.append(Problem(kind=ProblemKind.CUT_OFF, detail=detail))
+        found.append(Problem(kind=ProblemKind.CUT_OFF, detail=detail, start_ns=last_ns))
     if stream.unreadable:
         detail = f"{path}: {stream.unreadable:,} events can't be read"
         found.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=stream.unreadable))
@@ -253,7 +260,7 @@ def add_ort_profile(builder: TimelineBuilder, profile: OrtProfile, *, session: i
 
     Returns the number of the source.
     """
-    source = builder.source(SourceKind.ORT_PROFILE, profile.path, len(profile))
+    source = builder.source(SourceKind.ORT_PROFILE, profile.path, len(profile), profile.backwards)
     lanes = [
         builder.lane(Lane(kind=LaneKind.THREAD, label=f"thread {thread}", process=process, thread=thread))
         for process, thread in profile.places

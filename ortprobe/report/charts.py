@@ -12,9 +12,11 @@ import numpy as np
 from plotly import graph_objects as go
 
 from ortprobe.analysis.causes import CAUSES, IdleCause
+from ortprobe.analysis.claims import Claim
 from ortprobe.analysis.idle import DeviceIdle
-from ortprobe.analysis.nodes import NodeTime
+from ortprobe.analysis.nodes import NodeTime, NodeTimes
 from ortprobe.analysis.sessions import SessionLives
+from ortprobe.report.sayable import doubt, stated_nodes
 from ortprobe.report.wording import CAUSE_LABELS
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import Bools, Int64s, Session
@@ -48,9 +50,9 @@ def build_charts(judgement: Judgement) -> tuple[Chart, ...]:
     """The page's charts in order."""
     return (
         _latency(judgement),
-        _idle(judgement.analyses.idle.devices),
+        _idle(judgement),
         _sessions(judgement.analyses.sessions),
-        _op_types(judgement.analyses.nodes.nodes, by_device=judgement.analyses.nodes.by_device),
+        _op_types(stated_nodes(judgement.analyses)),
         _nodes(judgement),
     )
 
@@ -96,10 +98,24 @@ def _latency(judgement: Judgement) -> Chart:
     return Chart("latency", title, summary + ".", _styled(figure, 300, legend=True))
 
 
-def _idle(devices: Sequence[DeviceIdle]) -> Chart:
+def _idle(judgement: Judgement) -> Chart:
     title = "Why the GPU had nothing to do"
+    devices = judgement.analyses.idle.devices
     if not devices:
         return Chart("idle", title, "No GPU trace in this capture, so nothing is known about idle time.", None)
+    if unknown := doubt(judgement.analyses, Claim.IDLE):
+        return Chart("idle", title, f"Busy and idle time: {unknown}.", None)
+    figure, causes = _idle_bars(devices)
+    shares = [
+        f"GPU {device.device} was idle {format_ns(device.idle_ns)} of {format_ns(device.window_ns)}"
+        for device in devices
+    ]
+    height = _bar_height(causes * len(devices))
+    return Chart("idle", title, "; ".join(shares) + ".", _styled(figure, height, legend=len(devices) > 1))
+
+
+def _idle_bars(devices: Sequence[DeviceIdle]) -> tuple[go.Figure, int]:
+    """(bars of idle time by cause and device, how many causes)."""
     causes = [cause for cause in IdleCause if any(device.idle_by_cause.get(cause) for device in devices)]
     causes.sort(key=lambda cause: sum(device.idle_by_cause.get(cause, 0) for device in devices))
     figure, first_piece = go.Figure(), 0
@@ -117,19 +133,10 @@ def _idle(devices: Sequence[DeviceIdle]) -> Chart:
             meta={"color": number},
         )
         first_piece += len(device.columns.piece_gap)
-    shares = [
-        f"GPU {device.device} was idle {format_ns(device.idle_ns)} of {format_ns(device.window_ns)}"
-        for device in devices
-    ]
     figure.update_layout(barmode="group")
     most_ns = max(device.idle_by_cause.get(cause, 0) for device in devices for cause in causes) if causes else 1
     figure.update_xaxes(title="ms", range=[0, _ROOM_FOR_TEXT * most_ns / _NS_PER_MS])
-    return Chart(
-        "idle",
-        title,
-        "; ".join(shares) + ".",
-        _styled(figure, _bar_height(len(causes) * len(devices)), legend=len(devices) > 1),
-    )
+    return figure, len(causes)
 
 
 def _longest_piece(device: DeviceIdle, cause: IdleCause, first_piece: int) -> str:
@@ -140,7 +147,8 @@ def _longest_piece(device: DeviceIdle, cause: IdleCause, first_piece: int) -> st
     return f"i{first_piece + int(rows[np.argmax(length_ns)])}" if len(rows) else ""
 
 
-def _op_types(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
+def _op_types(times: NodeTimes) -> Chart:
+    nodes, by_device = times.nodes, times.by_device
     title = "GPU time by op type" if by_device else "Host time by op type"
     total: Counter[str] = Counter()
     shown_by: dict[str, NodeTime] = {}
@@ -159,7 +167,7 @@ def _op_types(nodes: Sequence[NodeTime], *, by_device: bool) -> Chart:
 
 
 def _nodes(judgement: Judgement) -> Chart:
-    times, sessions = judgement.analyses.nodes, judgement.analyses.timeline.sessions
+    times, sessions = stated_nodes(judgement.analyses), judgement.analyses.timeline.sessions
     title = "The dearest nodes on the GPU" if times.by_device else "The dearest nodes on the host"
     total: Counter[tuple[int, str]] = Counter()
     shown_by: dict[tuple[int, str], NodeTime] = {}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.idle import DeviceIdle
+from ortprobe.report.sayable import doubt, stated_overhead
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
 from ortprobe.timeline import Problem, Timeline
@@ -36,23 +39,29 @@ def _integrity(analyses: Analyses) -> Document:
     integrity = analyses.integrity
     return {
         "ok": integrity.ok,
-        "problems": [_problem(analyses.timeline, problem) for problem in integrity.problems],
+        "problems": [_problem(analyses, problem) for problem in integrity.problems],
         "sync_calls": integrity.sync_calls,
         "sync_resolved": integrity.sync_resolved,
     }
 
 
-def _problem(timeline: Timeline, problem: Problem) -> Document:
+def _problem(analyses: Analyses, problem: Problem) -> Document:
+    timeline = analyses.timeline
+    own = (each for each in analyses.integrity.objections if each.problem is problem)
     return {
         "kind": problem.kind.value,
         "detail": problem.detail,
         "source": timeline.sources[problem.source].path if problem.source is not None else None,
         "count": problem.count,
+        "start_ns": problem.start_ns,
+        "end_ns": problem.end_ns,
+        "evidence": [_evidence(timeline, span) for span in problem.evidence],
+        "unsayable": [{"claim": each.claim.value, "why": each.reason, "whole": each.whole} for each in own],
     }
 
 
 def _overhead(analyses: Analyses) -> Document:
-    overhead = analyses.overhead
+    overhead = stated_overhead(analyses)
     return {
         "traced_median_ns": overhead.traced_median_ns,
         "torch_only_median_ns": overhead.torch_only_median_ns,
@@ -63,7 +72,6 @@ def _overhead(analyses: Analyses) -> Document:
 
 
 def _summary(analyses: Analyses) -> Document:
-    runs = analyses.runs
     return {
         "runs": len(analyses.timeline.runs),
         "runs_only_counted": analyses.timeline.capture.counted_runs,
@@ -73,22 +81,31 @@ def _summary(analyses: Analyses) -> Document:
         ],
         "sessions": analyses.sessions.created,
         "re_inits": analyses.sessions.re_inits,
-        "latency_ns": {
-            "first": runs.first_ns,
-            "median": runs.median_ns,
-            "p99": runs.p99_ns,
-            "untraced_median": runs.untraced_median_ns,
-        },
+        "latency_ns": _latency(analyses),
         "kernels": _kernels(analyses),
-        "devices": [
-            {
-                "window_ns": device.window_ns,
-                "busy_ns": device.busy_ns,
-                "idle_ns": device.idle_ns,
-                "idle_by_cause": {cause.value: time_ns for cause, time_ns in device.idle_by_cause.items()},
-            }
-            for device in analyses.idle.devices
-        ],
+        "devices": [_device(analyses, device) for device in analyses.idle.devices],
+    }
+
+
+def _latency(analyses: Analyses) -> Document:
+    runs = analyses.runs
+    times = {
+        "first": runs.first_ns,
+        "median": runs.median_ns,
+        "p99": runs.p99_ns,
+        "untraced_median": runs.untraced_median_ns,
+    }
+    return dict.fromkeys(times) if doubt(analyses, Claim.LATENCY) else dict(times)
+
+
+def _device(analyses: Analyses, device: DeviceIdle) -> Document:
+    if doubt(analyses, Claim.IDLE):
+        return {"window_ns": device.window_ns, "busy_ns": None, "idle_ns": None, "idle_by_cause": None}
+    return {
+        "window_ns": device.window_ns,
+        "busy_ns": device.busy_ns,
+        "idle_ns": device.idle_ns,
+        "idle_by_cause": {cause.value: time_ns for cause, time_ns in device.idle_by_cause.items()},
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.causes import CAUSES
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
+from ortprobe.report.sayable import stated_device_busy, stated_nodes
 from ortprobe.report.wording import waiter_label
 from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
 
@@ -29,6 +30,7 @@ def runs(analyses: Analyses) -> pd.DataFrame:
 
     table, times = analyses.timeline.runs, analyses.runs
     columns = {name: _measured(getattr(times, name)) for name in _RUN_TIMES}
+    columns["device_busy_ns"] = _measured(stated_device_busy(analyses))
     return pd.DataFrame(
         {
             "session": _measured(table.session),
@@ -64,7 +66,7 @@ def nodes(analyses: Analyses) -> pd.DataFrame:
     """One row a node of a session, the dearest first."""
     import pandas as pd
 
-    frame = pd.DataFrame([asdict(node) for node in analyses.nodes.nodes])
+    frame = pd.DataFrame([asdict(node) for node in stated_nodes(analyses).nodes])
     return frame.astype({"device_ns": "Int64"}) if len(frame) else frame
 
 

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.claims import Claim
+from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, unsayable
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
+from ortprobe.timeline import Problem
 from ortprobe.units import format_ns, format_ratio
 
 TOP_NODES = 10
@@ -54,7 +57,7 @@ def _code_block(text: str) -> str:
 
 
 def _runs(analyses: Analyses) -> str:
-    runs, overhead = analyses.runs, analyses.overhead
+    runs, overhead = analyses.runs, stated_overhead(analyses)
     if not len(runs.latency_ns):
         return ""
     rows = [
@@ -85,7 +88,11 @@ def _sessions(analyses: Analyses) -> str:
 
 
 def _devices(analyses: Analyses) -> Iterable[str]:
+    unknown = doubt(analyses, Claim.IDLE)
     for device in analyses.idle.devices:
+        if unknown:
+            yield f"## GPU {device.device}\n\nBusy and idle time: {escaped(unknown)}."
+            continue
         rows = [
             (CAUSE_LABELS[cause], format_ns(time_ns), format_ratio(time_ns, device.idle_ns))
             for cause, time_ns in device.idle_by_cause.items()
@@ -97,20 +104,25 @@ def _devices(analyses: Analyses) -> Iterable[str]:
 def _nodes(analyses: Analyses) -> str:
     rows = [
         (str(node.session), node.name, node.op_type, node.provider, format_ns(node.device_ns), format_ns(node.host_ns))
-        for node in analyses.nodes.nodes[:TOP_NODES]
+        for node in stated_nodes(analyses).nodes[:TOP_NODES]
     ]
     columns = ("session", "node", "operator", "provider", "device", "host")
     return "## Dearest nodes\n\n" + _table(columns, rows) if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:
-    lines = [f"{problem.kind.value}: {problem.detail}" for problem in judgement.analyses.integrity.problems]
+    lines = [_problem(judgement.analyses, problem) for problem in judgement.analyses.integrity.problems]
     for judged in judgement.judged:
         if isinstance(judged.outcome, NotApplicable) and judged.outcome.evidence_missing:
             lines.append(f"{judged.rule.code} {judged.rule.name}: {judged.outcome.why}")
         if isinstance(judged.outcome, RuleFailed):
             lines.append(f"{judged.rule.code} {judged.rule.name} broke: {judged.outcome.error}")
     return "## Not captured, not judged\n\n" + "\n".join(f"* {escaped(line)}" for line in lines) if lines else ""
+
+
+def _problem(analyses: Analyses, problem: Problem) -> str:
+    forbidden = unsayable(analyses, problem)
+    return f"{problem.kind.value}: {problem.detail}" + (f" (not to be told: {forbidden})" if forbidden else "")
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,12 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.claims import Claim
 from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.analysis.sessions import SessionLife
 from ortprobe.names import printable
+from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, unsayable
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
+from ortprobe.timeline import Problem
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -85,7 +88,7 @@ def _origin(life: SessionLife) -> str:
 
 
 def _runs(analyses: Analyses) -> RenderableType | None:
-    runs, overhead = analyses.runs, analyses.overhead
+    runs, overhead = analyses.runs, stated_overhead(analyses)
     if not len(runs.latency_ns):
         return None
     failed = int(runs.failed.sum())
@@ -102,7 +105,10 @@ def _runs(analyses: Analyses) -> RenderableType | None:
 
 def _devices(analyses: Analyses) -> RenderableType | None:
     devices = analyses.idle.devices
-    return Group(*(_device(device) for device in devices)) if devices else None
+    if not devices:
+        return None
+    unknown = doubt(analyses, Claim.IDLE)
+    return Text(f"busy and idle time: {unknown}") if unknown else Group(*(_device(device) for device in devices))
 
 
 def _device(device: DeviceIdle) -> RenderableType:
@@ -116,7 +122,7 @@ def _device(device: DeviceIdle) -> RenderableType:
 
 
 def _nodes(analyses: Analyses) -> RenderableType | None:
-    times = analyses.nodes
+    times = stated_nodes(analyses)
     if not times.nodes:
         return None
     measured = ("device", "host", "kernels") if times.by_device else ("host",)
@@ -129,7 +135,8 @@ def _nodes(analyses: Analyses) -> RenderableType | None:
         table.add_row(str(node.session), *(Text(printable(name)) for name in names), *figures)
     shown = f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes)}"
     found = f"{times.kernels_with_node} of {times.kernels_of_ort} kernels of ORT have their node"
-    note = f"{shown}; {found}" if times.by_device else f"{shown}, by host time: no device time was captured"
+    blind = doubt(analyses, Claim.NODE_TIME) or "no device time was captured"
+    note = f"{shown}; {found}" if times.by_device else f"{shown}, by host time: {blind}"
     return Group(table, Text(note))
 
 
@@ -164,7 +171,7 @@ def _children(analyses: Analyses) -> RenderableType | None:
 
 
 def _missing(judgement: Judgement) -> RenderableType | None:
-    problems = [f"{problem.kind.value}: {problem.detail}" for problem in judgement.analyses.integrity.problems]
+    problems = [_problem(judgement.analyses, problem) for problem in judgement.analyses.integrity.problems]
     unjudged = [
         f"{judged.rule.code} {judged.rule.name}: {judged.outcome.why}"
         for judged in judgement.judged
@@ -177,6 +184,11 @@ def _missing(judgement: Judgement) -> RenderableType | None:
     ]
     lines = problems + unjudged + broken
     return Text("\n".join(printable(line) for line in lines)) if lines else None
+
+
+def _problem(analyses: Analyses, problem: Problem) -> str:
+    forbidden = unsayable(analyses, problem)
+    return f"{problem.kind.value}: {problem.detail}" + (f" (not to be told: {forbidden})" if forbidden else "")
 
 
 def _table(*columns: str, right_from: int) -> Table:

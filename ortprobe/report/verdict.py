@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ortprobe.analysis.claims import Claim
 from ortprobe.names import printable
+from ortprobe.report.sayable import doubt
 from ortprobe.rules import Finding, Judgement, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.units import format_ns, format_ratio
 
@@ -60,11 +62,11 @@ def _measured(judgement: Judgement) -> str:
         parts.append(f"{capture.counted_runs:,} more that were only counted")
     if of_children := sum(child.runs for child in capture.children):
         parts.append(f"and {of_children:,} in child processes that are not looked at here")
-    if analyses.runs.median_ns is not None:
+    if analyses.runs.median_ns is not None and not doubt(analyses, Claim.LATENCY):
         parts.append(f"median {format_ns(analyses.runs.median_ns)}")
+    devices = analyses.idle.devices if not doubt(analyses, Claim.IDLE) else ()
     parts += [
-        f"GPU {device.device} busy {format_ratio(device.busy_ns, device.window_ns)} of the time"
-        for device in analyses.idle.devices
+        f"GPU {device.device} busy {format_ratio(device.busy_ns, device.window_ns)} of the time" for device in devices
     ]
     return ", ".join(parts)
 

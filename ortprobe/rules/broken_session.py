@@ -27,8 +27,8 @@ Source
 from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.evidence import cited, distinct_sites, hook_rows, site_of_hook
-from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
+from ortprobe.rules.evidence import cited, distinct_sites, hook_rows, passed_unless_unseen, site_of_hook
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Creation
 
@@ -46,7 +46,7 @@ def check(analyses: Analyses) -> Outcome:
         return NotApplicable(why="the program did not call `set_providers`", evidence_missing=False)
     failed = [int(row) for row in calls if timeline.hooks.failed[row]]
     if not failed:
-        return Passed()
+        return passed_unless_unseen(analyses)
     errors = dict.fromkeys(
         session.error for session in timeline.sessions if session.error and session.creation is Creation.SET_PROVIDERS
     )

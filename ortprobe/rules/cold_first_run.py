@@ -32,8 +32,9 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.claims import Claim
 from ortprobe.analysis.sessions import SessionLife
-from ortprobe.rules.evidence import cited, distinct_sites, run_span, site_of_run
+from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, run_span, site_of_run
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.session_recreated import is_recreated
@@ -48,6 +49,8 @@ Warm up once for each input shape before the first real request, right after the
 
 def check(analyses: Analyses) -> Outcome:
     lives = [life for life in analyses.sessions.lives if life.runs and not is_recreated(life)]
+    if doubtful := cant_tell(analyses, Claim.LATENCY):
+        return doubtful
     known = [life for life in lives if life.first_run_excess_ns is not None]
     if not known:
         why = "no session ran at least three times under the same tracing" if lives else "no first run was recorded"

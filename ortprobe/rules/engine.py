@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.finding import Finding, Outcome, Passed, RuleFailed, Severity
+from ortprobe.analysis.integrity import Overhead
+from ortprobe.rules.finding import Confidence, Finding, Outcome, Passed, RuleFailed, Severity
 from ortprobe.rules.registry import RULES
 from ortprobe.rules.rule import Rule
+from ortprobe.units import format_ns
 
 _GRAVITY = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 
@@ -47,9 +49,24 @@ def judge(analyses: Analyses, rules: Sequence[Rule] = RULES) -> Judgement:
 
 def _ask(rule: Rule, analyses: Analyses) -> Outcome:
     try:
-        return rule.check(analyses)
+        outcome = rule.check(analyses)
+        return _weighed(outcome, analyses.overhead) if isinstance(outcome, Finding) else outcome
     except Exception as error:  # a rule's bug must not cost the user the other rules' answers
         return RuleFailed(error=f"{type(error).__name__}: {error}")
+
+
+def _weighed(finding: Finding, overhead: Overhead) -> Finding:
+    """A finding that costs less each time than tracing adds to a run can be tracing's own doing, and says so."""
+    traced_ns, untraced_ns = overhead.traced_median_ns, overhead.untraced_median_ns
+    if not finding.cost_ns or overhead.ratio is None or traced_ns is None or untraced_ns is None:
+        return finding
+    added_ns, each_ns = traced_ns - untraced_ns, finding.cost_ns // max(finding.count, 1)
+    if each_ns >= added_ns:
+        return finding
+    doubt = f"Each time it costs {format_ns(each_ns)}, and tracing adds {format_ns(added_ns)} to a run, so it may be "
+    return replace(
+        finding, confidence=Confidence.LIKELY, detail=f"{finding.detail} {doubt}the work of tracing.".lstrip()
+    )
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:

@@ -6,8 +6,23 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.claims import Claim
+from ortprobe.rules.finding import NotApplicable, Passed
 from ortprobe.rules.thresholds import EVIDENCE_SPANS
 from ortprobe.timeline import NONE, Int64s, Kind, Session, Site, Timeline, parse_site
+
+
+def cant_tell(analyses: Analyses, *claims: Claim) -> NotApplicable | None:
+    """The answer of a rule whose evidence the capture's problems spoil; None when each of the claims can be made."""
+    answers = [analyses.integrity.can_say(claim) for claim in claims]
+    reasons = dict.fromkeys(answer.why_not for answer in answers if not answer.yes)
+    return NotApplicable(why=f"can't tell, because {'; '.join(reasons)}", evidence_missing=True) if reasons else None
+
+
+def passed_unless_unseen(analyses: Analyses) -> Passed | NotApplicable:
+    """The answer of a rule that found nothing among the program's calls: it passed, if all of them were seen."""
+    return cant_tell(analyses, Claim.CALLS) or Passed()
 
 
 def hook_rows(timeline: Timeline, *names: str) -> Int64s:

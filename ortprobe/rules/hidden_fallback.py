@@ -29,8 +29,8 @@ from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions import SessionLife
-from ortprobe.rules.evidence import cited, creation_spans, distinct_sites
-from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
+from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Creation
 from ortprobe.units import format_ns
@@ -47,7 +47,7 @@ def check(analyses: Analyses) -> Outcome:
     if not lives:
         return NotApplicable(why="the program made no session", evidence_missing=False)
     fallbacks = [life for life in lives if life.session.creation is Creation.FALLBACK]
-    return _finding(analyses, fallbacks) if fallbacks else Passed()
+    return _finding(analyses, fallbacks) if fallbacks else passed_unless_unseen(analyses)
 
 
 def _finding(analyses: Analyses, fallbacks: list[SessionLife]) -> Finding:

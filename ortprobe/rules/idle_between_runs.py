@@ -34,9 +34,10 @@ import numpy as np
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.causes import CAUSES, IdleCause
+from ortprobe.analysis.claims import Claim
 from ortprobe.analysis.coverage import recorded_windows
 from ortprobe.analysis.idle import DeviceIdle
-from ortprobe.rules.evidence import cited
+from ortprobe.rules.evidence import cant_tell, cited
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.thresholds import BETWEEN_RUNS_NEEDED, BETWEEN_RUNS_SHARE
@@ -62,6 +63,8 @@ def check(analyses: Analyses) -> Outcome:
         capture = analyses.timeline.capture
         why = "no device work was recorded"
         return NotApplicable(why=why, evidence_missing=bool(capture.devices) or not capture.hooked)
+    if doubtful := cant_tell(analyses, Claim.IDLE):
+        return doubtful
     between, period_ns = _between_runs(analyses.timeline)
     if len(period_ns) < BETWEEN_RUNS_NEEDED:
         return NotApplicable(why="too few runs were recorded with the GPU to speak of a loop", evidence_missing=True)

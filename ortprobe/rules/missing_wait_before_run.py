@@ -32,8 +32,9 @@ Source
 from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.claims import Claim
 from ortprobe.analysis.races import InputWrite, Order, has_device_bindings
-from ortprobe.rules.evidence import cited, distinct_sites, run_span, site_of_hook, site_of_run
+from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, run_span, site_of_hook, site_of_run
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import ProblemKind
@@ -54,11 +55,8 @@ or, without stopping the host, give ORT a stream of torch's and order the two:
 
 def check(analyses: Analyses) -> Outcome:
     timeline = analyses.timeline
-    if not timeline.capture.hooked:
-        return NotApplicable(why="only the hook log says which buffers were bound and written", evidence_missing=True)
-    if any(problem.kind is ProblemKind.NO_GPU_TRACE for problem in timeline.problems):
-        why = "there is no device work to order: on the CPU every call is complete when it returns"
-        return NotApplicable(why=why, evidence_missing=bool(timeline.capture.devices))
+    if blind := _blind(analyses):
+        return blind
     writes = analyses.races.writes
     overlaps = [write for write in writes if write.order is Order.OVERLAP]
     unseen = sum(write.order is Order.UNSEEN for write in writes)
@@ -72,6 +70,17 @@ def check(analyses: Analyses) -> Outcome:
         why = "no write to a bound input was seen" if bound else "the program bound no inputs on a device"
         return NotApplicable(why=why, evidence_missing=bound)
     return Passed()
+
+
+def _blind(analyses: Analyses) -> NotApplicable | None:
+    """Why this capture can't show an order, or has none to show."""
+    timeline = analyses.timeline
+    if not timeline.capture.hooked:
+        return NotApplicable(why="only the hook log says which buffers were bound and written", evidence_missing=True)
+    if any(problem.kind is ProblemKind.NO_GPU_TRACE for problem in timeline.problems):
+        why = "there is no device work to order: on the CPU every call is complete when it returns"
+        return NotApplicable(why=why, evidence_missing=bool(timeline.capture.devices))
+    return cant_tell(analyses, Claim.ORDER)
 
 
 def _finding(analyses: Analyses, overlaps: list[InputWrite], unseen: int) -> Finding:

@@ -31,8 +31,8 @@ from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions import SessionLife
-from ortprobe.rules.evidence import cited, creation_spans, distinct_sites
-from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
+from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
 
 _FIX = """\
@@ -48,7 +48,7 @@ def check(analyses: Analyses) -> Outcome:
     if not again:
         return NotApplicable(why="no session was built again", evidence_missing=False)
     changed = [life for life in again if life.options_reset]
-    return _finding(analyses, changed) if changed else Passed()
+    return _finding(analyses, changed) if changed else passed_unless_unseen(analyses)
 
 
 def _finding(analyses: Analyses, changed: list[SessionLife]) -> Finding:

@@ -30,7 +30,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.evidence import cited, distinct_sites, hook_rows, site_of_hook
+from ortprobe.analysis.claims import Claim
+from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, hook_rows, site_of_hook
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import NONE, Timeline
@@ -61,6 +62,8 @@ def check(analyses: Analyses) -> Outcome:
         return NotApplicable(why="only the hook log says which outputs were bound", evidence_missing=True)
     if not len(hook_rows(timeline, "run_with_iobinding")):
         return NotApplicable(why="the program made no run with an IOBinding", evidence_missing=False)
+    if unseen := cant_tell(analyses, Claim.CALLS):
+        return unseen
     lost, unbound = _walk(timeline)
     if lost:
         return _overwritten(timeline, lost, unbound)

@@ -37,8 +37,8 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions import SessionLife
-from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, run_span
-from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
+from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen, run_span
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.thresholds import REPEATED_SESSIONS
 from ortprobe.timeline import NONE, Creation
@@ -60,7 +60,7 @@ def check(analyses: Analyses) -> Outcome:
     if again:
         return _finding(analyses, again)
     if analyses.timeline.capture.hooked:
-        return Passed()
+        return passed_unless_unseen(analyses)
     return NotApplicable(
         why="without a hook log a re-creation shows only when the profiles of both sessions are given",
         evidence_missing=True,

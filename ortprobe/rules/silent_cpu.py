@@ -29,8 +29,8 @@ Source
 from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.evidence import cited, creation_spans, distinct_sites
-from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
+from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Session
 
@@ -50,7 +50,7 @@ def check(analyses: Analyses) -> Outcome:
     if not any(set(session.requested_providers) & set(GPU_PROVIDERS) for session in sessions):
         return NotApplicable(why="no session asked for a GPU provider", evidence_missing=False)
     without = [session for session in sessions if _missing(session)]
-    return _finding(analyses, without) if without else Passed()
+    return _finding(analyses, without) if without else passed_unless_unseen(analyses)
 
 
 def _missing(session: Session) -> tuple[str, ...]:

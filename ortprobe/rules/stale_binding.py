@@ -29,8 +29,8 @@ Source
 from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.evidence import cited, distinct_sites, hook_rows, site_of_hook
-from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
+from ortprobe.rules.evidence import cited, distinct_sites, hook_rows, passed_unless_unseen, site_of_hook
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import NONE, Timeline
 
@@ -52,7 +52,7 @@ def check(analyses: Analyses) -> Outcome:
     if not runs:
         return NotApplicable(why="the program made no run with an IOBinding", evidence_missing=False)
     stale = [row for row in runs if _is_stale(timeline, made, row)]
-    return _finding(timeline, made, stale) if stale else Passed()
+    return _finding(timeline, made, stale) if stale else passed_unless_unseen(analyses)
 
 
 def _session_of_binding(timeline: Timeline) -> dict[int, tuple[int, int]]:

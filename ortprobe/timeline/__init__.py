@@ -8,8 +8,6 @@ from ortprobe.timeline.model import (
     Creation,
     Lane,
     LaneKind,
-    Problem,
-    ProblemKind,
     Session,
     Site,
     Source,
@@ -18,6 +16,7 @@ from ortprobe.timeline.model import (
     parse_site,
     torch_windows,
 )
+from ortprobe.timeline.problem import MOST_EVIDENCE, Problem, ProblemKind
 from ortprobe.timeline.spans import (
     DEVICE_WORK,
     NONE,
@@ -34,6 +33,7 @@ from ortprobe.timeline.tables import DeviceOps, HookCalls, LinkedBy, Links, Node
 
 __all__ = [
     "DEVICE_WORK",
+    "MOST_EVIDENCE",
     "NONE",
     "STREAMS_OF_A_PROCESS",
     "Bools",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ortprobe.timeline.spans import NONE, Int32s, Int64s
+from ortprobe.timeline.spans import NONE, Bools, Int32s, Int64s
 
 Intervals = tuple[Int64s, Int64s]
 """Starts and ends, of equal length."""
@@ -95,3 +95,26 @@ def _enclosing_overlapping(start_ns: Int64s, end_ns: Int64s) -> Int32s:
             parent[index] = open_ones[-1]
         open_ones.append(index)
     return parent
+
+
+def sticking_out(start_ns: Int64s, end_ns: Int64s, slack_ns: int = 0) -> Bools:
+    """Which intervals begin inside an earlier one and end after it, by more than `slack_ns` each.
+
+    The intervals must be sorted by start, longest first, and none may be empty. Where nothing sticks out, all nest.
+
+    Begins and ends are matched like brackets: the n-th begin at a depth closes with the n-th end at that depth. Where
+    intervals nest, each gets its own end back; one that gets an earlier end began inside of what ended there.
+    """
+    count = np.arange(len(start_ns))
+    ends_ns = np.sort(end_ns, kind="stable")
+    opens = count - np.searchsorted(ends_ns, start_ns, side="right")
+    closes = np.searchsorted(start_ns, ends_ns, side="left") - count - 1
+    bracket_ns = np.empty_like(end_ns)
+    bracket_ns[_by_depth(opens)] = ends_ns[_by_depth(closes)]
+    return np.asarray(np.minimum(bracket_ns - start_ns, end_ns - bracket_ns) > slack_ns)
+
+
+def _by_depth(depth: Int64s) -> Int64s:
+    """Positions by depth, in time order within each. Of 16 bits numpy sorts with a radix sort, in linear time."""
+    narrow = depth.astype(np.uint16) if len(depth) and depth.max() < 1 << 16 else depth
+    return np.argsort(narrow, kind="stable")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ortprobe.timeline.intervals import Intervals, union
+from ortprobe.timeline.problem import Problem
 from ortprobe.timeline.spans import NONE, Spans
 from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, Waits
 
@@ -67,6 +68,8 @@ class Source:
     """How many spans came from it."""
     process: int = NONE
     """OS process id; NONE where no source of the process states it."""
+    backwards: int = 0
+    """How many of them the file gives a negative length; here they have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,47 +167,6 @@ class ClockBound:
     """The most that may be added to its times; None when nothing bounds it."""
     witnesses: int = 0
     """How many launches the bound rests on; where there are none, how many runs inside of hooked calls."""
-
-
-class ProblemKind(StrEnum):
-    """What can be wrong with a capture, as facts."""
-
-    CUT_OFF = "cut-off"
-    """A file ends in the middle."""
-    NO_END_MARK = "no-end-mark"
-    """A whole file without what torch writes last: another tool may have taken a part out of a trace."""
-    EMPTY_SOURCE = "empty-source"
-    PROFILE_TRUNCATED = "profile-truncated"
-    """ORT dropped events at its cap of 1,000,000."""
-    UNREADABLE_EVENTS = "unreadable-events"
-    UNKNOWN_SPANS = "unknown-spans"
-    """Spans of kinds that are not understood, such as another accelerator's."""
-    LAUNCHES_WITHOUT_WORK = "launches-without-work"
-    WORK_WITHOUT_LAUNCH = "work-without-launch"
-    WAITS_UNRESOLVED = "waits-unresolved"
-    NO_SYNC_RECORDS = "no-sync-records"
-    NO_GPU_TRACE = "no-gpu-trace"
-    NO_ORT_PROFILE = "no-ort-profile"
-    CLOCK_DOUBT = "clock-doubt"
-    CLOCK_STEPPED = "clock-stepped"
-    KILLED = "killed"
-    """The traced program ended without saying so."""
-    NOT_CAPTURED = "not-captured"
-    """The capture itself recorded that something is missing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A hole in the capture, or a doubt about it."""
-
-    kind: ProblemKind
-    """What is wrong."""
-    detail: str
-    """One sentence."""
-    source: int | None = None
-    """Index in `Timeline.sources`; None when it is not of one source."""
-    count: int = 1
-    """How many events, lines or calls it concerns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

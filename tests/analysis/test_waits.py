@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import captures
+import pytest
 from scene import Scene, at_ns
 
 from ortprobe.analysis.analyses import Analyses
@@ -65,8 +66,10 @@ def test_an_event_is_waited_for_up_to_its_recording(tmp_path):
     assert wait.stall_ns == 20_000
 
 
-def test_a_query_is_no_wait(tmp_path):
-    scene = Scene().launch("k", 0, 10, 30, 1).call("cudaEventQuery", 20, 2, 2).wait("Event Sync", 20, 2, 2)
+@pytest.mark.parametrize(("query", "record"), [("cudaEventQuery", "Event Sync"), ("cudaStreamQuery", "Stream Sync")])
+def test_a_query_is_no_wait(tmp_path, query, record):
+    """CUPTI 12.9 and later write a record for each query, whether the work was done or not."""
+    scene = Scene().launch("k", 0, 10, 30, 1).call(query, 20, 2, 2).wait(record, 20, 2, 2, stream=7)
     assert waits_of(scene.load(tmp_path)) == ()
 
 

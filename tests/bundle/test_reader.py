@@ -37,7 +37,7 @@ def test_line_with_a_number_out_of_range_is_left_out_and_said(bundle: Path, fiel
     assert sum(isinstance(record, Call) for record in read.records) == 2
     timeline = load_bundle(bundle)
     assert len(timeline.runs) == 2
-    assert ProblemKind.UNREADABLE_EVENTS in {problem.kind for problem in timeline.problems}
+    assert ProblemKind.UNREADABLE_RECORDS in {problem.kind for problem in timeline.problems}
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "x" * 5000, "zero\0byte", ""])

@@ -164,7 +164,7 @@ def test_a_bundle_of_a_killed_program_loads_with_what_is_there(tmp_path):
     timeline = load_bundle(bundle)
     assert len(timeline.runs) == 1
     kinds = {problem.kind for problem in timeline.problems}
-    assert {ProblemKind.KILLED, ProblemKind.UNREADABLE_EVENTS} <= kinds
+    assert {ProblemKind.KILLED, ProblemKind.UNREADABLE_RECORDS} <= kinds
 
 
 def test_a_torch_trace_with_times_outside_of_its_window_is_left_out(tmp_path):
@@ -185,9 +185,9 @@ def test_launches_into_a_graph_capture_are_no_lost_kernels(tmp_path):
     assert ProblemKind.LAUNCHES_WITHOUT_WORK in kinds
 
 
-def test_work_before_its_launch_is_a_doubt_about_the_clock(tmp_path):
+def test_work_before_its_launch_is_a_problem(tmp_path):
     scene = Scene().launch("conv", 100, 110, 5, 1).launch("conv", 200, 150, 5, 2)
-    assert ProblemKind.CLOCK_DOUBT in {problem.kind for problem in scene.load(tmp_path).problems}
+    assert ProblemKind.WORK_BEFORE_LAUNCH in {problem.kind for problem in scene.load(tmp_path).problems}
 
 
 BAD_FILES = {

@@ -121,6 +121,19 @@ def test_evidence_of_a_finding_zooms_to_it_and_selects_it(open_page: OpenPage, r
     assert view != whole
 
 
+def test_evidence_of_a_problem_of_the_capture_zooms_to_it(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    (problem,) = Analyses(resnet()).integrity.problems
+    buttons = opened.page.locator("#capture .evidence button")
+    assert buttons.evaluate_all("all => all.map(each => each.dataset.show)") == [f"s{s}" for s in problem.evidence[:8]]
+    for number in (0, 7):
+        buttons.nth(number).click()
+        shown, view = opened.page.evaluate("ortprobe.selection()"), opened.page.evaluate("ortprobe.view()")
+        mark = opened.page.evaluate(f"ortprobe.mark('{shown}')")
+        assert view["from"] <= mark["start"] <= view["to"]
+    assert "nothing" in opened.page.locator("#capture tbody tr", has_text=problem.kind.value).inner_text()
+
+
 def test_keys_zoom_pan_fit_and_step(open_page: OpenPage, resnet_file: Path) -> None:
     opened = open_page(resnet_file)
     page, before = opened.page, opened.page.evaluate("ortprobe.view()")

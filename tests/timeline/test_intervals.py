@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ortprobe.timeline import NONE
-from ortprobe.timeline.intervals import clip, gaps, innermost_containing, total_ns, union
+from ortprobe.timeline.intervals import clip, gaps, innermost_containing, sticking_out, total_ns, union
 
 SPAN = st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 SPANS = st.lists(SPAN, max_size=12)
@@ -65,3 +65,27 @@ def test_innermost_containing_finds_the_last_opened_span_around_each_point(spans
     for point, index in zip(points, found.tolist(), strict=True):
         around = [number for number, (start, end) in enumerate(spans) if start <= point < end]
         assert index == (around[-1] if around else NONE)
+
+
+@given(SPANS, st.integers(0, 90))
+def test_of_spans_that_do_not_nest_the_one_that_started_last_counts(spans, point):
+    ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
+    inside = [row for row, (start, end) in enumerate(ordered) if start <= point < end]
+    found = innermost_containing(*columns(ordered), np.array([point]))
+    assert found.tolist() == [max(inside, default=NONE)]
+
+
+@given(SPANS, st.integers(0, 3))
+def test_something_sticks_out_exactly_where_two_spans_cross(spans, slack):
+    ordered = sorted({span for span in spans if span[1] > span[0]}, key=lambda span: (span[0], -span[1]))
+    crossing = [
+        (one, other)
+        for one in ordered
+        for other in ordered
+        if one[0] < other[0] and min(one[1] - other[0], other[1] - one[1]) > slack
+    ]
+    marked = sticking_out(*columns(ordered), slack)
+    if not slack:
+        assert marked.any() == bool(crossing)
+    if marked.any():
+        assert crossing

@@ -105,7 +105,7 @@ def _words(judgement: Judgement, payload: Payload, charts: Sequence[Chart]) -> d
         "quality_ok": judgement.analyses.integrity.ok,
         "sources": sections.source_rows(timeline),
         "attribution": sections.attribution(judgement),
-        "problems": sections.problem_rows(judgement),
+        "problems": sections.problem_views(judgement),
         "costs": sections.tracing_cost(judgement),
         "events": len(timeline.spans),
         "left_out": payload.marks_left_out,

@@ -45,13 +45,15 @@ class Payload:
 def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
     """Lay the judgement out and encode it; marks that don't fit into `budget_bytes` of text are left out and counted.
 
-    What findings cite as evidence always stays.
+    What findings and problems cite as evidence always stays.
     """
     timeline = judgement.analyses.timeline
     names = NamePool(list(timeline.names))
     sheet = lay_out(judgement, names)
     everything = sheet.marks()
-    cited = np.array([span for finding in judgement.findings for span in finding.evidence], np.int64)
+    shown = [finding.evidence for finding in judgement.findings]
+    shown += [problem.evidence for problem in judgement.analyses.integrity.problems]
+    cited = np.array([span for spans in shown for span in spans], np.int64)
     marks, encoded = _within_budget(everything, cited, timeline, budget_bytes)
     waits, pieces = _encode_waits(judgement), _encode_pieces(judgement)
     offsets = np.searchsorted(marks.row, np.arange(len(sheet.rows) + 1)).tolist()

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from textwrap import dedent
 
+from ortprobe.analysis.claims import Claim
 from ortprobe.report.html.tables import site_text
+from ortprobe.report.sayable import doubt, stated_overhead, unsayable
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.timeline import DEVICE_WORK, NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
@@ -67,6 +69,19 @@ class FindingView:
 
 
 @dataclass(frozen=True, slots=True)
+class ProblemView:
+    """One problem of the capture as the page shows it."""
+
+    kind: str
+    detail: str
+    unsayable: str
+    count: str
+    path: str
+    evidence: tuple[EvidenceButton, ...]
+    evidence_left: int
+
+
+@dataclass(frozen=True, slots=True)
 class Undecided:
     """A rule that did not judge, and why."""
 
@@ -105,8 +120,10 @@ def key_figures(judgement: Judgement) -> tuple[Fact, ...]:
         Fact("sessions created", f"{analyses.sessions.created}"),
         Fact("of them re-inits", f"{analyses.sessions.re_inits}"),
     ]
+    unknown = doubt(analyses, Claim.IDLE)
     for device in analyses.idle.devices:
-        figures.append(Fact(f"GPU {device.device} busy", format_ratio(device.busy_ns, device.window_ns)))
+        busy = NOT_MEASURED if unknown else format_ratio(device.busy_ns, device.window_ns)
+        figures.append(Fact(f"GPU {device.device} busy", busy))
     if nodes.kernels_of_ort:
         figures.append(Fact("ORT kernels with their node", f"{nodes.kernels_with_node:,} of {nodes.kernels_of_ort:,}"))
     return tuple(figures)
@@ -156,7 +173,7 @@ def passed(judgement: Judgement) -> tuple[str, ...]:
 
 def tracing_cost(judgement: Judgement) -> tuple[Fact, ...]:
     """What tracing did to the program; what was not measured says so."""
-    cost = judgement.analyses.overhead
+    cost = stated_overhead(judgement.analyses)
     ratio = NOT_MEASURED if cost.ratio is None else f"{cost.ratio:.2f} ×"
     return (
         Fact("Median run, hooks alone", format_ns(cost.untraced_median_ns)),
@@ -169,7 +186,9 @@ def tracing_cost(judgement: Judgement) -> tuple[Fact, ...]:
 
 def tracing_sentence(judgement: Judgement) -> str:
     """One line for the header."""
-    cost = judgement.analyses.overhead
+    cost = stated_overhead(judgement.analyses)
+    if unknown := doubt(judgement.analyses, Claim.LATENCY):
+        return f"What tracing cost: {unknown}."
     if cost.ratio is None:
         return "What tracing cost was not measured: no line of the program made runs both with and without it."
     return (
@@ -229,21 +248,31 @@ def attribution(judgement: Judgement) -> tuple[Fact, ...]:
     nodes, integrity = analyses.nodes, analyses.integrity
     if not analyses.idle.devices:
         return (Fact("Kernels and waits", f"{NOT_MEASURED}: no GPU trace"),)
+    without_node = doubt(analyses, Claim.NODE_TIME) or format_ns(nodes.unattributed_kernel_ns)
     return (
         Fact("Kernels", f"{nodes.kernels_total:,}"),
         Fact("… launched by onnxruntime", f"{nodes.kernels_of_ort:,}"),
         Fact("… with their ONNX node", f"{nodes.kernels_with_node:,}"),
-        Fact("GPU time of ORT's kernels without a node", format_ns(nodes.unattributed_kernel_ns)),
+        Fact("GPU time of ORT's kernels without a node", without_node),
         Fact("Waits whose other side is known", f"{integrity.sync_resolved:,} of {integrity.sync_calls:,}"),
     )
 
 
-def problem_rows(judgement: Judgement) -> tuple[tuple[str, str, str, str], ...]:
-    """Kind, detail, count and source of each problem of the capture."""
-    sources = judgement.analyses.timeline.sources
+def problem_views(judgement: Judgement) -> tuple[ProblemView, ...]:
+    """All problems of the capture, those that undermine the verdict first."""
+    analyses = judgement.analyses
+    timeline = analyses.timeline
     return tuple(
-        (each.kind.value, each.detail, f"{each.count:,}", "" if each.source is None else sources[each.source].path)
-        for each in judgement.analyses.integrity.problems
+        ProblemView(
+            kind=each.kind.value,
+            detail=each.detail,
+            unsayable=unsayable(analyses, each),
+            count=f"{each.count:,}",
+            path="" if each.source is None else timeline.sources[each.source].path,
+            evidence=_evidence(each.evidence, timeline),
+            evidence_left=max(0, len(each.evidence) - _MAX_EVIDENCE),
+        )
+        for each in analyses.integrity.problems
     )
 
 

@@ -8,9 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from ortprobe.analysis.claims import Claim
 from ortprobe.analysis.waits import Waiter
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.html.sheet import stall_extent
+from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, waiter_label
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE, Int64s, Site, own_stream
@@ -74,7 +76,7 @@ def _runs(judgement: Judgement) -> Table:
         Column("Input copies", "ns", measured(times.input_copies_ns)),
         Column("Launching nodes", "ns", measured(times.execute_ns)),
         Column("Waiting for the GPU", "ns", measured(times.drain_ns)),
-        Column("GPU busy", "ns", measured(times.device_busy_ns)),
+        Column("GPU busy", "ns", measured(stated_device_busy(analyses))),
         Column("Attached", "text", [attached_text(int(times.attached[i])) for i in shown]),
         Column("Failed", "text", ["failed" if times.failed[i] else "" for i in shown]),
     )
@@ -112,7 +114,7 @@ def site_text(site: Site | None) -> str:
 
 
 def _nodes(judgement: Judgement) -> Table:
-    times = judgement.analyses.nodes
+    times = stated_nodes(judgement.analyses)
     shown = times.nodes[:_MAX_NODES]
     columns = (
         Column("Node", "text", [node.name for node in shown]),
@@ -155,7 +157,8 @@ def _waits(judgement: Judgement) -> Table:
 def _gaps(judgement: Judgement) -> Table:
     """Gaps with the key of their longest piece; pieces are numbered across all devices, as `sheet` numbers them."""
     zero_ns, first, rows = judgement.analyses.timeline.start_ns, 0, list[tuple[list[Cell], str]]()
-    devices = judgement.analyses.idle.devices
+    unknown = doubt(judgement.analyses, Claim.IDLE)
+    devices = judgement.analyses.idle.devices if not unknown else ()
     for device in devices:
         columns = device.columns
         for gap in device.longest_gaps(_MAX_GAPS):
@@ -174,7 +177,8 @@ def _gaps(judgement: Judgement) -> Table:
     )  # fmt: skip
     shown = tuple(Column(label, kind, [cells[i] for cells, _ in rows]) for i, (label, kind) in enumerate(heads))
     total = sum(len(device.columns.gap_start_ns) for device in devices)
-    return Table("gaps", "Idle gaps", _note(total, len(rows), "gaps", "the longest"), shown, [key for _, key in rows])
+    note = unknown or _note(total, len(rows), "gaps", "the longest")
+    return Table("gaps", "Idle gaps", note, shown, [key for _, key in rows])
 
 
 def _longest(count: int, most: int, length_ns: Callable[[int], int]) -> list[int]:

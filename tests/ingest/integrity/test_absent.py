@@ -1,4 +1,4 @@
-"""Holes in a capture that show once everything is put together."""
+"""Whole kinds of evidence that are not there."""
 
 from __future__ import annotations
 

@@ -1,0 +1,71 @@
+"""Figures as a report may state them: what the capture's problems make unsayable is not measured, and a sentence says
+why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.integrity import Overhead
+from ortprobe.analysis.nodes import NodeTimes
+from ortprobe.timeline import NONE, Int64s, Problem
+
+CLAIM_LABELS: Mapping[Claim, str] = {
+    Claim.LATENCY: "how long calls took",
+    Claim.GPU_TIME: "how long the GPU worked",
+    Claim.NODE_TIME: "how long each node took",
+    Claim.IDLE: "when and why the GPU was idle",
+    Claim.WAITS: "who waited for whom",
+    Claim.ORDER: "what came before what",
+    Claim.CALLS: "that a call was not made",
+    Claim.COUNTS: "how often things happened",
+}
+
+
+def doubt(analyses: Analyses, claim: Claim) -> str:
+    """ "can't tell, because …"; empty where the claim can be made."""
+    answer = analyses.integrity.can_say(claim)
+    return "" if answer.yes else f"can't tell, because {answer.why_not}"
+
+
+def unsayable(analyses: Analyses, problem: Problem) -> str:
+    """What a problem makes unsayable, in words; empty for a problem that forbids nothing."""
+    own = [each for each in analyses.integrity.objections if each.problem is problem]
+    whole = [CLAIM_LABELS[each.claim] for each in own if each.whole]
+    there = [CLAIM_LABELS[each.claim] for each in own if not each.whole]
+    parts = [", ".join(whole), f"in its stretch alone: {', '.join(there)}" if there else ""]
+    return "; ".join(part for part in parts if part)
+
+
+def stated_nodes(analyses: Analyses) -> NodeTimes:
+    """Node times, those of the GPU left out where they can't be told."""
+    times = analyses.nodes
+    if not doubt(analyses, Claim.NODE_TIME):
+        return times
+    nodes = [replace(node, device_ns=None) for node in times.nodes]
+    return replace(times, nodes=tuple(sorted(nodes, key=lambda node: -node.host_ns)), by_device=False)
+
+
+def stated_overhead(analyses: Analyses) -> Overhead:
+    """What tracing cost; nothing where latencies can't be told."""
+    if not doubt(analyses, Claim.LATENCY):
+        return analyses.overhead
+    return Overhead(
+        traced_median_ns=None, torch_only_median_ns=None, untraced_median_ns=None, ratio=None, hook_cost_ns=None
+    )  # fmt: skip
+
+
+def stated_device_busy(analyses: Analyses) -> Int64s:
+    """How long each run kept the GPU busy; NONE for runs in a stretch where that can't be told."""
+    runs, busy_ns = analyses.timeline.runs, analyses.runs.device_busy_ns.copy()
+    for objection in analyses.integrity.objections:
+        if objection.claim is Claim.GPU_TIME:
+            start_ns, end_ns = objection.problem.start_ns, objection.problem.end_ns
+            after = np.ones(len(runs), np.bool_) if start_ns is None else runs.end_ns >= start_ns
+            before = np.ones(len(runs), np.bool_) if end_ns is None else runs.start_ns <= end_ns
+            busy_ns[after & before] = NONE
+    return busy_ns
