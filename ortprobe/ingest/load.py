@@ -26,6 +26,7 @@ from ortprobe.ingest.assemble import Decoded, assemble
 from ortprobe.ingest.files import LIMIT_NS
 from ortprobe.ingest.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
 from ortprobe.ingest.kineto import KinetoTrace, read_kineto
+from ortprobe.ingest.models import read_models, recorded_models, with_models
 from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.ingest.place import Place, next_free_ns, place_at_epoch, place_by_fit
 from ortprobe.ingest.sessions import sessions_of_log, sessions_of_profiles
@@ -38,12 +39,16 @@ _CLOCK_STEP_NS = 10_000
 _LONGEST_START = len(str(LIMIT_NS))
 
 
-def load_bundle(folder: Path) -> Timeline:
+def load_bundle(folder: Path, models: Sequence[Path | str] = ()) -> Timeline:
     """The Timeline of a bundle. Traces that are missing or damaged become problems of the Timeline.
 
+    Model files that the program loaded are read where they still lie unchanged; `models` are others.
+
     Raises:
-        UnreadableInput: the folder is no bundle.
+        UnreadableInput: the folder is no bundle, or one of `models` is no model.
+        UsageError: one of `models` is of no session.
     """
+    given = read_models(models)
     bundle = read_bundle(folder)
     problems = _stated_problems(bundle)
     traces = _bundled_traces(bundle, problems)
@@ -58,21 +63,26 @@ def load_bundle(folder: Path) -> Timeline:
         profiles=profiles, traces=traces, hooks=bundle, thread_of=lambda thread: threads.get(thread, thread)
     )
     capture = _capture(bundle, traces)
-    return assemble(decoded, lambda placed: sessions_of_log(bundle.records, placed), capture, problems)
+    timeline = assemble(decoded, lambda placed: sessions_of_log(bundle.records, placed), capture, problems)
+    recorded, of_session = recorded_models(bundle.manifest.models, timeline.sessions)
+    return with_models(timeline, [*recorded, *given], of_session)
 
 
-def load_files(ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = ()) -> Timeline:
-    """The Timeline of bare ORT profiles and torch traces of one process.
+def load_files(
+    ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = (), models: Sequence[Path | str] = ()
+) -> Timeline:
+    """The Timeline of bare ORT profiles and torch traces of one process, and of the models that it ran.
 
     An ORT profile may be given as `FILE@START_NS`, with what `get_profiling_start_time_ns()` said; otherwise its place
     is found by fitting kernel launches into its nodes.
 
     Raises:
         UnreadableInput: a file is missing, cut off, or no trace of its kind.
-        UsageError: no file at all.
+        UsageError: no file at all, or a model of no session.
     """
     if not ort and not torch:
         raise UsageError("nothing to report: give a bundle, or --ort and --torch files")
+    given = read_models(models)
     traces = [read_kineto(Path(path)) for path in torch]
     launches = kernel_launches(traces)
     named = [_with_start(str(path)) for path in ort]
@@ -92,7 +102,7 @@ def load_files(ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = ())
     )
     capture = Capture(versions=_trace_versions(traces), devices=_devices(traces))
     problems = [problem for trace in traces for problem in _incomplete(trace)]
-    return assemble(decoded, sessions_of_profiles, capture, problems)
+    return with_models(assemble(decoded, sessions_of_profiles, capture, problems), given)
 
 
 def _place(profile: OrtProfile, created: SessionCreated, launches: ThreadIntervals, bundle: Bundle) -> Place:
