@@ -72,7 +72,6 @@ UNDERMINING = frozenset(
         ProblemKind.CUT_OFF,
         ProblemKind.EMPTY_SOURCE,
         ProblemKind.PROFILE_TRUNCATED,
-        ProblemKind.UNREADABLE_EVENTS,
         ProblemKind.UNREADABLE_RECORDS,
         ProblemKind.CLOCK_DOUBT,
         ProblemKind.CLOCK_STEPPED,
@@ -86,7 +85,14 @@ UNDERMINING = frozenset(
 
 The other kinds leave what is there true, and the rules that need what is missing say that they can't judge.
 """
-_LOSSES = frozenset({ProblemKind.LOST_HEAD, ProblemKind.LOST_TAIL, ProblemKind.LAUNCHES_WITHOUT_WORK})
+_LOSSES = frozenset(
+    {
+        ProblemKind.LOST_HEAD,
+        ProblemKind.LOST_TAIL,
+        ProblemKind.LAUNCHES_WITHOUT_WORK,
+        ProblemKind.UNREADABLE_EVENTS,
+    }
+)
 """Problems that undermine a verdict together, above `LOST_WORK_SHARE` of all work."""
 FEWEST_TO_COMPARE = 3
 """Runs of each kind that a comparison of medians needs."""

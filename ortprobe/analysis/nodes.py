@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ortprobe.analysis.coverage import gpu_traced
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, LinkKind, Timeline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOrigin:
+    """What an executed node was in the model file, before ORT optimised it."""
+
+    link: LinkKind
+    names: tuple[str, ...]
+    """Of the model's nodes that it executes: its own, and those that ORT fused into it."""
+    op_types: tuple[str, ...]
+    """Their operators."""
+    weight_bytes: int | None
+    """Size in the model of the initialisers that they read; None when that is unknown."""
+    output: str
+    """Element type and shape of the output as the model states them, `float[1,64,N]`; empty when it doesn't."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +48,8 @@ class NodeTime:
     kernels: int
     first_span: int
     """A span to show for it: its longest execution."""
+    origin: NodeOrigin | None
+    """What it was in its session's model; None where there is no model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +66,8 @@ class NodeTimes:
     """Kernels of ORT that have their ONNX node."""
     unattributed_kernel_ns: int
     """Device time of ORT's kernels without a node."""
+    in_models: Mapping[LinkKind, int]
+    """Of the nodes whose session has a model, how many were found in it how; empty without models."""
 
 
 def compute_nodes(timeline: Timeline) -> NodeTimes:
@@ -66,6 +87,7 @@ def compute_nodes(timeline: Timeline) -> NodeTimes:
         kernels_of_ort=len(of_ort),
         kernels_with_node=len(of_ort) - len(lost),
         unattributed_kernel_ns=int(spans.duration_ns[lost].sum()),
+        in_models=Counter(node.origin.link for node in nodes if node.origin is not None),
     )
 
 
@@ -94,9 +116,24 @@ def _node_times(timeline: Timeline, device_runs: Int64s) -> list[NodeTime]:
             device_runs=int(device_runs[nodes.session[node]]),
             kernels=int(kernels[node]),
             first_span=int(longest[node]),
+            origin=_origin(timeline, node),
         )
         for node in range(count)
     ]
+
+
+def _origin(timeline: Timeline, node: int) -> NodeOrigin | None:
+    links = timeline.model_links
+    if not len(links) or links.model[node] == NONE:
+        return None
+    model, rows = timeline.models[links.model[node]], links.graph_nodes[node].tolist()
+    return NodeOrigin(
+        link=LinkKind(links.kind[node]),
+        names=tuple(model.node_name(row) for row in rows),
+        op_types=tuple(model.op_type(row) for row in rows),
+        weight_bytes=None if links.weight_bytes[node] == NONE else int(links.weight_bytes[node]),
+        output="" if links.output[node] == NONE else model.value_text(int(links.output[node])),
+    )
 
 
 def _device_runs(timeline: Timeline) -> Int64s:

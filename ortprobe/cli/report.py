@@ -61,6 +61,9 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("--ort", multiple=True, metavar="FILE[@START_NS]", help="An ONNX Runtime profile; its start is optional.")
 @click.option("--torch", multiple=True, metavar="FILE", help="A torch profiler trace.")
+@click.option(
+    "--model", "models", multiple=True, metavar="FILE", help="The ONNX model that ran, to name what ORT fused."
+)
 @click.option("--format", "form", type=click.Choice(_CHOICES), help="By the end of -o if not given.")
 @click.option(
     "-o",
@@ -91,7 +94,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     out, form = _output(options["out"], options["form"], source or Path([*torch, *ort][0]))
     if out is not None:
         refuse_existing(out, force=options["force"])
-    report = load(source, ort=ort, torch=torch)
+    report = load(source, ort=ort, torch=torch, models=options["models"])
     if out is None:
         print_report(report, form)
     else:

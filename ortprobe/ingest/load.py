@@ -10,6 +10,7 @@ from ortprobe.errors import UsageError
 from ortprobe.ingest.assemble import assemble
 from ortprobe.ingest.bare import decode_files
 from ortprobe.ingest.bundled import decode_bundle
+from ortprobe.ingest.models import read_models, recorded_models, with_models
 from ortprobe.timeline import Problem, ProblemKind, Timeline
 from ortprobe.units import format_ns
 
@@ -17,41 +18,48 @@ _SAME_CLOCK_NS = 1_000_000
 """What adjusting the clock may move it by between the starts of two processes."""
 
 
-def load_bundle(path: Path) -> Timeline:
+def load_bundle(path: Path, models: Sequence[Path | str] = ()) -> Timeline:
     """The Timeline of a bundle, a folder or packed. Traces that are missing or damaged become problems of the Timeline.
 
-    Raises:
-        UnreadableInput: there is no bundle, or its packed file is damaged.
-    """
-    return load_bundles([path])
-
-
-def load_bundles(paths: Sequence[Path]) -> Timeline:
-    """One Timeline of several processes of one machine, each captured in a bundle of its own.
+    Model files that the program loaded are read where they still lie unchanged; `models` are others.
 
     Raises:
-        UnreadableInput: one of them is no bundle.
-        UsageError: none at all.
+        UnreadableInput: there is no bundle, its packed file is damaged, or one of `models` is no model.
+        UsageError: one of `models` is of no session.
     """
+    return load_bundles([path], models)
+
+
+def load_bundles(paths: Sequence[Path], models: Sequence[Path | str] = ()) -> Timeline:
+    """One Timeline of several processes of one machine, each captured in a bundle of its own; raises as `load_bundle`
+    does, and UsageError without any bundle."""
     if not paths:
         raise UsageError("nothing to report: give a bundle")
+    given = read_models(models)
     bundles = [read_bundle(path) for path in paths]
-    return assemble([decode_bundle(bundle) for bundle in bundles], _clocks_apart(bundles))
+    timeline = assemble([decode_bundle(bundle) for bundle in bundles], _clocks_apart(bundles))
+    stated = [model for bundle in bundles for model in bundle.manifest.models]
+    recorded, of_session = recorded_models(stated, timeline.sessions)
+    return with_models(timeline, [*recorded, *given], of_session)
 
 
-def load_files(ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = ()) -> Timeline:
-    """The Timeline of bare ORT profiles and torch traces; those of several processes are told apart by process id.
+def load_files(
+    ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = (), models: Sequence[Path | str] = ()
+) -> Timeline:
+    """The Timeline of bare ORT profiles and torch traces, and of the models that ran; those of several processes are
+    told apart by process id.
 
     An ORT profile may be given as `FILE@START_NS`, with what `get_profiling_start_time_ns()` said; otherwise its place
     is found by fitting kernel launches into its nodes.
 
     Raises:
-        UnreadableInput: a file is missing, or no trace of its kind.
-        UsageError: no file at all.
+        UnreadableInput: a file is missing, or no trace or model.
+        UsageError: no file at all, or a model of no session.
     """
     if not ort and not torch:
         raise UsageError("nothing to report: give a bundle, or --ort and --torch files")
-    return assemble(decode_files([str(path) for path in ort], [str(path) for path in torch]))
+    given = read_models(models)
+    return with_models(assemble(decode_files([str(path) for path in ort], [str(path) for path in torch])), given)
 
 
 def _clocks_apart(bundles: Sequence[Bundle]) -> list[Problem]:

@@ -10,7 +10,7 @@ from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.report.sayable import doubt, stated_overhead
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
-from ortprobe.timeline import Problem, Timeline
+from ortprobe.timeline import LinkKind, Problem, Timeline
 
 SCHEMA_VERSION = 1
 
@@ -83,6 +83,7 @@ def _summary(analyses: Analyses) -> Document:
         "re_inits": analyses.sessions.re_inits,
         "latency_ns": _latency(analyses),
         "kernels": _kernels(analyses),
+        "models": _models(analyses),
         "devices": [_device(analyses, device) for device in analyses.idle.devices],
     }
 
@@ -115,6 +116,17 @@ def _kernels(analyses: Analyses) -> Document:
         return {"total": None, "of_ort": None, "with_node": None}
     nodes = analyses.nodes
     return {"total": nodes.kernels_total, "of_ort": nodes.kernels_of_ort, "with_node": nodes.kernels_with_node}
+
+
+def _models(analyses: Analyses) -> Document | None:
+    """The model files that were read, and how many executed nodes were found in them; null where there are none."""
+    timeline, found = analyses.timeline, analyses.nodes.in_models
+    if not timeline.models:
+        return None
+    return {
+        "files": [{"path": model.path, "size_bytes": model.size_bytes} for model in timeline.models],
+        "nodes": {kind.name.lower(): found.get(kind, 0) for kind in LinkKind},
+    }
 
 
 def _finding(timeline: Timeline, finding: Finding) -> Document:

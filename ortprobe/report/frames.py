@@ -9,7 +9,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.causes import CAUSES
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.sayable import stated_device_busy, stated_nodes
-from ortprobe.report.wording import waiter_label
+from ortprobe.report.wording import origin_text, waiter_label
 from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
 
 if TYPE_CHECKING:
@@ -63,11 +63,15 @@ def sessions(analyses: Analyses) -> pd.DataFrame:
 
 
 def nodes(analyses: Analyses) -> pd.DataFrame:
-    """One row a node of a session, the dearest first."""
+    """One row a node of a session, the dearest first. What it was made of is known where there is a model."""
     import pandas as pd
 
-    frame = pd.DataFrame([asdict(node) for node in stated_nodes(analyses).nodes])
-    return frame.astype({"device_ns": "Int64"}) if len(frame) else frame
+    rows = [
+        {**asdict(node), "origin": origin_text(node), "weight_bytes": node.origin.weight_bytes if node.origin else None}
+        for node in stated_nodes(analyses).nodes
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.astype({"device_ns": "Int64", "weight_bytes": "Int64"}) if len(frame) else frame
 
 
 def waits(analyses: Analyses) -> pd.DataFrame:

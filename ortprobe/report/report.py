@@ -26,9 +26,16 @@ _TEXT_WIDTH = 120
 
 
 def load(
-    source: str | Path | None = None, *, ort: Sequence[str | Path] = (), torch: Sequence[str | Path] = ()
+    source: str | Path | None = None,
+    *,
+    ort: Sequence[str | Path] = (),
+    torch: Sequence[str | Path] = (),
+    models: Sequence[str | Path] = (),
 ) -> Report:
     """Read, analyse and judge a bundle, which may be packed, or bare ORT profiles and torch traces of one process.
+
+    With the model files that ran (`models`; a bundle finds its own where they still lie unchanged), executed nodes
+    have the names they had before ORT optimised, the size of their weights and the shape of their output.
 
     >>> report = ortprobe.load("reports/set-providers/set-providers.ortprobe")
     >>> report.nodes().head()
@@ -36,9 +43,12 @@ def load(
 
     Raises:
         UnreadableInput: a file is missing, damaged, or something else than a trace.
-        UsageError: there is nothing to load.
+        UsageError: there is nothing to load, or a model of no session.
     """
-    timeline = load_bundle(Path(source)) if source is not None else load_files(ort=ort, torch=torch)
+    if source is not None:
+        timeline = load_bundle(Path(source), models=models)
+    else:
+        timeline = load_files(ort=ort, torch=torch, models=models)
     return Report(judge(Analyses(timeline)))
 
 

@@ -14,7 +14,7 @@ from ortprobe.analysis.sessions import SessionLife
 from ortprobe.names import printable
 from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, unsayable
 from ortprobe.report.verdict import verdict
-from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_in_models, operator_text
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
 from ortprobe.timeline import Problem
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
@@ -128,7 +128,7 @@ def _nodes(analyses: Analyses) -> RenderableType | None:
     measured = ("device", "host", "kernels") if times.by_device else ("host",)
     table = _table("session", "node", "operator", "provider", *measured, right_from=4)
     for node in times.nodes[:TOP_NODES]:
-        names = (node.name, node.op_type, node.provider.removesuffix("ExecutionProvider"))
+        names = (node.name, operator_text(node), node.provider.removesuffix("ExecutionProvider"))
         host, device = format_ns(node.host_ns), format_ns(node.device_ns)
         kernels = str(node.kernels) if node.device_ns is not None else NOT_MEASURED
         figures = (device, host, kernels) if times.by_device else (host,)
@@ -137,7 +137,7 @@ def _nodes(analyses: Analyses) -> RenderableType | None:
     found = f"{times.kernels_with_node} of {times.kernels_of_ort} kernels of ORT have their node"
     blind = doubt(analyses, Claim.NODE_TIME) or "no device time was captured"
     note = f"{shown}; {found}" if times.by_device else f"{shown}, by host time: {blind}"
-    return Group(table, Text(note))
+    return Group(table, Text("; ".join((note, *found_in_models(times)))))
 
 
 def _waits(analyses: Analyses) -> RenderableType | None:

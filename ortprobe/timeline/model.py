@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ortprobe.timeline.graph import ModelGraph, ModelLinks
 from ortprobe.timeline.intervals import Intervals, union
 from ortprobe.timeline.problem import Problem
 from ortprobe.timeline.spans import NONE, Spans
@@ -228,6 +229,9 @@ class Timeline:
     clocks: tuple[ClockBound, ...]
     problems: tuple[Problem, ...]
     capture: Capture
+    models: tuple[ModelGraph, ...] = ()
+    """Model files of the sessions, where they were given or still lie where they were loaded from."""
+    model_links: ModelLinks = field(default_factory=ModelLinks)
 
     def name_of(self, span: int) -> str:
         """The name of one span."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from captures import RACE, RESNET
 from commands import ortprobe
+from onnx_models import ran
 from scene import Scene
 
 RESNET_FILES = [
@@ -104,3 +105,25 @@ def test_bad_input_gets_one_line_and_exit_code_2(tmp_path, name):
     assert done.stderr.startswith("ortprobe: ")
     assert named in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["cut.json"], "nothing is left behind"
+
+
+def test_the_model_names_what_was_fused(tmp_path):
+    run = ran("convolutions", "all")
+    words = ("--ort", str(run.profile), "--model", str(run.model))
+    done = report(*words, "--format", "json", cwd=tmp_path, code=1)
+    assert json.loads(done.stdout)["summary"]["models"] == {
+        "files": [{"path": str(run.model), "size_bytes": run.model.stat().st_size}],
+        "nodes": {"none": 0, "exact": 1, "derived": 3, "inserted": 3},
+    }
+    page = report(*words, "-o", "out.html", cwd=tmp_path, code=1)
+    assert page.returncode == 1
+    assert "/conv1 + /norm1 + /relu1" in (tmp_path / "out.html").read_text()
+    text = report(*words, cwd=tmp_path, code=1).stdout
+    assert "4 of 7 found in the model, 3 put in by ORT" in " ".join(text.split())
+
+
+def test_a_model_of_another_program_gets_one_line(tmp_path):
+    words = ("--ort", str(ran("convolutions", "all").profile), "--model", str(ran("products", "off").model))
+    done = report(*words, cwd=tmp_path, code=2)
+    assert "no session here ran it" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from captures import RESNET
+from onnx_models import ran
 from scene import Scene
 
 import ortprobe
@@ -60,3 +61,14 @@ def test_an_empty_capture_has_empty_tables(tmp_path):
     tables = [report.runs(), report.sessions(), report.nodes(), report.waits(), report.idle()]
     assert [len(table) for table in tables] == [0] * 5
     assert report.verdict.startswith("no verdict")
+
+
+def test_nodes_have_their_names_of_before_where_the_model_is_there():
+    run = ran("convolutions", "all")
+    nodes = ortprobe.load(ort=[run.profile], models=[run.model]).nodes().set_index("name")
+    assert nodes.origin["c2_nchwc"] == "/conv2 + /add2 + /relu2"
+    assert nodes.origin["ReorderInput"] == "put in by ORT"
+    assert nodes.weight_bytes["c2_nchwc"] == 4 * 16 * 16 * 3 * 3
+    without = ortprobe.load(ort=[run.profile]).nodes()
+    assert without.weight_bytes.isna().all()
+    assert set(without.origin) == {""}

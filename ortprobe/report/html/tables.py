@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 
 from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.nodes import NodeTime
 from ortprobe.analysis.waits import Waiter
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.html.sheet import stall_extent
 from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes
-from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, waiter_label
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_in_models, origin_text, waiter_label
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE, Int64s, Site, own_stream
 
@@ -126,9 +127,20 @@ def _nodes(judgement: Judgement) -> Table:
         Column("Kernels", "int", [node.kernels for node in shown]),
         Column("Host time", "ns", [node.host_ns for node in shown]),
         Column("Executions", "int", [node.executions for node in shown]),
+        *(_in_model(shown) if times.in_models else ()),
     )
-    note = _note(len(times.nodes), len(shown), "nodes", "the dearest")
+    note = ", ".join((_note(len(times.nodes), len(shown), "nodes", "the dearest"), *found_in_models(times)))
     return Table("nodes", "Nodes", note, columns, [f"s{node.first_span}" for node in shown])
+
+
+def _in_model(nodes: Sequence[NodeTime]) -> tuple[Column, ...]:
+    """What only the model file tells."""
+    origins = [node.origin for node in nodes]
+    return (
+        Column("Made of", "text", [origin_text(node) for node in nodes]),
+        Column("Weight bytes", "int", [origin.weight_bytes if origin else None for origin in origins]),
+        Column("Output", "text", [origin.output if origin else "" for origin in origins]),
+    )
 
 
 def _waits(judgement: Judgement) -> Table:
