@@ -9,14 +9,14 @@ import numpy as np
 
 from ortprobe.bundle import HOOK_LOG_NAME, Bundle, Stream
 from ortprobe.ingest.builder import Collected, TimelineBuilder
-from ortprobe.ingest.hook_log import add_hook_log
+from ortprobe.ingest.clocks.place import Place
 from ortprobe.ingest.integrity import find_problems
-from ortprobe.ingest.kineto import KinetoTrace, add_kineto
-from ortprobe.ingest.link import link
-from ortprobe.ingest.ort_profile import OrtProfile, add_ort_profile
-from ortprobe.ingest.place import Place
-from ortprobe.ingest.runs import find_runs
-from ortprobe.ingest.sessions import PlacedProfile
+from ortprobe.ingest.linking.link import link
+from ortprobe.ingest.linking.runs import find_runs
+from ortprobe.ingest.linking.sessions import PlacedProfile
+from ortprobe.ingest.sources.hook_log import add_hook_log
+from ortprobe.ingest.sources.kineto import KinetoTrace, add_kineto
+from ortprobe.ingest.sources.ort_profile import OrtProfile, add_ort_profile
 from ortprobe.timeline import (
     DEVICE_WORK,
     NONE,

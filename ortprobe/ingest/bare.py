@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ortprobe.ingest.align import kernel_launches
 from ortprobe.ingest.assemble import Decoded
 from ortprobe.ingest.bundled import trace_versions
-from ortprobe.ingest.files import LIMIT_NS, TraceFile
-from ortprobe.ingest.kineto import KinetoTrace, read_kineto
-from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
-from ortprobe.ingest.place import Place, next_free_ns, place_at_epoch, place_by_fit
-from ortprobe.ingest.sessions import sessions_of_profiles
+from ortprobe.ingest.clocks.align import kernel_launches
+from ortprobe.ingest.clocks.place import Place, next_free_ns, place_at_epoch, place_by_fit
+from ortprobe.ingest.linking.sessions import sessions_of_profiles
+from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
+from ortprobe.ingest.sources.kineto import KinetoTrace, read_kineto
+from ortprobe.ingest.sources.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.timeline import NONE, Capture
 
 _LONGEST_START = len(str(LIMIT_NS))

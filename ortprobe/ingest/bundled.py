@@ -21,14 +21,14 @@ from ortprobe.bundle import (
     stored_trace,
 )
 from ortprobe.errors import UnreadableInput
-from ortprobe.ingest.align import ThreadIntervals, kernel_launches
 from ortprobe.ingest.assemble import Decoded
-from ortprobe.ingest.files import TraceFile
-from ortprobe.ingest.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
-from ortprobe.ingest.kineto import KinetoTrace, read_kineto
-from ortprobe.ingest.ort_profile import OrtProfile, read_ort_profile
-from ortprobe.ingest.place import Place, place_at_epoch
-from ortprobe.ingest.sessions import sessions_of_log
+from ortprobe.ingest.clocks.align import ThreadIntervals, kernel_launches
+from ortprobe.ingest.clocks.place import Place, place_at_epoch
+from ortprobe.ingest.linking.sessions import sessions_of_log
+from ortprobe.ingest.sources.files import TraceFile
+from ortprobe.ingest.sources.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
+from ortprobe.ingest.sources.kineto import KinetoTrace, read_kineto
+from ortprobe.ingest.sources.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.timeline import Capture, Child, Problem, ProblemKind
 from ortprobe.timeline.intervals import union
 

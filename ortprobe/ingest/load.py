@@ -10,7 +10,7 @@ from ortprobe.errors import UsageError
 from ortprobe.ingest.assemble import assemble
 from ortprobe.ingest.bare import decode_files
 from ortprobe.ingest.bundled import decode_bundle
-from ortprobe.ingest.models import read_models, recorded_models, with_models
+from ortprobe.ingest.models.attach import read_models, recorded_models, with_models
 from ortprobe.timeline import Problem, ProblemKind, Timeline
 from ortprobe.units import format_ns
 

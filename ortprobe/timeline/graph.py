@@ -119,7 +119,7 @@ class LinkKind(IntEnum):
     EXACT = 1
     """The node of that name (of that position, where it has no name) with that operator."""
     DERIVED = 2
-    """By the name that an optimiser of ORT gives what it makes of a node; see `ortprobe.ingest.product_names`."""
+    """By the name that an optimiser of ORT gives what it makes of a node (`ortprobe.ingest.models.product_names`)."""
     INSERTED = 3
     """ORT put it in (copies between devices, casts, changes of layout): no node of the model is behind it."""
 

@@ -196,7 +196,7 @@ def test_a_trace_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypat
         archive.filelist.remove(archive.getinfo("torch-0.json"))
         archive.writestr("torch-0.json", bytes(64 << 20), zipfile.ZIP_DEFLATED)
 
-    monkeypatch.setattr("ortprobe.ingest.files.MAX_SIZE_BYTES", 1 << 20)
+    monkeypatch.setattr("ortprobe.ingest.sources.files.MAX_SIZE_BYTES", 1 << 20)
     problems = load_bundle(rewritten(tmp_path / "x.zip", bomb)).problems
     assert any("holds more than" in problem.detail for problem in problems)
 

@@ -271,7 +271,7 @@ def test_half_a_surrogate_pair_in_a_name_can_be_written(tmp_path):
 
 
 def test_a_gzip_bomb_is_refused_without_filling_the_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("ortprobe.ingest.files.MAX_SIZE_BYTES", 1 << 20)
+    monkeypatch.setattr("ortprobe.ingest.sources.files.MAX_SIZE_BYTES", 1 << 20)
     path = tmp_path / "bomb.json.gz"
     path.write_bytes(gzip.compress(b" " * (64 << 20)))
     with pytest.raises(UnreadableInput, match="GiB"):

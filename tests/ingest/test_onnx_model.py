@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_models import MODELS, made, model_of, weight
 
 from ortprobe.errors import UnreadableInput
-from ortprobe.ingest.onnx_model import read_onnx_model
+from ortprobe.ingest.models.onnx_model import read_onnx_model
 from ortprobe.timeline import NONE, ModelGraph
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx_models import MODELS, made
 
-from ortprobe.ingest.onnx_weights import without_weights
+from ortprobe.ingest.models.onnx_weights import without_weights
 
 _DATA = ("float_data", "int32_data", "int64_data", "raw_data", "double_data", "uint64_data")
 

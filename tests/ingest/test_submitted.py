@@ -9,7 +9,7 @@ from commands import run_python
 
 from ortprobe.bundle import Call, Handover
 from ortprobe.ingest import load_bundle
-from ortprobe.ingest.submitted import submitting_sites
+from ortprobe.ingest.sources.submitted import submitting_sites
 
 POOL = "/usr/lib/python3.12/concurrent/futures/thread.py:58"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ortprobe.bundle import AnyRecord, SessionCreated, SessionReleased
-from ortprobe.ingest.hook_log import session_numbers
-from ortprobe.ingest.ort_profile import OrtProfile
+from ortprobe.ingest.sources.hook_log import session_numbers
+from ortprobe.ingest.sources.ort_profile import OrtProfile
 from ortprobe.timeline import Creation, Kind, Session, parse_site
 
 _SAME_MODEL_SHARE = 0.5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ortprobe.ingest.align import Fit, ThreadIntervals, find_offset, fit_at, fit_in_brackets
-from ortprobe.ingest.ort_profile import OrtProfile
+from ortprobe.ingest.clocks.align import Fit, ThreadIntervals, find_offset, fit_at, fit_in_brackets
+from ortprobe.ingest.sources.ort_profile import OrtProfile
 from ortprobe.timeline import ClockBound, ClockMethod, Problem, ProblemKind
 from ortprobe.timeline.intervals import Intervals
 from ortprobe.units import format_ns

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ortprobe.ingest.graph_index import GraphIndex
-from ortprobe.ingest.model_links import Executed, Origin
-from ortprobe.ingest.product_names import is_inserted, original_value
+from ortprobe.ingest.models.graph_index import GraphIndex
+from ortprobe.ingest.models.model_links import Executed, Origin
+from ortprobe.ingest.models.product_names import is_inserted, original_value
 from ortprobe.timeline import NONE, LinkKind
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ortprobe.bundle import NO_STREAM, AnyRecord, Bundle, Call, SessionCreated, Stream, Thread
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.submitted import submitting_sites
+from ortprobe.ingest.sources.submitted import submitting_sites
 from ortprobe.timeline import NONE, HookCalls, Kind, Lane, LaneKind, SourceKind
 from ortprobe.timeline.intervals import Intervals
 

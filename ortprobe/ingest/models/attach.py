@@ -12,9 +12,9 @@ import numpy as np
 
 from ortprobe.bundle.manifest import Model
 from ortprobe.errors import UnreadableInput, UsageError
-from ortprobe.ingest.graph_index import GraphIndex
-from ortprobe.ingest.model_links import Executed, Origin, link_nodes
-from ortprobe.ingest.optimised_model import is_optimised_from, refine
+from ortprobe.ingest.models.graph_index import GraphIndex
+from ortprobe.ingest.models.model_links import Executed, Origin, link_nodes
+from ortprobe.ingest.models.optimised_model import is_optimised_from, refine
 from ortprobe.timeline import NONE, Int32s, LinkKind, ModelGraph, ModelLinks, Ragged, Session, Timeline
 
 NOBODY: Mapping[int, int] = {}
@@ -113,7 +113,7 @@ def recorded_models(stated: Sequence[Model], sessions: Sequence[Session]) -> tup
 
 def _read(path: Path) -> ModelGraph:
     """Importing onnx takes as long as reading a bundle: only what needs it imports it."""
-    from ortprobe.ingest.onnx_model import read_onnx_model
+    from ortprobe.ingest.models.onnx_model import read_onnx_model
 
     return read_onnx_model(path)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 
-from ortprobe.ingest import fusion_patterns as patterns
-from ortprobe.ingest.graph_index import GraphIndex
+from ortprobe.ingest.models import fusion_patterns as patterns
+from ortprobe.ingest.models.graph_index import GraphIndex
 from ortprobe.timeline import NONE, LinkKind
 
 _FOLDED_INTO_WEIGHTS = frozenset({"BatchNormalization", "Mul", "Add"})

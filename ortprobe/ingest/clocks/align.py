@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ortprobe.ingest.kineto import KinetoTrace
-from ortprobe.ingest.ort_profile import OrtProfile
+from ortprobe.ingest.sources.kineto import KinetoTrace
+from ortprobe.ingest.sources.ort_profile import OrtProfile
 from ortprobe.timeline import NONE, Int64s, Kind
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import Intervals, innermost_containing, union

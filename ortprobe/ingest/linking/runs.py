@@ -8,7 +8,7 @@ import numpy as np
 
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.ingest.builder import Collected
-from ortprobe.ingest.hook_log import RUN_CALLS
+from ortprobe.ingest.sources.hook_log import RUN_CALLS
 from ortprobe.timeline import NONE, Int32s, Kind, Runs, torch_windows
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing

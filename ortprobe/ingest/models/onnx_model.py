@@ -16,7 +16,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from ortprobe.errors import UnreadableInput
-from ortprobe.ingest.onnx_weights import without_weights
+from ortprobe.ingest.models.onnx_weights import without_weights
 from ortprobe.timeline import NONE, GraphNodes, GraphValues, Initializers, Int32s, ModelGraph, Ragged
 
 MAX_SIZE_BYTES = (1 << 31) - 1

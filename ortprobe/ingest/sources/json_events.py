@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 import msgspec
 
 from ortprobe.errors import UnreadableInput
-from ortprobe.ingest.files import BrokenStream, TraceFile, read_blocks
-from ortprobe.ingest.json_repair import repaired
+from ortprobe.ingest.sources.files import BrokenStream, TraceFile, read_blocks
+from ortprobe.ingest.sources.json_repair import repaired
 
 _CHUNK_BYTES = 1 << 20
 _MOST_EVENT_BYTES = 64 << 20

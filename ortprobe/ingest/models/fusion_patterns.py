@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ortprobe.ingest.graph_index import GraphIndex
+from ortprobe.ingest.models.graph_index import GraphIndex
 from ortprobe.timeline import NONE
 
 _MOST_NODES = 64

@@ -17,9 +17,9 @@ import numpy as np
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.files import LIMIT_NS, TraceFile
-from ortprobe.ingest.json_events import EventStream
-from ortprobe.ingest.kineto_events import EventColumns, decode_events
+from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
+from ortprobe.ingest.sources.json_events import EventStream
+from ortprobe.ingest.sources.kineto_events import EventColumns, decode_events
 from ortprobe.timeline import (
     DEVICE_WORK,
     NONE,

@@ -16,9 +16,9 @@ import numpy as np
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.builder import TimelineBuilder
-from ortprobe.ingest.columns import Columns
-from ortprobe.ingest.files import LIMIT_NS, TraceFile
-from ortprobe.ingest.json_events import EventStream
+from ortprobe.ingest.sources.columns import Columns
+from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
+from ortprobe.ingest.sources.json_events import EventStream
 from ortprobe.timeline import (
     Int32s,
     Int64s,

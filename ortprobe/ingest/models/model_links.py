@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
-from ortprobe.ingest.absorbed import absorbed_by
-from ortprobe.ingest.graph_index import GraphIndex
-from ortprobe.ingest.product_names import (
+from ortprobe.ingest.models.absorbed import absorbed_by
+from ortprobe.ingest.models.graph_index import GraphIndex
+from ortprobe.ingest.models.product_names import (
     blocked_values,
     gemm_output_token,
     inlined_name,

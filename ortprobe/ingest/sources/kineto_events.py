@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ortprobe.ingest.columns import Columns
-from ortprobe.ingest.files import LIMIT_NS
+from ortprobe.ingest.sources.columns import Columns
+from ortprobe.ingest.sources.files import LIMIT_NS
 from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, UInt8s, WaitKind
 
 _KINDS = {

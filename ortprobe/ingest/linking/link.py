@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.ingest.builder import Collected
-from ortprobe.ingest.transfer import transfer_nodes
+from ortprobe.ingest.linking.transfer import transfer_nodes
 from ortprobe.timeline import DEVICE_WORK, NONE, Int32s, Int64s, Kind, LinkedBy, Links, Runs, Spans, UInt8s
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing

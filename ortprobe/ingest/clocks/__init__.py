@@ -1,0 +1,1 @@
+"""Putting sources on one clock, with the bound that is known of each."""

@@ -1,0 +1,1 @@
+"""What belongs to what: launches, kernels, nodes, runs, sessions."""
