@@ -107,6 +107,29 @@ class Truth:
         lost["profile-truncated"] += sum(profile.dropped for profile in self._written.profiles.values())
         return +lost
 
+    @cached_property
+    def of_unprofiled_runs(self) -> frozenset[Origin]:
+        """Work whose node a reader can know by comparing runs alone."""
+        return frozenset(
+            origin
+            for origin in self.launches
+            if origin.what is What.WORK
+            and (run := self._history.calls[self.call_of(origin)].run) != NOTHING
+            and run not in self.profiled_runs
+        )
+
+    @property
+    def waits_hide_each_other(self) -> bool:
+        """Whether there are records of stream waits without a call as well as calls without a record."""
+        calls, waits = self._history.calls, self._history.stream_waits
+        recordless = callless = False
+        for recorded in self._written.windows.values():
+            waited = {waits[number].call for number in recorded.stream_waits}
+            called = {number for number in recorded.calls if calls[number].name == "cudaStreamWaitEvent"}
+            recordless |= bool(called - waited)
+            callless |= bool(waited - called)
+        return recordless and callless
+
     @property
     def other_lost_launches(self) -> int:
         """Calls that must have left a copy, a fill or a graph's kernels, and left nothing in the files."""
