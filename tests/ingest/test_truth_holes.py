@@ -80,6 +80,14 @@ def test_bound_holds_the_true_start_where_cupti_renames_a_thread():
     assert all(low_ns <= true_ns <= high_ns for low_ns, high_ns, true_ns in bounds)
 
 
+@pytest.mark.xfail(reason="with no thread in common, all launches are taken for those of the profile's session")
+def test_launches_of_a_thread_that_ran_no_session_are_no_witnesses():
+    """The hook log names every thread, so there is nothing to guess."""
+    capture = watched(program(IDLE, threads=(ONCE[0], (replace(GEMM, stream=0),)), pace=1))
+    timeline, _ = read(capture, "bundle")
+    assert "clock-doubt" not in {problem.kind.value for problem in timeline.problems}
+
+
 @pytest.mark.xfail(reason="a profile whose place is arbitrary is linked to the calls that happen to lie under it")
 def test_profile_without_a_place_is_linked_to_nothing():
     thrice = program(Node(name="copying", launches=(COPY,)), threads=((Run(owner=0),) * 3,), pace=1)
