@@ -65,12 +65,7 @@ def test_wait_stalls_as_long_as_its_event_lies_behind_what_else_the_work_needs(p
 def event_is_late(history: History, wait: StreamWaited) -> bool:
     """Whether the work was ready, and the work before it in its stream done, when the event was not."""
     before = [history.works[number].end_ns for number in of_stream(history, wait.stream) if number < wait.held]
-    free_ns = max([history.works[wait.held].ready_ns, *before])
-    return history.records[wait.record].at_ns > free_ns or program_has_legacy(history)
-
-
-def program_has_legacy(history: History) -> bool:
-    return any(spec.kind is StreamKind.LEGACY for spec in history.program.streams)
+    return history.records[wait.record].at_ns > max([history.works[wait.held].ready_ns, *before])
 
 
 @quick

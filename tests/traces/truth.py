@@ -9,6 +9,7 @@ from functools import cached_property
 
 from traces.history import NOTHING
 from traces.origin import Origin, What
+from traces.program import WorkKind
 from traces.recording import Recorded, trace_thread
 from traces.written import Written
 
@@ -106,6 +107,45 @@ class Truth:
             lost["waits-unresolved"] += len(unresolved) + len(recordless)
         lost["profile-truncated"] += sum(profile.dropped for profile in self._written.profiles.values())
         return +lost
+
+    @cached_property
+    def of_unprofiled_runs(self) -> frozenset[Origin]:
+        """Work whose node a reader can know by comparing runs alone."""
+        return frozenset(
+            origin
+            for origin in self.launches
+            if origin.what is What.WORK
+            and (run := self._history.calls[self.call_of(origin)].run) != NOTHING
+            and run not in self.profiled_runs
+        )
+
+    @property
+    def has_strange_witnesses(self) -> bool:
+        """Whether kernels were launched, but for some profile on none of the threads that it names."""
+        threads = {
+            (self._history.calls[work.call].thread, self._thread_is_known(recorded, work.call))
+            for recorded in self._written.windows.values()
+            for work in (self._history.works[number] for number in recorded.works)
+            if work.kind is WorkKind.KERNEL and work.call in recorded.calls
+        }
+        known = {thread for thread, is_known in threads if is_known}
+        of_profiles = [
+            {self._history.executions[one.number].thread for one in profile.origins if _is_execution(one)}
+            for profile in self._written.profiles.values()
+        ]
+        return bool(threads) and any(not own & known for own in of_profiles if own)
+
+    @property
+    def waits_hide_each_other(self) -> bool:
+        """Whether there are records of stream waits without a call as well as calls without a record."""
+        calls, waits = self._history.calls, self._history.stream_waits
+        recordless = callless = False
+        for recorded in self._written.windows.values():
+            waited = {waits[number].call for number in recorded.stream_waits}
+            called = {number for number in recorded.calls if calls[number].name == "cudaStreamWaitEvent"}
+            recordless |= bool(called - waited)
+            callless |= bool(waited - called)
+        return recordless and callless
 
     @property
     def other_lost_launches(self) -> int:
@@ -223,7 +263,9 @@ class Truth:
                     yield run, works
 
     def _is_wholly_profiled(self, run: int) -> bool:
-        return run in self.profiled_runs and self._executions_of(run) <= self._profiled_executions
+        """A replay is not: it executes no node, so its profile names none."""
+        executions = self._executions_of(run)
+        return run in self.profiled_runs and bool(executions) and executions <= self._profiled_executions
 
     def _executions_of(self, run: int) -> frozenset[int]:
         return self._executions_by_run[run]
@@ -249,3 +291,7 @@ class Truth:
 
 def _execution(number: int) -> Origin | None:
     return None if number == NOTHING else Origin(What.EXECUTION, number)
+
+
+def _is_execution(origin: Origin | None) -> bool:
+    return origin is not None and origin.what is What.EXECUTION
