@@ -14,6 +14,7 @@ from ortprobe.ingest.integrity import find_problems
 from ortprobe.ingest.linking.link import link
 from ortprobe.ingest.linking.runs import find_runs
 from ortprobe.ingest.linking.sessions import PlacedProfile
+from ortprobe.ingest.linking.transfer import lend_nodes
 from ortprobe.ingest.sources.hook_log import add_hook_log
 from ortprobe.ingest.sources.kineto import KinetoTrace, add_kineto
 from ortprobe.ingest.sources.ort_profile import OrtProfile, add_ort_profile
@@ -68,8 +69,9 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
         added.append(_add(builder, decoded, sum(len(one.sessions) for one in added)))
     collected = builder.collect()
     sessions = tuple(session for one in added for session in one.sessions)
-    runs = find_runs(collected, {one.profile: one.index for one in sessions if one.profile is not None})
-    links = link(collected, runs)
+    afloat = [source for one in added for source in one.afloat]
+    runs = find_runs(collected, {one.profile: one.index for one in sessions if one.profile is not None}, afloat)
+    links = link(collected, runs, afloat)
     hooks = [decoded.hooks for decoded in processes if decoded.hooks is not None]
     timeline = Timeline(
         spans=collected.spans,
@@ -88,6 +90,7 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
         problems=(*problems, *(problem for one in added for problem in one.problems)),
         capture=_together([decoded.capture for decoded in processes]),
     )
+    timeline = replace(timeline, links=lend_nodes(timeline))
     return replace(timeline, problems=find_problems(timeline))
 
 
@@ -98,6 +101,8 @@ class _Added:
     sessions: tuple[Session, ...]
     clocks: tuple[ClockBound, ...]
     problems: tuple[Problem, ...]
+    afloat: tuple[int, ...]
+    """Sources whose place in time is not known."""
 
 
 def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Added:
@@ -107,16 +112,18 @@ def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Add
         add_hook_log(builder, decoded.hooks, HOOK_LOG_NAME)
     placed: list[PlacedProfile] = []
     clocks: list[ClockBound] = []
+    afloat: list[int] = []
     for profile, session, place in decoded.profiles:
         source = add_ort_profile(builder, profile, session=session, offset_ns=place.offset_ns)
         placed.append(PlacedProfile(profile=profile, session=session, offset_ns=place.offset_ns, source=source))
         clocks.append(replace(place.bound, source=source))
+        afloat += [] if place.is_known else [source]
         problems += [*_of_source(place.problems, source), *_of_source(profile.problems, source, place.offset_ns)]
     for trace in decoded.traces:
         source = add_kineto(builder, trace, decoded.thread_of)
         problems += _of_source(trace.problems, source)
     sessions = tuple(_after(first_session, one, decoded.process) for one in decoded.sessions_of(placed))
-    return _Added(sessions=sessions, clocks=tuple(clocks), problems=tuple(problems))
+    return _Added(sessions=sessions, clocks=tuple(clocks), problems=tuple(problems), afloat=tuple(afloat))
 
 
 def _after(first: int, session: Session, process: int) -> Session:

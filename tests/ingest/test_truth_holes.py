@@ -59,7 +59,6 @@ def wrong(capture: Capture, way: str = "bundle") -> object:
     return wrong_links(find(timeline, written), Truth(written))
 
 
-@pytest.mark.xfail(reason="the fit compares no two places less than 400 µs apart, and one witness is enough for it")
 def test_a_place_is_doubted_when_another_run_fits_as_well():
     """Two runs profiled, of which torch's profiler saw the first: the launch of that fits into either."""
     twice = program(FIRST, IDLE, ALSO_IDLE, Node(name="last"), threads=((Run(owner=0), Run(owner=0)),), pace=1)
@@ -69,7 +68,6 @@ def test_a_place_is_doubted_when_another_run_fits_as_well():
     assert not wrong(replace(capture, recording=recording), "fitted")
 
 
-@pytest.mark.xfail(reason="where one thread of two has another id in the trace, launches of the other are fitted too")
 def test_bound_holds_the_true_start_where_cupti_renames_a_thread():
     both = program(
         FIRST,
@@ -80,7 +78,6 @@ def test_bound_holds_the_true_start_where_cupti_renames_a_thread():
     assert all(low_ns <= true_ns <= high_ns for low_ns, high_ns, true_ns in bounds)
 
 
-@pytest.mark.xfail(reason="with no thread in common, all launches are taken for those of the profile's session")
 def test_launches_of_a_thread_that_ran_no_session_are_no_witnesses():
     """The hook log names every thread, so there is nothing to guess."""
     capture = watched(program(IDLE, threads=(ONCE[0], (replace(GEMM, stream=0),)), pace=1))
@@ -88,56 +85,46 @@ def test_launches_of_a_thread_that_ran_no_session_are_no_witnesses():
     assert "clock-doubt" not in {problem.kind.value for problem in timeline.problems}
 
 
-@pytest.mark.xfail(reason="a profile whose place is arbitrary is linked to the calls that happen to lie under it")
 def test_profile_without_a_place_is_linked_to_nothing():
     thrice = program(Node(name="copying", launches=(COPY,)), threads=((Run(owner=0),) * 3,), pace=1)
     assert not wrong(watched(thrice), "fitted")
 
 
-@pytest.mark.xfail(reason="a profile whose stated start is doubted is linked as if it were right")
 def test_profile_whose_start_is_doubted_is_linked_to_nothing():
     thrice = program(FIRST, IDLE, ALSO_IDLE, SECOND, threads=((Run(owner=0),) * 3,))
     assert not wrong(watched(thrice, stated_error_ns=60_000))
 
 
-@pytest.mark.xfail(
-    reason="where no launch is near, hooked calls are asked, and when no run lies in one nothing is said"
-)
 def test_start_that_puts_every_run_outside_of_its_hooked_call_is_doubted():
     capture = watched(program(FIRST, threads=((Run(owner=0),) * 3,)), stated_error_ns=3_000_000)
     timeline, _ = read(capture, "bundle")
     assert "clock-doubt" in {problem.kind.value for problem in timeline.problems}
 
 
-@pytest.mark.xfail(reason="where launches witness the clock, hooked calls are not asked as well")
 def test_start_that_puts_a_run_outside_of_its_hooked_call_is_doubted():
     capture = watched(program(IDLE, ALSO_IDLE, FIRST), stated_error_ns=20_000)
     timeline, _ = read(capture, "bundle")
     assert "clock-doubt" in {problem.kind.value for problem in timeline.problems}
 
 
-@pytest.mark.xfail(reason="replayed graphs count among the launches in runs, and have no node to lie in")
 def test_replayed_graphs_are_no_doubt_about_the_clock():
     replays = program(FIRST, threads=((Run(owner=0), Run(owner=0, is_replay=True)),))
     timeline, _ = read(watched(replays), "bundle")
     assert not timeline.problems
 
 
-@pytest.mark.xfail(reason="a run is compared by the work that is left of it, though launches in it lack theirs")
 def test_runs_that_lost_different_kernels_lend_each_other_no_nodes():
     """One lost the first of two equal kernels, the other the second: what is left looks the same."""
     runs = program(FIRST, SECOND, threads=((Run(owner=0), EndProfiling(owner=0), Run(owner=0)),))
     assert not wrong(watched(runs, losses=Losses(works=(0, 3))))
 
 
-@pytest.mark.xfail(reason="a run is compared by the work that is left of it, though work in its time lacks its launch")
 def test_runs_that_lost_different_launches_lend_each_other_no_nodes():
     capture = watched(program(FIRST, SECOND, threads=((Run(owner=0), EndProfiling(owner=0), Run(owner=0)),)))
     lost = Losses(calls=tuple(capture.history.works[work].call for work in (0, 3)))
     assert not wrong(replace(capture, recording=replace(capture.recording, losses=lost)))
 
 
-@pytest.mark.xfail(reason="the first run with a sequence of kernels lends its nodes, whatever a later one says")
 def test_kernels_that_profiled_runs_launched_from_different_nodes_teach_nothing():
     either = Node(
         name="if",
@@ -148,9 +135,6 @@ def test_kernels_that_profiled_runs_launched_from_different_nodes_teach_nothing(
     assert not wrong(watched(program(either, threads=(runs,))))
 
 
-@pytest.mark.xfail(
-    reason="thread ids are known by 32 unsigned bits and by their absolute value, not by the signed number"
-)
 def test_negative_thread_ids_of_old_traces_are_known():
     """Kineto writes the absolute value from torch 2.6 on."""
     beside = program(FIRST, owners=2, threads=((Pause(duration_ns=0),), (Run(owner=1),)))
@@ -176,7 +160,6 @@ def test_wait_without_record_is_counted_beside_a_record_without_call():
     assert find(*read(capture, "bundle")).problems.get("waits-unresolved", 0) == 1
 
 
-@pytest.mark.xfail(reason="µs are rounded as ts * 1000, whose own rounding comes on top between 50.9 and 52.1 days")
 def test_times_51_days_behind_their_base_are_exact():
     """µs as a double are off by 0.49 ns at most up to 101 days, so whole and fraction taken apart give the true ns."""
     capture = watched(program(FIRST, threads=((Run(owner=0),) * 5,)), base_before_ns=51_500 * DAY_NS // 1000)

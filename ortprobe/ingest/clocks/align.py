@@ -16,6 +16,7 @@ import numpy as np
 from ortprobe.ingest.sources.kineto import KinetoTrace
 from ortprobe.ingest.sources.ort_profile import OrtProfile
 from ortprobe.timeline import NONE, Int64s, Kind
+from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, base_name
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import Intervals, innermost_containing, union
 
@@ -26,6 +27,8 @@ _BIN_NS = 100_000
 _MAX_BINS = 1 << 23
 _CANDIDATES = 40
 _AMBIGUOUS_SHARE = 0.98
+_MOST_THREAD_IDS = 1 << 22
+"""Linux has no more (`PID_MAX_LIMIT`): larger ids are CUPTI's own, the low 32 bits of a pthread id."""
 _ENOUGH_TO_RANK = 4_096
 """Launches that candidates are ranked by; all of them bear on the bound."""
 
@@ -48,6 +51,8 @@ class Fit:
     and not `inside`, tells a right offset from a wrong one."""
     runner_up: int
     """The most of such node executions at any offset elsewhere: near `nodes`, the fit is ambiguous."""
+    has_twin: bool = False
+    """Whether a place close by, but apart from this one, fits just as many launches."""
 
     @property
     def offset_ns(self) -> int:
@@ -55,18 +60,22 @@ class Fit:
 
     @property
     def is_unique(self) -> bool:
-        return self.nodes > 0 and self.runner_up < _AMBIGUOUS_SHARE * self.nodes
+        return self.nodes > 0 and self.runner_up < _AMBIGUOUS_SHARE * self.nodes and not self.has_twin
 
 
 def kernel_launches(traces: Sequence[KinetoTrace], thread_of: Callable[[int], int] = int) -> ThreadIntervals:
-    """The CUDA calls that launched kernels, by OS thread; `thread_of` turns the traces' thread ids into those.
+    """The CUDA calls that launched a kernel each, which ORT does inside of nodes, by OS thread.
+
+    `thread_of` turns the traces' thread ids into those.
 
     A thread has another id in the traces before it first ran a torch op than after it (see `cupti_threads`).
     """
     parts: dict[int, list[Intervals]] = {}
     for trace in traces:
         launched = trace.correlation[trace.kinds == Kind.KERNEL]
+        of_one = np.array([base_name(name) not in GRAPH_LAUNCHES for name in trace.names], np.bool_)
         calls = np.flatnonzero((trace.kinds == Kind.CUDA_CALL) & np.isin(trace.correlation, launched))
+        calls = calls[of_one[trace.name[calls]]]
         threads = trace.threads[trace.place[calls]]
         for thread, rows in rows_by_value(threads):
             if thread != NONE:
@@ -119,7 +128,7 @@ def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
     if not fits:
         return None
     best = _refine(nodes, launches, runs, fits[0].offset_ns, 2 * bin_ns)
-    elsewhere = (fit.offset_ns for fit in fits if abs(fit.offset_ns - fits[0].offset_ns) > 4 * bin_ns)
+    elsewhere = (fit.offset_ns for fit in fits if abs(fit.offset_ns - fits[0].offset_ns) > 2 * bin_ns)
     second = next((_refine(nodes, launches, runs, offset_ns, 2 * bin_ns) for offset_ns in elsewhere), None)
     return replace(best, runner_up=second.nodes if second else 0) if best else None
 
@@ -127,13 +136,14 @@ def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
 def _same_threads(
     nodes: ThreadIntervals, launches: ThreadIntervals, runs: ThreadIntervals
 ) -> tuple[ThreadIntervals, ThreadIntervals, ThreadIntervals]:
-    """Restrict all to common threads; without one (CUPTI renames some threads), each becomes a single timeline."""
+    """Restrict all to common threads; without one, all threads that CUPTI renamed become a single timeline."""
     common = nodes.keys() & launches.keys()
     if common:
         kept = ({thread: spans[thread] for thread in common if thread in spans} for spans in (nodes, launches, runs))
         return next(kept), next(kept), next(kept)
+    renamed = {thread: spans for thread, spans in launches.items() if not 0 <= thread <= _MOST_THREAD_IDS}
     joined = _as_one(runs)
-    return _as_one(nodes), _as_one(launches), {thread: union(*spans) for thread, spans in joined.items()}
+    return _as_one(nodes), _as_one(renamed), {thread: union(*spans) for thread, spans in joined.items()}
 
 
 def _thinned(launches: ThreadIntervals) -> ThreadIntervals:
@@ -162,7 +172,7 @@ def _refine(
     high = np.concatenate([vote[1] for vote in votes])
     if not len(low):
         return None
-    best_low, best_high, inside = _deepest(low, high)
+    best_low, best_high, inside, has_twin = _deepest(low, high)
     middle = (best_low + best_high) // 2
     return Fit(
         low_ns=best_low,
@@ -173,6 +183,7 @@ def _refine(
         ),
         nodes=sum(len(np.unique(node[(low <= middle) & (middle <= high)])) for low, high, node in votes),
         runner_up=0,
+        has_twin=has_twin,
     )
 
 
@@ -191,17 +202,20 @@ def _votes(nodes: Intervals, launches: Intervals, offset_ns: int, reach_ns: int)
     return low[keep], high[keep], node[keep]
 
 
-def _deepest(low: Int64s, high: Int64s) -> tuple[int, int, int]:
-    """The widest stretch that the most of the closed intervals [low, high] share, and how many share it."""
+def _deepest(low: Int64s, high: Int64s) -> tuple[int, int, int, bool]:
+    """The widest stretch that the most of the closed intervals [low, high] share, how many do, and whether as many
+    share another stretch."""
     at = np.concatenate((low, high + 1))
     step = np.concatenate((np.ones(len(low), np.int64), -np.ones(len(high), np.int64)))
     order = np.argsort(at, kind="stable")
     at, depth = at[order], np.cumsum(step[order])
     last_of_equal = np.concatenate((at[1:] != at[:-1], [True]))
     at, depth = at[last_of_equal], depth[last_of_equal]
-    deepest = np.flatnonzero(depth == depth.max())
-    widest = deepest[np.argmax(at[deepest + 1] - at[deepest])]
-    return int(at[widest]), int(at[widest + 1]) - 1, int(depth[widest])
+    deepest = depth == depth.max()
+    first = np.flatnonzero(deepest & ~np.concatenate(([False], deepest[:-1])))
+    past = np.flatnonzero(deepest & ~np.concatenate((deepest[1:], [False]))) + 1
+    widest = np.argmax(at[past] - at[first])
+    return int(at[first[widest]]), int(at[past[widest]]) - 1, int(depth.max()), len(first) > 1
 
 
 def _coarse(nodes: ThreadIntervals, launches: ThreadIntervals) -> tuple[int, list[int]]:
@@ -222,6 +236,11 @@ def _coarse(nodes: ThreadIntervals, launches: ThreadIntervals) -> tuple[int, lis
         if all(abs(shift - kept) > 1 for kept in apart) and len(apart) < _CANDIDATES:
             apart.append(shift)
     return bin_ns, [launch_from - node_from + shift * bin_ns for shift in apart]
+
+
+def has_runs(profile: OrtProfile) -> bool:
+    """Whether it holds a `model_run`."""
+    return bool((profile.kinds == Kind.ORT_RUN).any())
 
 
 def _run_spans(profile: OrtProfile) -> Intervals:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ortprobe.ingest.clocks.align import Fit, ThreadIntervals, find_offset, fit_at, fit_in_brackets
+from ortprobe.ingest.clocks.align import Fit, ThreadIntervals, find_offset, fit_at, fit_in_brackets, has_runs
 from ortprobe.ingest.sources.ort_profile import OrtProfile
 from ortprobe.timeline import ClockBound, ClockMethod, Problem, ProblemKind
 from ortprobe.timeline.intervals import Intervals
@@ -25,38 +25,71 @@ class Place:
     offset_ns: int
     bound: ClockBound
     problems: tuple[Problem, ...] = ()
+    is_known: bool = True
+    """Whether anything may be concluded from what lies inside what."""
 
 
 def place_at_epoch(
     profile: OrtProfile, start_ns: int, launches: ThreadIntervals, calls: Intervals | None = None
 ) -> Place:
-    """A profile whose start is known: the offset is taken as stated, and checked.
+    """A profile whose start is stated: it is taken if nothing that the capture shows speaks against it.
 
-    The witnesses are kernel launches, which lie inside nodes; without any, the hooked `calls` that made the runs.
+    The witnesses are kernel launches, which lie inside nodes, and the hooked `calls` that made the runs. Where they
+    speak against it and the launches fit in one other place alone, it is put there.
     """
-    fit = fit_at(profile, launches, start_ns)
-    if fit is None and calls is not None:
-        fit = fit_in_brackets(profile, calls, start_ns)
-    if fit is None:
-        return Place(offset_ns=start_ns, bound=ClockBound(source=-1, method=ClockMethod.UNCHECKED))
-    bound = _bound(fit, ClockMethod.EPOCH, start_ns)
-    consistent = fit.low_ns <= start_ns <= fit.high_ns and fit.inside >= _WITNESS_SHARE * fit.launches
-    doubt = (
-        f"{profile.path}: its stated start does not put its runs where they were seen; "
-        f"the best fit is {format_ns(fit.offset_ns - start_ns)} away"
+    by_launch = fit_at(profile, launches, start_ns)
+    by_call = fit_in_brackets(profile, calls, start_ns) if calls is not None else None
+    fits = [fit for fit in (by_launch, by_call) if fit is not None]
+    outside = by_call is None and calls is not None and len(calls[0]) > 0 and has_runs(profile)
+    possible = not outside and all(fit.low_ns <= start_ns <= fit.high_ns for fit in fits)
+    if possible and all(map(_holds_enough, fits)):
+        return Place(offset_ns=start_ns, bound=_stated_bound(fits, start_ns))
+    found = find_offset(profile, launches)
+    if possible and (found is None or by_launch is None or found.inside <= by_launch.inside):
+        # No place holds more of the launches: the nodes of the others are missing.
+        return Place(offset_ns=start_ns, bound=_stated_bound(fits, start_ns))
+    stated = f"{profile.path}: its stated start does not put its runs where they were seen"
+    if found is None or not _is_believed(found):
+        bound = ClockBound(source=-1, method=ClockMethod.UNCHECKED)
+        return Place(offset_ns=start_ns, bound=bound, problems=(_doubt(stated),), is_known=False)
+    moved = f"{stated}; it was moved by {format_ns(found.offset_ns - start_ns)}, to where they fit"
+    return Place(
+        offset_ns=found.offset_ns,
+        bound=_bound(found, ClockMethod.NESTING, found.offset_ns),
+        problems=(_doubt(moved),),
     )
-    return Place(offset_ns=start_ns, bound=bound, problems=() if consistent else (_doubt(doubt),))
 
 
 def place_by_fit(profile: OrtProfile, launches: ThreadIntervals, otherwise_ns: int) -> Place:
     """A bare profile: the offset is found from the launches, or `otherwise_ns` is taken and the doubt stated."""
     fit = find_offset(profile, launches)
-    if fit is not None and fit.is_unique and fit.inside >= _WITNESS_SHARE * fit.launches:
+    if fit is not None and _is_believed(fit):
         return Place(offset_ns=fit.offset_ns, bound=_bound(fit, ClockMethod.NESTING, fit.offset_ns))
     reason = "no torch trace with kernel launches is there to fit it to" if fit is None else _misfit(fit)
     doubt = f"{profile.path}: where it lies in time is not known ({reason}); its place is arbitrary"
     bound = ClockBound(source=-1, method=ClockMethod.UNCHECKED)
-    return Place(offset_ns=otherwise_ns, bound=bound, problems=(_doubt(doubt),))
+    return Place(offset_ns=otherwise_ns, bound=bound, problems=(_doubt(doubt),), is_known=False)
+
+
+def _is_believed(fit: Fit) -> bool:
+    return fit.is_unique and _holds_enough(fit)
+
+
+def _holds_enough(fit: Fit) -> bool:
+    return fit.inside >= _WITNESS_SHARE * fit.launches
+
+
+def _stated_bound(fits: Sequence[Fit], start_ns: int) -> ClockBound:
+    """What all witnesses allow."""
+    if not fits:
+        return ClockBound(source=-1, method=ClockMethod.UNCHECKED)
+    return ClockBound(
+        source=-1,
+        method=ClockMethod.EPOCH,
+        low_ns=max(fit.low_ns for fit in fits) - start_ns,
+        high_ns=min(fit.high_ns for fit in fits) - start_ns,
+        witnesses=fits[0].inside,
+    )
 
 
 def next_free_ns(profiles: Sequence[OrtProfile], start_ns: int) -> list[int]:

@@ -12,7 +12,7 @@ from ortprobe.ingest.integrity.identities import find_ambiguities
 from ortprobe.ingest.integrity.losses import find_full_profiles, find_losses, with_stretch
 from ortprobe.ingest.integrity.unpaired import find_unpaired_runs
 from ortprobe.ingest.integrity.waits import find_wait_holes
-from ortprobe.ingest.integrity.watched import Watched
+from ortprobe.ingest.watched import Watched
 from ortprobe.timeline import Problem, Timeline
 
 __all__ = ["find_problems"]

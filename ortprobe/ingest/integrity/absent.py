@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.bundle import ATTACHED_TORCH_PROFILER
-from ortprobe.ingest.integrity.watched import Watched
+from ortprobe.ingest.watched import Watched
 from ortprobe.timeline import Problem, ProblemKind, SourceKind, Timeline
 
 _CUDA = "CUDAExecutionProvider"

@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ortprobe.ingest.integrity.watched import Watched, cited, stretch
+from ortprobe.bundle import ATTACHED_ORT_PROFILE
+from ortprobe.ingest.watched import Watched, cited, stretch
 from ortprobe.timeline import (
     DEVICE_WORK,
     NONE,
@@ -66,9 +67,8 @@ def with_witnesses(watched: Watched, problem: Problem) -> Problem:
     timeline = watched.timeline
     if problem.kind is not ProblemKind.CLOCK_DOUBT or problem.source is None or problem.evidence:
         return problem
-    profiled = timeline.runs.run_span != NONE
-    of_source = np.zeros(len(timeline.runs), np.bool_)
-    of_source[profiled] = timeline.spans.source[timeline.runs.run_span[profiled]] == problem.source
+    sessions = [session.index for session in timeline.sessions if session.profile == problem.source]
+    of_source = np.isin(timeline.runs.session, sessions) & (timeline.runs.attached & ATTACHED_ORT_PROFILE > 0)
     run = timeline.links.run[watched.launches]
     outside = (run != NONE) & (timeline.links.node_span[watched.launches] == NONE)
     outside[outside] = of_source[run[outside]]

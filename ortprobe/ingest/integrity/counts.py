@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.bundle import ATTACHED_TORCH_PROFILER
-from ortprobe.ingest.integrity.watched import Watched, cited, stretch
+from ortprobe.ingest.watched import Watched, cited, stretch
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Problem, ProblemKind, Timeline, torch_windows
 from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES
 from ortprobe.timeline.intervals import innermost_containing

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ortprobe.ingest.integrity.watched import Watched, cited
+from ortprobe.ingest.watched import Watched, cited
 from ortprobe.timeline import Int32s, Kind, LaneKind, Problem, ProblemKind, Timeline
 from ortprobe.timeline.intervals import sticking_out
 
@@ -25,10 +25,10 @@ def find_ambiguities(watched: Watched) -> list[Problem]:
 
 
 def _reused(watched: Watched) -> Iterator[Problem]:
-    """Calls of one process with one correlation id, runtime and driver calls apart.
+    """Calls of one process in one trace with one correlation id, runtime and driver calls apart.
 
-    CUPTI numbers the calls of a process from 1 on, over all its profiling sessions. A driver call inside a runtime call
-    may carry that call's number.
+    CUPTI numbers the calls of a process from 1 on, and anew when it was detached between two traces. A driver call
+    inside a runtime call may carry that call's number.
     """
     timeline = watched.timeline
     spans = timeline.spans
@@ -39,7 +39,8 @@ def _reused(watched: Watched) -> Iterator[Problem]:
     rising = np.diff(key) > 0
     if rising.all() and len(np.unique(process)) <= 1:
         return
-    group = process << 1 | driver[spans.name[calls]]
+    places = np.unique(np.stack((process, spans.source[calls])), axis=1, return_inverse=True)[1].reshape(-1)
+    group = places << 1 | driver[spans.name[calls]]
     order = np.lexsort((key, group))
     again = np.zeros(len(calls), np.bool_)
     again[order[1:]] = (key[order[1:]] == key[order[:-1]]) & (group[order[1:]] == group[order[:-1]])

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ortprobe.ingest.integrity.watched import Watched, cited, stretch
+from ortprobe.ingest.watched import Watched, cited, stretch
 from ortprobe.timeline import NONE, Bools, Int32s, Problem, ProblemKind, SourceKind, Timeline
 from ortprobe.units import format_ns
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ortprobe.bundle import ATTACHED_ORT_PROFILE
 from ortprobe.ingest.integrity.losses import with_stretch
-from ortprobe.ingest.integrity.watched import cited
+from ortprobe.ingest.watched import cited
 from ortprobe.timeline import NONE, Bools, Int32s, Problem, ProblemKind, Timeline
 
 

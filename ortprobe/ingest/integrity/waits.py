@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ortprobe.ingest.integrity.watched import Watched, cited
+from ortprobe.ingest.watched import Watched, cited
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Problem, ProblemKind, WaitKind
 
 _RECORDS = ("cudaEventRecord", "cudaEventRecordWithFlags", "cuEventRecord", "cuEventRecordWithFlags")

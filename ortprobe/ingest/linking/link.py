@@ -5,10 +5,11 @@ A launch belongs to the innermost node span on its thread; device work belongs t
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from ortprobe.ingest.builder import Collected
-from ortprobe.ingest.linking.transfer import transfer_nodes
 from ortprobe.timeline import DEVICE_WORK, NONE, Int32s, Int64s, Kind, LinkedBy, Links, Runs, Spans, UInt8s
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing
@@ -21,30 +22,33 @@ _LAUNCHED = (*DEVICE_WORK, Kind.WAIT, Kind.EVENT_RECORD)
 _NOTHING = np.empty(0, np.int64)
 
 
-def link(collected: Collected, runs: Runs) -> Links:
-    """All links of a timeline."""
+def link(collected: Collected, runs: Runs, afloat: Collection[int] = ()) -> Links:
+    """All links of a timeline, but for nodes that runs lend each other.
+
+    Nothing is concluded from what lies inside of spans of sources whose place in time is not known (`afloat`).
+    """
     spans = collected.spans
     launch, launch_by = _launches(spans)
     launched = launch != NONE
-    run, run_by = _runs_on_host(collected, runs)
-    node_span = _around(spans, collected.node_spans.span, spans.of_kind(Kind.CUDA_CALL))
-    node_span[collected.node_spans.span] = collected.node_spans.span
+    run, run_by = _runs_on_host(collected, runs, afloat)
+    executions = collected.node_spans.span
+    placed = executions[~np.isin(spans.source[executions], list(afloat))]
+    node_span = _around(spans, placed, spans.of_kind(Kind.CUDA_CALL))
+    node_span[executions] = executions
     hook_span = _around(spans, collected.hooks.span, np.flatnonzero(np.isin(spans.kind, _HOST_KINDS)).astype(np.int32))
     hook_span[collected.hooks.span] = collected.hooks.span
     for column in (run, run_by, node_span, hook_span):
         column[launched] = column[launch[launched]]
     node = _nodes(collected, node_span)
-    nested = node != NONE
-    transfer_nodes(collected, runs, run, node, np.isin(spans.kind, DEVICE_WORK) & launched)
-    node_by = np.select((nested, node != NONE), (LinkedBy.NESTED, LinkedBy.SAME_SEQUENCE), LinkedBy.NOTHING)
-    node_by[collected.node_spans.span] = LinkedBy.STATED
+    node_by = np.where(node == NONE, LinkedBy.NOTHING, LinkedBy.NESTED).astype(np.uint8)
+    node_by[executions] = LinkedBy.STATED
     hook = np.full(len(spans), NONE, np.int32)
     hook[hook_span != NONE] = collected.hooks.rows_of(hook_span[hook_span != NONE])
     return Links(
         launch=launch,
         launch_by=launch_by,
         node=node,
-        node_by=node_by.astype(np.uint8),
+        node_by=node_by,
         node_span=node_span,
         run=run,
         run_by=run_by,
@@ -83,7 +87,7 @@ def _ranks(spans: Spans, chosen: Int32s) -> Int64s:
     return spans.source[chosen].astype(np.int64) * len(ids) + rank
 
 
-def _runs_on_host(collected: Collected, runs: Runs) -> tuple[Int32s, UInt8s]:
+def _runs_on_host(collected: Collected, runs: Runs, afloat: Collection[int]) -> tuple[Int32s, UInt8s]:
     """Host spans that start inside a run on the run's thread; ORT's own spans on other threads of a parallel run."""
     spans = collected.spans
     host = np.flatnonzero(np.isin(spans.kind, _HOST_KINDS)).astype(np.int32)
@@ -93,9 +97,22 @@ def _runs_on_host(collected: Collected, runs: Runs) -> tuple[Int32s, UInt8s]:
         inside = host[of_lane[lane]]
         at = innermost_containing(runs.start_ns[own], runs.end_ns[own], spans.start_ns[inside])
         found[inside] = np.where(at == NONE, NONE, own[at])
+    _set_afloat(collected, runs, afloat, found)
     by = np.where(found == NONE, LinkedBy.NOTHING, LinkedBy.NESTED).astype(np.uint8)
     by[_parallel_nodes(collected, runs, found)] = LinkedBy.BY_TIME
     return found, by
+
+
+def _set_afloat(collected: Collected, runs: Runs, afloat: Collection[int], found: Int32s) -> None:
+    """Take back that spans of other sources lie in runs of a source whose place is not known, and the reverse."""
+    if not afloat:
+        return
+    source = collected.spans.source
+    floats = np.isin(np.arange(len(collected.sources)), list(afloat))
+    of_run = source[np.where(runs.hook_span != NONE, runs.hook_span, runs.run_span)]
+    held = np.flatnonzero(found != NONE)
+    other = of_run[found[held]] != source[held]
+    found[held[other & (floats[of_run[found[held]]] | floats[source[held]])]] = NONE
 
 
 def _parallel_nodes(collected: Collected, runs: Runs, found: Int32s) -> Int32s:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -14,11 +14,17 @@ from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing
 
 
-def find_runs(collected: Collected, session_of_source: Mapping[int, int]) -> Runs:
+def find_runs(collected: Collected, session_of_source: Mapping[int, int], afloat: Collection[int] = ()) -> Runs:
     """One row for each inference. A `model_run` inside a hooked call on the same thread is that call's; nested
-    `model_run`s (the first run with CUDA graphs) are one run."""
+    `model_run`s (the first run with CUDA graphs) are one run.
+
+    Where the place of a profile in time is not known (`afloat`) and hooks saw its session's runs, only those count.
+    """
     hooked = _hooked_runs(collected)
     model_runs = _outermost(collected, collected.spans.of_kind(Kind.ORT_RUN))
+    seen = set(collected.hooks.session[collected.hooks.rows_of(hooked)].tolist())
+    doubled = [source for source in afloat if session_of_source.get(source, NONE) in seen]
+    model_runs = model_runs[~np.isin(collected.spans.source[model_runs], doubled)]
     inside = _containing(collected, hooked, model_runs)
     alone = model_runs[inside == NONE]
     hook_span = np.concatenate((hooked, np.full(len(alone), NONE, np.int32)))

@@ -3,58 +3,101 @@
 A run of the same session with exactly the same sequence of device work lends its nodes (measured on an H100: the
 sequence of 234 kernels was the same in all ten runs, before and after a re-initialisation). Where only the kernels are
 the same, the kernels get their nodes: the first run in each thread makes a stream of its own, and fills memory for it
-(onnxruntime 1.31).
+(onnxruntime 1.31). So do replays of a CUDA graph, which have a `model_run` without nodes.
+
+Runs of which anything was lost neither lend nor borrow: what is left of two different ones can look the same. Nor do
+runs with the same sequence from different nodes, as the branches of an If make them.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ortprobe.ingest.builder import Collected
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Runs
+from ortprobe.ingest.watched import Watched
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, LinkedBy, Links, Timeline
 
 _BASE = 0x9E3779B97F4A7C15
 """Odd, so that its powers have inverses among the 64-bit numbers."""
 
 
-def transfer_nodes(collected: Collected, runs: Runs, run: Int32s, node: Int32s, is_work: Bools) -> None:
-    """Fill `node` for the launched device work `is_work` of runs without ORT's profile, in place."""
-    spans = collected.spans
-    work = np.flatnonzero(is_work & (run != NONE)).astype(np.int32)
-    work = work[np.lexsort((spans.correlation[work], run[work]))]
-    _lend(collected, runs, run, node, work)
-    _lend(collected, runs, run, node, work[spans.kind[work] == Kind.KERNEL])
+def lend_nodes(timeline: Timeline) -> Links:
+    """The links of a timeline, with nodes for the device work of runs that have none of their own."""
+    spans, links = timeline.spans, timeline.links
+    watched = Watched.of(timeline)
+    whole = _whole_runs(watched)
+    work = watched.work[(links.run[watched.work] != NONE) & (links.launch[watched.work] != NONE)]
+    work = work[whole[links.run[work]]]
+    work = work[np.lexsort((spans.correlation[work], links.run[work]))]
+    node = links.node.copy()
+    _lend(timeline, node, work)
+    _lend(timeline, node, work[spans.kind[work] == Kind.KERNEL])
+    lent = (node != NONE) & (links.node == NONE)
+    node_by = np.where(lent, np.uint8(LinkedBy.SAME_SEQUENCE), links.node_by)
+    return replace(links, node=node, node_by=node_by)
 
 
-def _lend(collected: Collected, runs: Runs, run: Int32s, node: Int32s, work: Int32s) -> None:
-    """`work`, sorted by run and launch, from the first profiled run with the same sequence to each that wants nodes."""
+def _whole_runs(watched: Watched) -> Bools:
+    """Runs in which every launch has its work, and during which no work lacks its launch."""
+    timeline = watched.timeline
+    spans, links, runs = timeline.spans, timeline.links, timeline.runs
+    whole = np.ones(len(runs), np.bool_)
+    fruitless = links.run[watched.launches[watched.fruitless]]
+    whole[fruitless[fruitless != NONE]] = False
+    orphans = watched.work[links.launch[watched.work] == NONE]
+    begun_ns, ended_ns = np.sort(spans.start_ns[orphans]), np.sort(spans.end_ns[orphans])
+    begun = np.searchsorted(begun_ns, runs.end_ns, side="right")
+    whole &= begun == np.searchsorted(ended_ns, runs.start_ns, side="left")
+    return whole
+
+
+def _lend(timeline: Timeline, node: Int32s, work: Int32s) -> None:
+    """`work`, sorted by run and launch: nodes of the profiled runs go to each run with the same sequence and none."""
     if not len(work):
         return
+    runs, run = timeline.runs, timeline.links.run
     borders = np.searchsorted(run[work], np.arange(len(runs) + 1))
     first, count = borders[:-1], np.diff(borders)
-    steps = _steps(collected, work)
+    steps = _steps(timeline, work)
     known = np.add.reduceat(np.append(node[work] != NONE, False), np.minimum(first, len(work)), dtype=np.int64)
     known[count == 0] = 0
     donors = np.flatnonzero(known > 0)
-    takers = np.flatnonzero((known == 0) & (count > 0) & (runs.run_span == NONE))
+    takers = np.flatnonzero((known == 0) & (count > 0) & (runs.execute_span == NONE) & (runs.session != NONE))
     keys = np.stack((runs.session.astype(np.int64), count, _digests(steps, first, count)))
+    agreed = _agreed(node[work], first, count, donors, _first_equal(keys, donors, donors))
     donor = _first_equal(keys, donors, takers)
-    takers, donor = takers[donor != NONE], donor[donor != NONE]
+    borrows = (donor != NONE) & agreed[donor]
+    takers, donor = takers[borrows], donor[borrows]
     taking, lending = _rows(first[takers], count[takers]), _rows(first[donor], count[takers])
-    of_taker = np.repeat(np.arange(len(takers)), count[takers])
-    differ = np.zeros(len(takers), np.bool_)
-    differ[of_taker[steps[taking] != steps[lending]]] = True
-    same = ~differ[of_taker]
-    node[work[taking[same]]] = node[work[lending[same]]]
+    same = ~_any_of(count[takers], steps[taking] != steps[lending])
+    chosen = np.repeat(same, count[takers])
+    node[work[taking[chosen]]] = node[work[lending[chosen]]]
 
 
-def _steps(collected: Collected, work: Int32s) -> Int64s:
+def _agreed(nodes: Int32s, first: Int64s, count: Int64s, donors: NDArray[np.intp], leader: Int64s) -> Bools:
+    """For each run, whether it leads donors that all have its nodes. `leader` is that of each donor."""
+    own, leads = _rows(first[donors], count[donors]), _rows(first[leader], count[donors])
+    differs = _any_of(count[donors], nodes[own] != nodes[leads])
+    agreed = np.ones(len(first), np.bool_)
+    agreed[leader[differs]] = False
+    return agreed
+
+
+def _any_of(count: Int64s, flags: Bools) -> Bools:
+    """For each of some stretches of `count` rows, one after another, whether any flag in it is set."""
+    found = np.zeros(len(count), np.bool_)
+    found[np.repeat(np.arange(len(count)), count)[flags]] = True
+    return found
+
+
+def _steps(timeline: Timeline, work: Int32s) -> Int64s:
     """A number for each piece of device work: the same for the same name and grid."""
-    blocks = np.zeros(len(collected.spans), np.int64)
-    blocks[collected.device_ops.span] = collected.device_ops.blocks
+    blocks = np.zeros(len(timeline.spans), np.int64)
+    blocks[timeline.device_ops.span] = timeline.device_ops.blocks
     of_blocks = np.unique(blocks[work], return_inverse=True)[1]
-    return collected.spans.name[work].astype(np.int64) * (int(of_blocks.max()) + 1) + of_blocks
+    return timeline.spans.name[work].astype(np.int64) * (int(of_blocks.max()) + 1) + of_blocks
 
 
 def _digests(steps: Int64s, first: Int64s, count: Int64s) -> Int64s:

@@ -55,15 +55,16 @@ def thread_names(records: Sequence[AnyRecord]) -> dict[int, str]:
 def cupti_threads(records: Sequence[AnyRecord]) -> dict[int, int]:
     """Thread id in a torch trace → OS thread id.
 
-    CUPTI knows the low 32 bits of the pthread id; Kineto writes its absolute value as a signed number, unless the
-    thread ran a torch op (kineto `sanitizeTid`, torch 2.6 and later).
+    CUPTI knows the low 32 bits of the pthread id; Kineto writes it as a signed number, from torch 2.6 on the absolute
+    value of that (kineto `sanitizeTid`), unless the thread ran a torch op.
     """
     found: dict[int, int] = {}
     for record in records:
         if isinstance(record, Thread):
             low = record.ident_low32
             found[low] = record.native_id
-            found[abs(low - (1 << 32) if low >= 1 << 31 else low)] = record.native_id
+            signed = low - (1 << 32) if low >= 1 << 31 else low
+            found[signed] = found[abs(signed)] = record.native_id
     return found
 
 

@@ -35,7 +35,6 @@ from ortprobe.timeline import (
 _NODE_SUFFIX = "_kernel_time"
 _TRUNCATED = "profile_truncated"
 """Written by ORT 1.31 and later."""
-_CAP = 1_000_000
 _SESSION_KINDS = {
     "session_initialization": Kind.ORT_INITIALIZE,
     "model_run": Kind.ORT_RUN,
@@ -249,9 +248,6 @@ def _problems(profile: OrtProfile, stream: EventStream[_Event], columns: _Profil
     if columns.dropped:
         detail = f"{path}: ONNX Runtime dropped {columns.dropped:,} events at its cap of 1,000,000"
         found.append(Problem(kind=ProblemKind.PROFILE_TRUNCATED, detail=detail, count=columns.dropped))
-    elif columns.rows >= _CAP:
-        detail = f"{path}: holds as many events as ONNX Runtime keeps, {_CAP:,}; how many it dropped is not known"
-        found.append(Problem(kind=ProblemKind.PROFILE_TRUNCATED, detail=detail))
     return found
 
 
