@@ -10,6 +10,7 @@ from collections.abc import Collection
 import numpy as np
 
 from ortprobe.ingest.builder import Collected
+from ortprobe.ingest.linking.containment import containing
 from ortprobe.timeline import DEVICE_WORK, NONE, Int32s, Int64s, Kind, LinkedBy, Links, Runs, Spans, UInt8s
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing
@@ -19,7 +20,6 @@ _HOST_KINDS = (
     Kind.ANNOTATION, Kind.PYTHON, Kind.CUDA_CALL, Kind.OVERHEAD, Kind.OTHER,
 )  # fmt: skip
 _LAUNCHED = (*DEVICE_WORK, Kind.WAIT, Kind.EVENT_RECORD)
-_NOTHING = np.empty(0, np.int64)
 
 
 def link(collected: Collected, runs: Runs, afloat: Collection[int] = ()) -> Links:
@@ -134,11 +134,7 @@ def _parallel_nodes(collected: Collected, runs: Runs, found: Int32s) -> Int32s:
 def _around(spans: Spans, outer: Int32s, inner: Int32s) -> Int32s:
     """A column of all spans: for the inner ones, the innermost of the outer around their start on the same lane."""
     found = np.full(len(spans), NONE, np.int32)
-    of_lane = dict(rows_by_value(spans.lane[inner]))
-    for lane, rows in rows_by_value(spans.lane[outer]):
-        own, inside = outer[rows], inner[of_lane.get(lane, _NOTHING)]
-        at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[inside])
-        found[inside] = np.where(at == NONE, NONE, own[at])
+    found[inner] = containing(spans, outer, inner)
     return found
 
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.ingest.builder import Collected
+from ortprobe.ingest.linking.containment import containing, outermost
 from ortprobe.ingest.sources.hook_log import RUN_CALLS
 from ortprobe.timeline import NONE, Int32s, Kind, Runs, torch_windows
-from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -21,11 +21,11 @@ def find_runs(collected: Collected, session_of_source: Mapping[int, int], afloat
     Where the place of a profile in time is not known (`afloat`) and hooks saw its session's runs, only those count.
     """
     hooked = _hooked_runs(collected)
-    model_runs = _outermost(collected, collected.spans.of_kind(Kind.ORT_RUN))
+    model_runs = outermost(collected.spans, collected.spans.of_kind(Kind.ORT_RUN))
     seen = set(collected.hooks.session[collected.hooks.rows_of(hooked)].tolist())
     doubled = [source for source in afloat if session_of_source.get(source, NONE) in seen]
     model_runs = model_runs[~np.isin(collected.spans.source[model_runs], doubled)]
-    inside = _containing(collected, hooked, model_runs)
+    inside = containing(collected.spans, hooked, model_runs)
     alone = model_runs[inside == NONE]
     hook_span = np.concatenate((hooked, np.full(len(alone), NONE, np.int32)))
     run_span = np.concatenate((_first_of_each(hooked, inside, model_runs), alone))
@@ -39,7 +39,7 @@ def _columns(
 ) -> Runs:
     spans, hooks = collected.spans, collected.hooks
     execute = spans.of_kind(Kind.ORT_EXECUTE)
-    of_run = _containing(collected, run_span[run_span != NONE], execute)
+    of_run = containing(collected.spans, run_span[run_span != NONE], execute)
     hooked, row = hook_span != NONE, hooks.rows_of(hook_span)
     of_source = np.array([session_of_source.get(source, NONE) for source in range(len(collected.sources))], np.int32)
     session = of_source[spans.source[whole]]
@@ -73,27 +73,4 @@ def _first_of_each(outer: Int32s, inside: Int32s, inner: Int32s) -> Int32s:
 def _hooked_runs(collected: Collected) -> Int32s:
     wanted = [number for number, name in enumerate(collected.names) if name in RUN_CALLS]
     hooks = collected.hooks
-    return _outermost(collected, hooks.span[np.isin(hooks.what, wanted)])
-
-
-def _outermost(collected: Collected, chosen: Int32s) -> Int32s:
-    """Those of the chosen spans that lie in no other of them on the same lane."""
-    keep = np.ones(len(chosen), bool)
-    for _, own in rows_by_value(collected.spans.lane[chosen]):
-        end_ns = collected.spans.end_ns[chosen[own]]
-        reach_ns = np.concatenate(([np.iinfo(np.int64).min], np.maximum.accumulate(end_ns)[:-1]))
-        keep[own] = collected.spans.start_ns[chosen[own]] >= reach_ns
-    return chosen[keep]
-
-
-def _containing(collected: Collected, outer: Int32s, inner: Int32s) -> Int32s:
-    """For each inner span the outer span around its start on the same lane, or NONE."""
-    spans = collected.spans
-    found = np.full(len(inner), NONE, np.int32)
-    of_lane = dict(rows_by_value(spans.lane[inner]))
-    for lane, rows in rows_by_value(spans.lane[outer]):
-        if lane in of_lane:
-            own, inside = outer[rows], of_lane[lane]
-            at = innermost_containing(spans.start_ns[own], spans.end_ns[own], spans.start_ns[inner[inside]])
-            found[inside] = np.where(at == NONE, NONE, own[at])
-    return found
+    return outermost(collected.spans, hooks.span[np.isin(hooks.what, wanted)])

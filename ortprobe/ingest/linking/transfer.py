@@ -16,8 +16,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ortprobe.ingest.linking.containment import containing, outermost
 from ortprobe.ingest.watched import Watched
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, LinkedBy, Links, Timeline
+from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES
 
 _BASE = 0x9E3779B97F4A7C15
 """Odd, so that its powers have inverses among the 64-bit numbers."""
@@ -25,18 +27,31 @@ _BASE = 0x9E3779B97F4A7C15
 
 def lend_nodes(timeline: Timeline) -> Links:
     """The links of a timeline, with nodes for the device work of runs that have none of their own."""
-    spans, links = timeline.spans, timeline.links
+    spans, links, runs = timeline.spans, timeline.links, timeline.runs
     watched = Watched.of(timeline)
     whole = _whole_runs(watched)
     work = watched.work[(links.run[watched.work] != NONE) & (links.launch[watched.work] != NONE)]
     work = work[whole[links.run[work]]]
-    work = work[np.lexsort((spans.correlation[work], links.run[work]))]
     node = links.node.copy()
-    _lend(timeline, node, work)
-    _lend(timeline, node, work[spans.kind[work] == Kind.KERNEL])
+    without_nodes = (runs.execute_span == NONE)[links.run[work]]
+    _lend(timeline, node, work, links.run[work], without_nodes)
+    kernel = spans.kind[work] == Kind.KERNEL
+    work, without_nodes = work[kernel], without_nodes[kernel]
+    _lend(timeline, node, work, links.run[work], without_nodes)
+    replayed = np.isin(links.launch[work], watched.named(GRAPH_LAUNCHES))
+    _lend(timeline, node, work, _passes(timeline, work, replayed), replayed)
     lent = (node != NONE) & (links.node == NONE)
     node_by = np.where(lent, np.uint8(LinkedBy.SAME_SEQUENCE), links.node_by)
     return replace(links, node=node, node_by=node_by)
+
+
+def _passes(timeline: Timeline, work: Int32s, replayed: Bools) -> Int64s:
+    """A number for each pass over the nodes: the first run with CUDA graphs makes two, and replays the graph."""
+    spans, launch = timeline.spans, timeline.links.launch[work]
+    passes = outermost(spans, spans.of_kind(Kind.ORT_EXECUTE))
+    of_launch = np.where(replayed, launch, containing(spans, passes, launch))
+    both = np.stack((timeline.links.run[work], of_launch))
+    return np.unique(both, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _whole_runs(watched: Watched) -> Bools:
@@ -53,19 +68,23 @@ def _whole_runs(watched: Watched) -> Bools:
     return whole
 
 
-def _lend(timeline: Timeline, node: Int32s, work: Int32s) -> None:
-    """`work`, sorted by run and launch: nodes of the profiled runs go to each run with the same sequence and none."""
-    if not len(work):
+def _lend(timeline: Timeline, node: Int32s, work: Int32s, unit: Int32s | Int64s, may_borrow: Bools) -> None:
+    """Give the nodes of units of work, such as runs, to those units of the same session that did the same without any.
+
+    Which unit each piece of `work` is of, and whether that may borrow, is given beside it. Fills `node`, in place.
+    """
+    order = np.lexsort((work, timeline.spans.correlation[work], unit))
+    work, unit, may_borrow = work[order], unit[order], may_borrow[order]
+    first = np.flatnonzero(np.concatenate((np.ones(min(len(unit), 1), np.bool_), unit[1:] != unit[:-1])))
+    if not len(first):
         return
-    runs, run = timeline.runs, timeline.links.run
-    borders = np.searchsorted(run[work], np.arange(len(runs) + 1))
-    first, count = borders[:-1], np.diff(borders)
+    count = np.diff(np.append(first, len(work)))
     steps = _steps(timeline, work)
-    known = np.add.reduceat(np.append(node[work] != NONE, False), np.minimum(first, len(work)), dtype=np.int64)
-    known[count == 0] = 0
+    known = np.add.reduceat(node[work] != NONE, first, dtype=np.int64)
+    session = timeline.runs.session[timeline.links.run[work[first]]].astype(np.int64)
     donors = np.flatnonzero(known > 0)
-    takers = np.flatnonzero((known == 0) & (count > 0) & (runs.execute_span == NONE) & (runs.session != NONE))
-    keys = np.stack((runs.session.astype(np.int64), count, _digests(steps, first, count)))
+    takers = np.flatnonzero((known == 0) & may_borrow[first] & (session != NONE))
+    keys = np.stack((session, count, _digests(steps, first, count)))
     agreed = _agreed(node[work], first, count, donors, _first_equal(keys, donors, donors))
     donor = _first_equal(keys, donors, takers)
     borrows = (donor != NONE) & agreed[donor]
@@ -77,7 +96,7 @@ def _lend(timeline: Timeline, node: Int32s, work: Int32s) -> None:
 
 
 def _agreed(nodes: Int32s, first: Int64s, count: Int64s, donors: NDArray[np.intp], leader: Int64s) -> Bools:
-    """For each run, whether it leads donors that all have its nodes. `leader` is that of each donor."""
+    """For each unit, whether it leads donors that all have its nodes. `leader` is that of each donor."""
     own, leads = _rows(first[donors], count[donors]), _rows(first[leader], count[donors])
     differs = _any_of(count[donors], nodes[own] != nodes[leads])
     agreed = np.ones(len(first), np.bool_)
@@ -101,7 +120,7 @@ def _steps(timeline: Timeline, work: Int32s) -> Int64s:
 
 
 def _digests(steps: Int64s, first: Int64s, count: Int64s) -> Int64s:
-    """A number for each run's sequence; equal ones are compared step by step before they are believed."""
+    """A number for each unit's sequence; equal ones are compared step by step before they are believed."""
     powers = np.cumprod(np.full(int(count.max(initial=0)) + 1, _BASE, np.uint64))
     position = np.arange(len(steps)) - np.repeat(first, count)
     terms = (steps.astype(np.uint64) + np.uint64(1)) * powers[position]
