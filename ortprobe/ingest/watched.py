@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ortprobe.timeline import DEVICE_WORK, MOST_EVIDENCE, NONE, Bools, Int32s, Kind, Spans, Timeline
-from ortprobe.timeline.cuda_calls import KERNEL_LAUNCHES, base_name
+from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, KERNEL_LAUNCHES, base_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Watched:
     work: Int32s
     """All device work, in time order."""
     launches: Int32s
-    """Calls that launch one kernel each, those into a graph capture left out."""
+    """Calls that launch a kernel or a graph, those into a graph capture left out. Copies and fills are not among them:
+    those of no bytes leave no work."""
     fruitless: Bools
     """Of each launch, whether the trace lacks its work."""
 
@@ -38,7 +39,7 @@ class Watched:
             timeline=timeline, calls=calls, call_name=name, call_names=_by_base_name(timeline, name), work=work,
             launches=nothing, fruitless=nothing > 0,
         )  # fmt: skip
-        launches = bare.named(KERNEL_LAUNCHES)
+        launches = bare.named((*KERNEL_LAUNCHES, *GRAPH_LAUNCHES))
         launches = launches[~_captured(bare, launches)]
         has_work = np.zeros(len(spans), np.bool_)
         has_work[launch[work][launch[work] != NONE]] = True

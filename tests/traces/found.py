@@ -24,9 +24,15 @@ class Found:
     nodes: dict[Origin, NodeKey]
     executions: dict[Origin, Origin | None]
     problems: dict[str, int]
-    """Summed counts, by the value of the `ProblemKind`."""
+    """Summed counts, by the value of the `ProblemKind`; launches without work are one wherever they are."""
     doubts_clock: bool
     """Whether some profile's place in time is doubted, or was not checked."""
+
+
+_ONE_KIND = {
+    ProblemKind.LOST_HEAD: ProblemKind.LAUNCHES_WITHOUT_WORK,
+    ProblemKind.LOST_TAIL: ProblemKind.LAUNCHES_WITHOUT_WORK,
+}
 
 
 def find(timeline: Timeline, written: Written) -> Found:
@@ -51,7 +57,8 @@ def find(timeline: Timeline, written: Written) -> Found:
             executions[origin] = origins[execution]
     problems: dict[str, int] = {}
     for problem in timeline.problems:
-        problems[problem.kind.value] = problems.get(problem.kind.value, 0) + problem.count
+        kind = _ONE_KIND.get(problem.kind, problem.kind)
+        problems[kind.value] = problems.get(kind.value, 0) + problem.count
     doubted = ProblemKind.CLOCK_DOUBT.value in problems or any(not clock.witnesses for clock in timeline.clocks)
     return Found(
         times=times, launches=launches, runs=runs, nodes=nodes, executions=executions, problems=problems,

@@ -9,10 +9,11 @@ from functools import cached_property
 
 from traces.history import NOTHING
 from traces.origin import Origin, What
-from traces.program import WorkKind
 from traces.recording import Recorded, trace_thread
 from traces.written import Written
 
+MUST_LEAVE_WORK = ("cudaLaunchKernel", "cudaGraphLaunch")
+"""Copies and fills need not: those of no bytes leave no record."""
 NodeKey = tuple[int, str]
 """A node of a C session: (session, name). Names of nodes are unique within a model."""
 
@@ -82,13 +83,16 @@ class Truth:
 
     @cached_property
     def losses(self) -> Counter[str]:
-        """How many things the files should hold and lack, by the value of the `ProblemKind` that counts them."""
+        """How many things the files should hold and lack, by the value of the `ProblemKind` that counts them.
+
+        Launches without work count as such wherever in the trace they are.
+        """
         lost: Counter[str] = Counter()
         calls, waits = self._history.calls, self._history.stream_waits
         for recorded in self._written.windows.values():
             launched = {self._history.works[number].call for number in recorded.works}
             lost["launches-without-work"] += sum(
-                calls[number].name == "cudaLaunchKernel" and number not in launched for number in recorded.calls
+                calls[number].name in MUST_LEAVE_WORK and number not in launched for number in recorded.calls
             )
             lost["work-without-launch"] += sum(
                 self._history.works[number].call not in recorded.calls for number in recorded.works
@@ -104,59 +108,10 @@ class Truth:
                 for number in recorded.calls
                 if calls[number].name == "cudaStreamWaitEvent" and number not in waited
             ]
-            lost["waits-unresolved"] += len(unresolved) + len(recordless)
+            lost["waits-unresolved"] += len(unresolved)
+            lost["waits-dropped"] += len(recordless)
         lost["profile-truncated"] += sum(profile.dropped for profile in self._written.profiles.values())
         return +lost
-
-    @cached_property
-    def of_unprofiled_runs(self) -> frozenset[Origin]:
-        """Work whose node a reader can know by comparing runs alone."""
-        return frozenset(
-            origin
-            for origin in self.launches
-            if origin.what is What.WORK
-            and (run := self._history.calls[self.call_of(origin)].run) != NOTHING
-            and run not in self.profiled_runs
-        )
-
-    @property
-    def has_strange_witnesses(self) -> bool:
-        """Whether kernels were launched, but for some profile on none of the threads that it names."""
-        threads = {
-            (self._history.calls[work.call].thread, self._thread_is_known(recorded, work.call))
-            for recorded in self._written.windows.values()
-            for work in (self._history.works[number] for number in recorded.works)
-            if work.kind is WorkKind.KERNEL and work.call in recorded.calls
-        }
-        known = {thread for thread, is_known in threads if is_known}
-        of_profiles = [
-            {self._history.executions[one.number].thread for one in profile.origins if _is_execution(one)}
-            for profile in self._written.profiles.values()
-        ]
-        return bool(threads) and any(not own & known for own in of_profiles if own)
-
-    @property
-    def waits_hide_each_other(self) -> bool:
-        """Whether there are records of stream waits without a call as well as calls without a record."""
-        calls, waits = self._history.calls, self._history.stream_waits
-        recordless = callless = False
-        for recorded in self._written.windows.values():
-            waited = {waits[number].call for number in recorded.stream_waits}
-            called = {number for number in recorded.calls if calls[number].name == "cudaStreamWaitEvent"}
-            recordless |= bool(called - waited)
-            callless |= bool(waited - called)
-        return recordless and callless
-
-    @property
-    def other_lost_launches(self) -> int:
-        """Calls that must have left a copy, a fill or a graph's kernels, and left nothing in the files."""
-        names = ("cudaMemcpyAsync", "cudaMemsetAsync", "cudaGraphLaunch")
-        return sum(
-            self._history.calls[number].name in names
-            and number not in {self._history.works[work].call for work in recorded.works}
-            for recorded in self._written.windows.values()
-            for number in recorded.calls
-        )
 
     def call_of(self, origin: Origin) -> int:
         """The call behind a work or a wait."""
