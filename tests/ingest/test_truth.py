@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from traces.found import find, offset_bounds
 from traces.reading import missing_links, read, wrong_links
-from traces.recording import Losses
 from traces.strategies import healthy_captures, lossy_captures
 from traces.truth import Truth
 
@@ -21,15 +20,21 @@ thorough = settings(
 
 
 @thorough
-@given(CAPTURES, WAYS)
-def test_no_link_is_wrong(capture, way):
+@given(healthy_captures(), WAYS)
+def test_no_link_of_a_healthy_capture_is_wrong(capture, way):
+    timeline, written = read(capture, way)
+    assert not wrong_links(find(timeline, written), Truth(written))
+
+
+@thorough
+@given(lossy_captures(), WAYS)
+def test_no_link_of_a_capture_with_holes_is_wrong(capture, way):
     timeline, written = read(capture, way)
     truth = Truth(written)
     wrong = wrong_links(find(timeline, written), truth)
-    if capture.recording.losses != Losses():
-        # What maimed runs borrow from each other: see test_truth_holes.
-        for origin in truth.of_unprofiled_runs & wrong.get("node", {}).keys():
-            del wrong["node"][origin]
+    # What maimed runs borrow from each other: see test_truth_holes.
+    for origin in truth.of_unprofiled_runs & wrong.get("node", {}).keys():
+        del wrong["node"][origin]
     assert not any(wrong.values())
 
 
@@ -44,7 +49,8 @@ def test_every_link_that_can_be_known_is_found(capture, way):
 @given(CAPTURES, WAYS)
 def test_bound_of_the_clock_holds_the_true_start_of_profiling(capture, way):
     timeline, written = read(capture, way)
-    assume(not Truth(written).has_strange_witnesses)  # see test_truth_holes
+    # Both are fitted wrongly: see test_truth_holes.
+    assume(not Truth(written).has_strange_witnesses and not capture.recording.losses.profile_events)
     bounds = offset_bounds(timeline, written)
     assert len(bounds) == sum(clock.method is not ClockMethod.UNCHECKED for clock in timeline.clocks)
     assert all(low_ns <= true_ns <= high_ns for low_ns, high_ns, true_ns in bounds), bounds
@@ -55,7 +61,8 @@ def test_bound_of_the_clock_holds_the_true_start_of_profiling(capture, way):
 def test_every_loss_is_counted(capture):
     timeline, written = read(capture, "bundle")
     truth, problems = Truth(written), find(timeline, written).problems
-    assume(not truth.waits_hide_each_other)  # see test_truth_holes
+    # Both are counted wrongly: see test_truth_holes.
+    assume(not truth.waits_hide_each_other and "no-sync-records" not in problems)
     if truth.has_device_work:
         assert {kind: problems.get(kind, 0) for kind in COUNTED} == {kind: truth.losses[kind] for kind in COUNTED}
     else:
@@ -71,13 +78,14 @@ def test_healthy_program_has_no_problem(capture):
     timeline, written = read(capture, "bundle")
     truth = Truth(written)
     assume(not truth.has_strange_witnesses)  # see test_truth_holes
-    expected = truth.losses.keys() | set()
+    has_records = any(window.stream_waits or window.host_waits for window in written.windows.values())
+    expected = set(truth.losses)
+    if not truth.has_device_work:
+        expected = {"no-gpu-trace"}
+    elif not has_records:
+        expected = {"no-sync-records"}
     if not written.profiles:
         expected.add("no-ort-profile")
-    if not truth.has_device_work:
-        expected.add("no-gpu-trace")
-    elif not any(window.stream_waits or window.host_waits for window in written.windows.values()):
-        expected.add("no-sync-records")
     assert find(timeline, written).problems.keys() == expected
 
 
