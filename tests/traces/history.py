@@ -193,9 +193,9 @@ class History:
     def quiet_ns(self) -> list[int]:
         """Moments at which nothing was under way, neither on a host thread nor on a device: in the middle of each pause
         of at least 2 µs, and before and after everything."""
-        spans = [
-            (one.start_ns, one.end_ns) for one in (*self.calls, *self.works, *self.ops, *self.runs, *self.sessions)
-        ]
+        hosts = (*self.calls, *self.ops, *self.runs, *self.sessions)
+        spans = [(one.start_ns, one.end_ns) for one in hosts]
+        spans += [(self.calls[work.call].start_ns, work.end_ns) for work in self.works]
         edges = [(-20_000, -10_000), *merged(spans), (self.end_ns + 10_000, self.end_ns + 20_000)]
         pauses = [(end, start) for (_, end), (start, _) in pairwise(edges)]
         return [(begin + end) // 2 for begin, end in pauses if end - begin >= 2_000]
