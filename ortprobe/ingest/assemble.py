@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,7 +71,7 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
     sessions = tuple(session for one in added for session in one.sessions)
     afloat = [source for one in added for source in one.afloat]
     runs = find_runs(collected, {one.profile: one.index for one in sessions if one.profile is not None}, afloat)
-    links = link(collected, runs, afloat)
+    links = link(collected, runs, afloat, {source: at_ns for one in added for source, at_ns in one.ends_ns.items()})
     hooks = [decoded.hooks for decoded in processes if decoded.hooks is not None]
     timeline = Timeline(
         spans=collected.spans,
@@ -103,6 +103,8 @@ class _Added:
     problems: tuple[Problem, ...]
     afloat: tuple[int, ...]
     """Sources whose place in time is not known."""
+    ends_ns: Mapping[int, int]
+    """From when on any span of a source that was cut off may be missing."""
 
 
 def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Added:
@@ -113,17 +115,26 @@ def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Add
     placed: list[PlacedProfile] = []
     clocks: list[ClockBound] = []
     afloat: list[int] = []
+    ends_ns: dict[int, int] = {}
     for profile, session, place in decoded.profiles:
         source = add_ort_profile(builder, profile, session=session, offset_ns=place.offset_ns)
         placed.append(PlacedProfile(profile=profile, session=session, offset_ns=place.offset_ns, source=source))
         clocks.append(replace(place.bound, source=source))
         afloat += [] if place.is_known else [source]
+        if profile.is_cut_off:
+            ends_ns[source] = int(profile.start_ns.max(initial=0)) + place.offset_ns
         problems += [*_of_source(place.problems, source), *_of_source(profile.problems, source, place.offset_ns)]
     for trace in decoded.traces:
         source = add_kineto(builder, trace, decoded.thread_of)
         problems += _of_source(trace.problems, source)
     sessions = tuple(_after(first_session, one, decoded.process) for one in decoded.sessions_of(placed))
-    return _Added(sessions=sessions, clocks=tuple(clocks), problems=tuple(problems), afloat=tuple(afloat))
+    return _Added(
+        sessions=sessions,
+        clocks=tuple(clocks),
+        problems=tuple(problems),
+        afloat=tuple(afloat),
+        ends_ns=ends_ns,
+    )
 
 
 def _after(first: int, session: Session, process: int) -> Session:

@@ -90,7 +90,7 @@ def _traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace]:
         if outside := _count_outside(trace, record):
             detail = f"{record.file}: the times of {outside:,} of its {len(trace):,} events lie outside of the "
             detail += "time in which it was recorded, so it is left out"
-            problems.append(_hole(ProblemKind.CLOCK_DOUBT, detail, bounds, count=outside))
+            problems += [*trace.problems, _hole(ProblemKind.CLOCK_DOUBT, detail, bounds, count=outside)]
         else:
             traces.append(trace)
     return traces

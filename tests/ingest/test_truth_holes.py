@@ -84,6 +84,13 @@ def test_launches_of_a_thread_that_ran_no_session_are_no_witnesses():
     assert "clock-doubt" not in {problem.kind.value for problem in timeline.problems}
 
 
+def test_profile_that_was_cut_short_has_the_right_bound():
+    """The cap took the second node and the run: nothing says that the launch of the second lies in the first."""
+    capture = watched(program(FIRST, SECOND, pace=50), losses=Losses(profile_events=3))
+    bounds = offset_bounds(*read(capture, "bundle"))
+    assert all(low_ns <= true_ns <= high_ns for low_ns, high_ns, true_ns in bounds)
+
+
 def test_profile_without_a_place_is_linked_to_nothing():
     thrice = program(Node(name="copying", launches=(COPY,)), threads=((Run(owner=0),) * 3,), pace=1)
     assert not wrong(watched(thrice), "fitted")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ortprobe.ingest.sources.files import LIMIT_NS
 from ortprobe.ingest.sources.kineto import KinetoTrace
 from ortprobe.ingest.sources.ort_profile import OrtProfile
 from ortprobe.timeline import NONE, Int64s, Kind
@@ -45,7 +46,7 @@ class Fit:
     inside: int
     """Launches inside a node under those offsets."""
     launches: int
-    """Launches inside a run under those offsets: what `inside` could be at most."""
+    """Launches inside a run under those offsets: what `inside` could be at most. Of runs in calls, all runs."""
     nodes: int
     """Node executions with a launch inside. A node of half a second has room for every launch of a trace, so this,
     and not `inside`, tells a right offset from a wrong one."""
@@ -93,6 +94,7 @@ def node_spans(profile: OrtProfile) -> ThreadIntervals:
 def fit_at(profile: OrtProfile, launches: ThreadIntervals, offset_ns: int) -> Fit | None:
     """The bound around a stated offset; None when no launch can witness it."""
     nodes, launches, runs = _same_threads(node_spans(profile), launches, _runs_by_thread(profile))
+    launches = _before(launches, _dropped_from_ns(profile) + offset_ns - 4 * TRUNCATION_NS)
     return _refine(nodes, launches, runs, offset_ns, 4 * TRUNCATION_NS)
 
 
@@ -109,7 +111,7 @@ def fit_in_brackets(profile: OrtProfile, brackets: Intervals, offset_ns: int) ->
     start, end, at = start[inside], end[inside], at[inside]
     low, high = (brackets[0][at] - start - TRUNCATION_NS).max(), (brackets[1][at] - end).min()
     count = int(inside.sum())
-    return Fit(low_ns=int(low), high_ns=int(high), inside=count, launches=count, nodes=count, runner_up=0)
+    return Fit(low_ns=int(low), high_ns=int(high), inside=count, launches=len(inside), nodes=count, runner_up=0)
 
 
 def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
@@ -127,6 +129,7 @@ def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
     fits.sort(key=lambda fit: (-fit.nodes, -fit.inside))
     if not fits:
         return None
+    launches = _before(launches, _dropped_from_ns(profile) + fits[0].low_ns)
     best = _refine(nodes, launches, runs, fits[0].offset_ns, 2 * bin_ns)
     elsewhere = (fit.offset_ns for fit in fits if abs(fit.offset_ns - fits[0].offset_ns) > 2 * bin_ns)
     second = next((_refine(nodes, launches, runs, offset_ns, 2 * bin_ns) for offset_ns in elsewhere), None)
@@ -150,6 +153,21 @@ def _thinned(launches: ThreadIntervals) -> ThreadIntervals:
     """Evenly chosen launches, about `_ENOUGH_TO_RANK` of all threads together."""
     step = 1 + sum(len(starts) for starts, _ in launches.values()) // _ENOUGH_TO_RANK
     return {thread: (starts[::step], ends[::step]) for thread, (starts, ends) in launches.items()}
+
+
+def _dropped_from_ns(profile: OrtProfile) -> int:
+    """When ORT dropped the first node, in the profile's own time: launches from there on lie in no node that it holds.
+    `LIMIT_NS` where it dropped none.
+    """
+    nodes = profile.kinds == Kind.ORT_NODE
+    return int(profile.end_ns[nodes].max(initial=0)) if profile.dropped_events else LIMIT_NS
+
+
+def _before(launches: ThreadIntervals, time_ns: int) -> ThreadIntervals:
+    return {
+        thread: (start_ns[start_ns < time_ns], end_ns[start_ns < time_ns])
+        for thread, (start_ns, end_ns) in launches.items()
+    }
 
 
 def _as_one(threads: ThreadIntervals) -> ThreadIntervals:

@@ -45,7 +45,8 @@ def place_at_epoch(
     if possible and all(map(_holds_enough, fits)):
         return Place(offset_ns=start_ns, bound=_stated_bound(fits, start_ns))
     found = find_offset(profile, launches)
-    if possible and (found is None or by_launch is None or found.inside <= by_launch.inside):
+    calls_agree = by_call is None or _holds_enough(by_call)
+    if possible and calls_agree and by_launch and (found is None or found.inside <= by_launch.inside):
         # No place holds more of the launches: the nodes of the others are missing.
         return Place(offset_ns=start_ns, bound=_stated_bound(fits, start_ns))
     stated = f"{profile.path}: its stated start does not put its runs where they were seen"

@@ -22,7 +22,9 @@ _RECORDS = ("cudaEventRecord", "cudaEventRecordWithFlags", "cuEventRecord", "cuE
 def find_wait_holes(watched: Watched) -> list[Problem]:
     """Unresolved, dropped, misnamed and orphaned waits."""
     if not len(watched.timeline.waits.span):
-        detail = "the torch trace holds no synchronisation records (enable_cuda_sync_events was off)"
+        calls = len(watched.named(("cudaStreamWaitEvent",)))
+        lost = f", though {calls:,} calls made streams wait" if calls else ""
+        detail = f"the torch trace holds no synchronisation records{lost} (was enable_cuda_sync_events off?)"
         return [Problem(kind=ProblemKind.NO_SYNC_RECORDS, detail=detail)]
     return [*_unresolved(watched), *_dropped(watched), *_misnamed(watched), *_orphans(watched)]
 

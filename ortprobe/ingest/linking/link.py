@@ -5,7 +5,7 @@ A launch belongs to the innermost node span on its thread; device work belongs t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -19,13 +19,17 @@ _HOST_KINDS = (
     Kind.HOOK, Kind.ORT_LOAD, Kind.ORT_INITIALIZE, Kind.ORT_RUN, Kind.ORT_EXECUTE, Kind.ORT_NODE, Kind.TORCH_OP,
     Kind.ANNOTATION, Kind.PYTHON, Kind.CUDA_CALL, Kind.OVERHEAD, Kind.OTHER,
 )  # fmt: skip
+_NOWHERE: Mapping[int, int] = {}
 _LAUNCHED = (*DEVICE_WORK, Kind.WAIT, Kind.EVENT_RECORD)
 
 
-def link(collected: Collected, runs: Runs, afloat: Collection[int] = ()) -> Links:
+def link(
+    collected: Collected, runs: Runs, afloat: Collection[int] = (), ends_ns: Mapping[int, int] = _NOWHERE
+) -> Links:
     """All links of a timeline, but for nodes that runs lend each other.
 
-    Nothing is concluded from what lies inside of spans of sources whose place in time is not known (`afloat`).
+    Nothing is concluded from what lies inside of spans of sources whose place in time is not known (`afloat`), nor
+    from what does so after its source was cut off (`ends_ns`): a span further inside may be missing.
     """
     spans = collected.spans
     launch, launch_by = _launches(spans)
@@ -34,6 +38,10 @@ def link(collected: Collected, runs: Runs, afloat: Collection[int] = ()) -> Link
     executions = collected.node_spans.span
     placed = executions[~np.isin(spans.source[executions], list(afloat))]
     node_span = _around(spans, placed, spans.of_kind(Kind.CUDA_CALL))
+    for source, end_ns in ends_ns.items():
+        linked = np.flatnonzero(node_span != NONE)
+        linked = linked[spans.source[node_span[linked]] == source]
+        node_span[linked[spans.start_ns[linked] >= end_ns]] = NONE
     node_span[executions] = executions
     hook_span = _around(spans, collected.hooks.span, np.flatnonzero(np.isin(spans.kind, _HOST_KINDS)).astype(np.int32))
     hook_span[collected.hooks.span] = collected.hooks.span

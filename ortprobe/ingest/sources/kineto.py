@@ -53,6 +53,8 @@ class _Metadata(msgspec.Struct, gc=False):
     roctracer_version: Any = None
     hip_runtime_version: Any = None
     hip_driver_version: Any = None
+    is_whole: Any = True
+    """Whether nothing of them is missing."""
 
     @property
     def device_names(self) -> tuple[str, ...]:
@@ -162,17 +164,18 @@ def _id(value: int | str) -> int:
 
 def _metadata(stream: EventStream[msgspec.Struct]) -> _Metadata:
     """Whole, or, where what follows the events is cut off or damaged, what precedes them and the base alone."""
-    for tail in (stream.tail, b"}"):
+    for tail, is_whole in ((stream.tail, True), (b"}", not stream.head)):
         without_events = stream.head + b"]" + tail
         try:
-            return _checked(msgspec.json.decode(without_events, type=_Metadata))
+            return _checked(msgspec.json.decode(without_events, type=_Metadata), is_whole)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
     stated = re.search(rb'"baseTimeNanoseconds"\s*:\s*(\d{1,19})\s*[,}]', stream.head + stream.tail)
-    return _checked(_Metadata(base_ns=int(stated[1]) if stated else 0))
+    return _checked(_Metadata(base_ns=int(stated[1]) if stated else 0), not stream.head)
 
 
-def _checked(metadata: _Metadata) -> _Metadata:
+def _checked(metadata: _Metadata, is_whole: bool) -> _Metadata:
+    metadata.is_whole = is_whole
     base_ns = metadata.base_ns
     metadata.base_ns = base_ns if isinstance(base_ns, int) and abs(base_ns) < LIMIT_NS else 0
     return metadata
@@ -199,6 +202,9 @@ def _problems(
         found.append(Problem(kind=ProblemKind.CUT_OFF, detail=detail, start_ns=last_ns))
     elif not columns.is_complete:
         detail = f"{path}: lacks the mark that torch writes at its end, so it may be a part of what was recorded"
+        found.append(Problem(kind=ProblemKind.NO_END_MARK, detail=detail, start_ns=last_ns))
+    elif not metadata.is_whole:
+        detail = f"{path}: is damaged or cut off behind its events"
         found.append(Problem(kind=ProblemKind.NO_END_MARK, detail=detail, start_ns=last_ns))
     if unreadable:
         detail = f"{path}: {unreadable:,} events can't be read"

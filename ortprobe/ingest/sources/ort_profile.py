@@ -100,6 +100,8 @@ class OrtProfile:
     nodes: tuple[_NodeKey, ...]
     """Name (an index in `names`), op type, provider, node index as written."""
     dropped_events: int
+    is_cut_off: bool
+    """Whether the file ends in the middle: from its last event on, any may be missing."""
     backwards: int
     """How many events the file gives a negative length; here they have none."""
     problems: tuple[Problem, ...]
@@ -202,7 +204,7 @@ def read_ort_profile(file: TraceFile) -> OrtProfile:
         cut = f"; {stream.broken}" if stream.broken else ""
         raise UnreadableInput(f"{file.name}: is no ONNX Runtime profile (no Session or Node event in it{cut})")
     profile = _profile(file.name, columns)
-    return replace(profile, problems=tuple(_problems(profile, stream, columns)))
+    return replace(profile, is_cut_off=bool(stream.broken), problems=tuple(_problems(profile, stream, columns)))
 
 
 def _profile(path: str, columns: _ProfileColumns) -> OrtProfile:
@@ -225,6 +227,7 @@ def _profile(path: str, columns: _ProfileColumns) -> OrtProfile:
         arena_growth_bytes=of_nodes.joined("arena_growth_bytes"),
         nodes=tuple(columns.nodes),
         dropped_events=columns.dropped,
+        is_cut_off=False,
         backwards=columns.backwards,
         problems=(),
     )
