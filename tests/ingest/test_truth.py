@@ -64,7 +64,7 @@ def test_healthy_program_has_no_problem(capture):
     if not written.profiles:
         expected.add("no-ort-profile")
     if not truth.has_device_work:
-        expected.add("no-gpu-trace")
+        expected = {"no-gpu-trace"} | (expected & {"no-ort-profile", "profile-truncated"})
     elif not any(window.stream_waits or window.host_waits for window in written.windows.values()):
         expected.add("no-sync-records")
     else:

@@ -93,8 +93,9 @@ def node_spans(profile: OrtProfile) -> ThreadIntervals:
 
 def fit_at(profile: OrtProfile, launches: ThreadIntervals, offset_ns: int) -> Fit | None:
     """The bound around a stated offset; None when no launch can witness it."""
-    nodes, launches, runs = _same_threads(node_spans(profile), launches, _runs_by_thread(profile))
-    launches = _before(launches, _dropped_from_ns(profile) + offset_ns - 4 * TRUNCATION_NS)
+    nodes, runs = node_spans(profile), _runs_by_thread(profile)
+    launches = {thread: spans for thread, spans in launches.items() if thread in nodes}
+    launches = _before(launches, _trusted_until_ns(profile) + offset_ns - 4 * TRUNCATION_NS)
     return _refine(nodes, launches, runs, offset_ns, 4 * TRUNCATION_NS)
 
 
@@ -129,7 +130,7 @@ def find_offset(profile: OrtProfile, launches: ThreadIntervals) -> Fit | None:
     fits.sort(key=lambda fit: (-fit.nodes, -fit.inside))
     if not fits:
         return None
-    launches = _before(launches, _dropped_from_ns(profile) + fits[0].low_ns)
+    launches = _before(launches, _trusted_until_ns(profile) + fits[0].low_ns)
     best = _refine(nodes, launches, runs, fits[0].offset_ns, 2 * bin_ns)
     elsewhere = (fit.offset_ns for fit in fits if abs(fit.offset_ns - fits[0].offset_ns) > 2 * bin_ns)
     second = next((_refine(nodes, launches, runs, offset_ns, 2 * bin_ns) for offset_ns in elsewhere), None)
@@ -155,12 +156,16 @@ def _thinned(launches: ThreadIntervals) -> ThreadIntervals:
     return {thread: (starts[::step], ends[::step]) for thread, (starts, ends) in launches.items()}
 
 
-def _dropped_from_ns(profile: OrtProfile) -> int:
-    """When ORT dropped the first node, in the profile's own time: launches from there on lie in no node that it holds.
-    `LIMIT_NS` where it dropped none.
+def _trusted_until_ns(profile: OrtProfile) -> int:
+    """From when on a launch may lie in a node that the profile does not hold, in the profile's own time.
+
+    ORT records a node, and a run, when it ends. So from its cap on the nodes are missing around the last that it took.
+    `LIMIT_NS` where none is missing.
     """
-    nodes = profile.kinds == Kind.ORT_NODE
-    return int(profile.end_ns[nodes].max(initial=0)) if profile.dropped_events else LIMIT_NS
+    if profile.dropped_events:
+        runs = _by_thread(profile, Kind.ORT_RUN)
+        return min((int(end_ns.max()) for _, end_ns in runs.values()), default=0)
+    return int(profile.start_ns.max(initial=0)) if profile.is_cut_off else LIMIT_NS
 
 
 def _before(launches: ThreadIntervals, time_ns: int) -> ThreadIntervals:

@@ -40,17 +40,16 @@ def place_at_epoch(
     by_launch = fit_at(profile, launches, start_ns)
     by_call = fit_in_brackets(profile, calls, start_ns) if calls is not None else None
     fits = [fit for fit in (by_launch, by_call) if fit is not None]
-    outside = by_call is None and calls is not None and len(calls[0]) > 0 and has_runs(profile)
-    possible = not outside and all(fit.low_ns <= start_ns <= fit.high_ns for fit in fits)
-    if possible and all(map(_holds_enough, fits)):
+    possible = all(fit.low_ns <= start_ns <= fit.high_ns for fit in fits)
+    in_calls = not _must_lie_in(profile, calls) or (by_call is not None and (by_launch or _holds_enough(by_call)))
+    if possible and in_calls and (by_launch is None or _holds_enough(by_launch)):
         return Place(offset_ns=start_ns, bound=_stated_bound(fits, start_ns))
-    found = find_offset(profile, launches)
-    calls_agree = by_call is None or _holds_enough(by_call)
-    if possible and calls_agree and by_launch and (found is None or found.inside <= by_launch.inside):
+    found = _only_other_place(profile, launches, calls)
+    if possible and in_calls and by_launch and (found is None or found.inside <= by_launch.inside):
         # No place holds more of the launches: the nodes of the others are missing.
         return Place(offset_ns=start_ns, bound=_stated_bound(fits, start_ns))
     stated = f"{profile.path}: its stated start does not put its runs where they were seen"
-    if found is None or not _is_believed(found):
+    if found is None:
         bound = ClockBound(source=-1, method=ClockMethod.UNCHECKED)
         return Place(offset_ns=start_ns, bound=bound, problems=(_doubt(stated),), is_known=False)
     moved = f"{stated}; it was moved by {format_ns(found.offset_ns - start_ns)}, to where they fit"
@@ -59,6 +58,23 @@ def place_at_epoch(
         bound=_bound(found, ClockMethod.NESTING, found.offset_ns),
         problems=(_doubt(moved),),
     )
+
+
+def _only_other_place(profile: OrtProfile, launches: ThreadIntervals, calls: Intervals | None) -> Fit | None:
+    """The one place where launches lie in nodes and runs in the calls that made them."""
+    found = find_offset(profile, launches)
+    if found is None or not _is_believed(found):
+        return None
+    if calls is None or not _must_lie_in(profile, calls):
+        return found
+    by_call = fit_in_brackets(profile, calls, found.offset_ns)
+    fits = by_call is not None and _holds_enough(by_call) and by_call.low_ns <= found.offset_ns <= by_call.high_ns
+    return found if fits else None
+
+
+def _must_lie_in(profile: OrtProfile, calls: Intervals | None) -> bool:
+    """Whether there are runs, and hooked calls that made them."""
+    return calls is not None and len(calls[0]) > 0 and has_runs(profile)
 
 
 def place_by_fit(profile: OrtProfile, launches: ThreadIntervals, otherwise_ns: int) -> Place:
