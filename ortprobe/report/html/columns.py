@@ -55,7 +55,7 @@ def encode(columns: Mapping[str, Int64s], delta: frozenset[str]) -> Encoded:
 
 def deflate(raw: bytes) -> str:
     """Raw deflate (no header, as `DecompressionStream("deflate-raw")` wants it) in base64."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
     return base64.b64encode(packer.compress(raw) + packer.flush()).decode("ascii")
 
 
