@@ -58,7 +58,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 
 
 @click.command("report", no_args_is_help=True)
-@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--ort", multiple=True, metavar="FILE[@START_NS]", help="An ONNX Runtime profile; its start is optional.")
 @click.option("--torch", multiple=True, metavar="FILE", help="A torch profiler trace.")
 @click.option(
@@ -75,26 +75,28 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 @click.option("--open", "open_page", is_flag=True, help="Open an HTML report in the browser.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Analyse SOURCE, or the files given with --ort and --torch, which must be of one process.
+    """Analyse SOURCE, or the files given with --ort and --torch.
 
-    SOURCE is a bundle: the folder NAME.ortprobe, or the file NAME.ortprobe.zip that ortprobe pack made of it.
+    SOURCE is a bundle: the folder NAME.ortprobe, or the file NAME.ortprobe.zip that ortprobe pack made of it. Several
+    bundles, such as a program's and those of its children (NAME.ortprobe/children/*), or files of several processes of
+    one machine, are put on one timeline.
 
     Exit code 1 means that the capture allows no verdict, 2 that it can't be read.
     """
     from ortprobe.report.report import load
 
-    source: Path | None = options["source"]
-    ort, torch = options["ort"], options["torch"]
-    check_sources(source, ort, torch)
+    sources: tuple[Path, ...] = options["sources"]
+    ort, torch, models = options["ort"], options["torch"], options["models"]
+    check_sources(sources, ort, torch)
     if options["form"] == _TABLES:
         folder = _tables_folder(options["out"], force=options["force"])
-        report = load(source, ort=ort, torch=torch)
+        report = load(sources, ort=ort, torch=torch, models=models)
         _write_tables(report, folder, force=options["force"])
         ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)
-    out, form = _output(options["out"], options["form"], source or Path([*torch, *ort][0]))
+    out, form = _output(options["out"], options["form"], Path([*sources, *torch, *ort][0]))
     if out is not None:
         refuse_existing(out, force=options["force"])
-    report = load(source, ort=ort, torch=torch, models=options["models"])
+    report = load(sources, ort=ort, torch=torch, models=models)
     if out is None:
         print_report(report, form)
     else:
@@ -106,20 +108,19 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)
 
 
-def check_sources(source: Path | None, ort: Sequence[str], torch: Sequence[str]) -> None:
+def check_sources(sources: Sequence[Path], ort: Sequence[str], torch: Sequence[str]) -> None:
     """Say what is wrong with what is to be read, where its kind alone shows it.
 
     Raises:
         UsageError: nothing to read, both a bundle and files, or no such bundle.
     """
-    if source is None and not ort and not torch:
+    if not sources and not ort and not torch:
         raise UsageError("nothing to report: give a bundle, or files with --ort and --torch")
-    if source is None:
-        return
-    if ort or torch:
-        raise UsageError(f"{source}: give either a bundle, or bare files with --ort and --torch")
-    if not source.exists() and not any(parent.is_file() for parent in source.parents):  # a child in a packed bundle
-        raise UsageError(f"{source}: is not there; give the bundle that ortprobe trace wrote (NAME.ortprobe)")
+    if sources and (ort or torch):
+        raise UsageError(f"{sources[0]}: give either bundles, or bare files with --ort and --torch")
+    for source in sources:
+        if not source.exists() and not any(parent.is_file() for parent in source.parents):  # a child in a packed bundle
+            raise UsageError(f"{source}: is not there; give the bundle that ortprobe trace wrote (NAME.ortprobe)")
 
 
 def print_report(report: Report, form: Format) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.ingest import load_bundle, load_files
+from ortprobe.ingest import load_bundles, load_files
 from ortprobe.report import frames
 from ortprobe.report.findings_json import findings_json
 from ortprobe.report.markdown import render_markdown
@@ -26,13 +26,15 @@ _TEXT_WIDTH = 120
 
 
 def load(
-    source: str | Path | None = None,
+    source: str | Path | Sequence[str | Path] = (),
     *,
     ort: Sequence[str | Path] = (),
     torch: Sequence[str | Path] = (),
     models: Sequence[str | Path] = (),
 ) -> Report:
-    """Read, analyse and judge a bundle, which may be packed, or bare ORT profiles and torch traces of one process.
+    """Read, analyse and judge a bundle, which may be packed, or bare ORT profiles and torch traces.
+
+    Several bundles, or files of several processes of one machine, are put on one timeline.
 
     With the model files that ran (`models`; a bundle finds its own where they still lie unchanged), executed nodes
     have the names they had before ORT optimised, the size of their weights and the shape of their output.
@@ -45,8 +47,9 @@ def load(
         UnreadableInput: a file is missing, damaged, or something else than a trace.
         UsageError: there is nothing to load, or a model of no session.
     """
-    if source is not None:
-        timeline = load_bundle(Path(source), models=models)
+    sources = [source] if isinstance(source, str | Path) else source
+    if sources:
+        timeline = load_bundles([Path(one) for one in sources], models=models)
     else:
         timeline = load_files(ort=ort, torch=torch, models=models)
     return Report(judge(Analyses(timeline)))

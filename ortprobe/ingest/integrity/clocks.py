@@ -101,7 +101,8 @@ def _after_sync(watched: Watched) -> Iterator[Problem]:
     rows = rows[np.argsort(spans.start_ns[call[rows]], kind="stable")]
     late = _running(watched, call[rows], _place(waits.device[rows], waits.stream[rows]), per_stream=True)
     whole = waits.kind[rows] == WaitKind.DEVICE_SYNC
-    late[whole] = _running(watched, call[rows[whole]], waits.device[rows[whole]].astype(np.int64), per_stream=False)
+    devices = _place(waits.device[rows[whole]], _process(watched, waits.span[rows[whole]]))
+    late[whole] = _running(watched, call[rows[whole]], devices, per_stream=False)
     work = late[late != NONE]
     if len(work):
         yield Problem(
@@ -116,13 +117,13 @@ def _after_sync(watched: Watched) -> Iterator[Problem]:
 def _running(watched: Watched, syncs: Int32s, places: Int64s, *, per_stream: bool) -> Int32s:
     """For each call that waits, the last-ending work enqueued before it where that ends after it, else NONE.
 
-    `places` are the streams or devices waited for, and the calls are in time order.
+    `places` are the streams, or a process's devices, that are waited for; the calls are in time order.
     """
     timeline = watched.timeline
     spans, ops = timeline.spans, timeline.device_ops
     found = np.full(len(syncs), NONE, np.int32)
     launch = timeline.links.launch[ops.span]
-    place = _place(ops.device, ops.stream) if per_stream else ops.device.astype(np.int64)
+    place = _place(ops.device, ops.stream if per_stream else _process(watched, ops.span))
     waited = np.flatnonzero((launch != NONE) & np.isin(place, places))
     enqueued_ns = spans.end_ns[launch[waited]]
     order = np.lexsort((enqueued_ns, place[waited]))
@@ -139,8 +140,13 @@ def _running(watched: Watched, syncs: Int32s, places: Int64s, *, per_stream: boo
     return found
 
 
-def _place(device: Int32s, stream: Int64s) -> Int64s:
-    return device.astype(np.int64) << 40 | (stream & 0xFFFFFFFFFF)
+def _process(watched: Watched, spans: Int32s) -> Int64s:
+    of_lane = np.array([lane.process for lane in watched.timeline.lanes], np.int64)
+    return of_lane[watched.timeline.spans.lane[spans]]
+
+
+def _place(device: Int32s, within: Int64s) -> Int64s:
+    return device.astype(np.int64) << 40 | (within & 0xFFFFFFFFFF)
 
 
 def _outside(watched: Watched) -> Bools:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import reduce
+from itertools import compress
+from math import prod
 from operator import or_
 from typing import Annotated, TypeVar
 
@@ -18,6 +20,7 @@ from ortprobe.ingest.sources.columns import Columns
 from ortprobe.ingest.sources.files import LIMIT_NS
 from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, UInt8s, WaitKind
 
+_LEFT_OUT = 255
 _KINDS = {
     "cpu_op": Kind.TORCH_OP,
     "user_annotation": Kind.ANNOTATION,
@@ -38,9 +41,9 @@ _KINDS = {
     "Memset": Kind.MEMSET,
 }
 """Kineto's categories (`ActivityType.h`), and at the end those of torch 1.8 to 1.12."""
+_kind_of = {category: int(kind) for category, kind in _KINDS.items()}.get
 _WITHOUT_MEANING = ("Trace", "cpu_instant_event", "external_correlation", "hardware_counters", "ac2g", "fwdbwd", "")
 _ON_STREAMS = (*DEVICE_WORK, Kind.EVENT_RECORD, Kind.WAIT)
-_LEFT_OUT = 255
 _WAIT_KINDS = {
     "Stream Wait Event": WaitKind.STREAM_WAIT_EVENT,
     "Event Sync": WaitKind.EVENT_SYNC,
@@ -103,6 +106,7 @@ def _phase(tag: str) -> type[msgspec.Struct]:
 _TIMELESS = tuple(_phase(tag) for tag in "stfMCPNODI")
 _FOREIGN = tuple(_phase(tag) for tag in "BEbenTpFRcvV")
 _EXPECTED = {_Complete, _CompleteExact, *_TIMELESS}
+_IS_COMPLETE: dict[type, bool] = defaultdict(bool, {_Complete: True, _CompleteExact: True})
 _CLOSING = "Record Window End"
 _OTHERS = (_Instant, *_TIMELESS, *_FOREIGN)
 _DECODER, _EXACT_DECODER = (
@@ -164,19 +168,20 @@ class EventColumns:
     def add(self, events: Sequence[msgspec.Struct | None]) -> None:
         """Take the events of one chunk; None stands for one that could not be read."""
         first, self.rows = self.rows, self.rows + len(events)
-        rows = [row for row, event in enumerate(events, first) if isinstance(event, _Complete)]
-        complete = [event for event in events if isinstance(event, _Complete)]
+        is_complete = bytes(map(_IS_COMPLETE.__getitem__, map(type, events)))
+        complete: list[_Complete] = list(compress(events, is_complete))  # type: ignore[arg-type]
         if not _EXPECTED.issuperset(map(type, events)):
             self.foreign += sum(isinstance(event, _FOREIGN) for event in events)
             self.is_complete |= any(isinstance(event, _Instant) and event.name == _CLOSING for event in events)
-        kinds = np.array([_KINDS.get(event.cat, _LEFT_OUT) for event in complete], np.uint8)
+        rows = (np.flatnonzero(np.frombuffer(is_complete, np.bool_)) + first).astype(np.int32)
+        kinds = np.frombuffer(bytes([_kind_of(event.cat, _LEFT_OUT) for event in complete]), np.uint8)
         start_ns, possible = _start_ns(complete)
         kept = np.flatnonzero((kinds != _LEFT_OUT) & possible)
         if len(kept) < len(complete):
             self._count_left_out([complete[at] for at in np.flatnonzero(kinds == _LEFT_OUT).tolist()])
             self.impossible += int((~possible & (kinds != _LEFT_OUT)).sum())
             complete = [complete[at] for at in kept.tolist()]
-        self._add_complete(complete, np.array(rows, np.int32)[kept], kinds[kept], start_ns[kept])
+        self._add_complete(complete, rows[kept], kinds[kept], start_ns[kept])
 
     def _count_left_out(self, events: list[_Complete]) -> None:
         categories = Counter(event.cat for event in events)
@@ -212,7 +217,7 @@ class EventColumns:
         self.of_work.add(
             index=work + first,
             size_bytes=np.where(kinds[work] == Kind.KERNEL, 0, _numbers([arg.bytes for arg in of_work], np.int64)),
-            blocks=[_blocks(arg.grid) for arg in of_work],
+            blocks=_products([arg.grid for arg in of_work]),
             graph=[arg.graph or NONE for arg in of_work],
         )
         waits = [at for at in np.flatnonzero(kinds == Kind.WAIT).tolist() if args[at].cuda_sync_kind in _WAIT_KINDS]
@@ -226,8 +231,16 @@ class EventColumns:
         )
 
 
+def _products(grids: list[list[int] | str]) -> Int64s:
+    """Blocks of each grid; 0 for what has none, or one that no GPU has."""
+    try:
+        return np.array([prod(grid) if grid else 0 for grid in grids], np.int64)
+    except (TypeError, OverflowError):
+        return np.array([_blocks(grid) for grid in grids], np.int64)
+
+
 def _blocks(grid: list[int] | str) -> int:
-    return min(math.prod(grid), _INT64_MAX) if grid and not isinstance(grid, str) else 0
+    return min(prod(grid), _INT64_MAX) if grid and not isinstance(grid, str) else 0
 
 
 def _numbers(values: list[int | str], dtype: type[np.int32 | np.int64]) -> NDArray[np.int32 | np.int64]:
@@ -254,7 +267,7 @@ def _resolved(value: _IntOrText) -> _IntOrText:
 
 def _start_ns(events: list[_Complete]) -> tuple[Int64s, Bools]:
     """Starts, and whether each is one that a trace can have: a number, and not in the year 9999."""
-    if any(isinstance(event, _CompleteExact) for event in events):
+    if _CompleteExact in set(map(type, events)):
         times = [Decimal(event.ts) for event in events]
         possible = np.array([time.is_finite() and abs(time) < LIMIT_NS // 1000 for time in times], np.bool_)
         return np.array(

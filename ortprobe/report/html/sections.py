@@ -98,6 +98,8 @@ def header_facts(timeline: Timeline) -> tuple[Fact, ...]:
         Fact("Devices", ", ".join(capture.devices) or _devices_by_lane(timeline)),
         *(Fact(name, version) for name, version in capture.versions.items()),
     ]
+    if capture.processes > 1:
+        facts.append(Fact("Processes on one timeline", str(capture.processes)))
     if capture.children:
         of_each = (f"{child.process} ({child.runs:,} runs, in {child.bundle})" for child in capture.children)
         facts.append(Fact("Child processes, each a bundle of its own", ", ".join(of_each)))

@@ -135,7 +135,7 @@ def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequenc
     busy = bool(host_waits) or bool((timeline.runs.lane == index).any())
     quiet = not busy and len(mine) < _QUIET_THREAD_SPANS
     thread = timeline.lanes[index]
-    lane = sheet.lane(PageLane(f"lane{index}", *_thread_names(thread), folded=quiet))
+    lane = sheet.lane(PageLane(f"lane{index}", *_thread_names(thread, timeline), folded=quiet))
     for layer, wanted in _THREAD_LAYERS:
         chosen = mine[np.isin(kinds, wanted)]
         sheet.layer(lane, layer, _span_block(timeline, chosen), heat=layer != "program")
@@ -143,12 +143,18 @@ def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequenc
     sheet.layer(lane, "profiler", _span_block(timeline, mine[kinds == Kind.OVERHEAD]))
 
 
-def _thread_names(thread: Lane) -> tuple[str, str]:
+def _thread_names(thread: Lane, timeline: Timeline) -> tuple[str, str]:
     """Label and note: by its name where it has one, since the OS's number says little."""
     number, _, name = thread.label.removesuffix(")").partition(" (")
     if thread.thread == NONE:
-        return thread.label, "its own work"
-    return (name, number) if name else (number, "host thread")
+        return _of_process(thread, timeline, thread.label), "its own work"
+    label, note = (name, number) if name else (number, "host thread")
+    return _of_process(thread, timeline, label), note
+
+
+def _of_process(lane: Lane, timeline: Timeline, label: str) -> str:
+    """With several processes, each label says of which it is."""
+    return f"{lane.process} · {label}" if timeline.capture.processes > 1 else label
 
 
 def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequence[Wait], names: NamePool) -> None:
@@ -174,7 +180,7 @@ def _stream_names(stream: Lane, timeline: Timeline) -> tuple[str, str]:
         return f"GPU {stream.device}", "device-wide waits"
     several = len({lane.device for lane in timeline.lanes if lane.kind is LaneKind.STREAM}) > 1
     label = f"GPU {stream.device} · {stream.label}" if several else stream.label
-    return label, stream.owner.replace("+", " + ") or "owner not known"
+    return _of_process(stream, timeline, label), stream.owner.replace("+", " + ") or "owner not known"
 
 
 def _add_idle(sheet: MarkSheet, device: DeviceIdle, names: NamePool, *, first_piece: int) -> None:
