@@ -144,9 +144,11 @@ def _after(first: int, session: Session, process: int) -> Session:
 
 
 def _together(captures: Sequence[Capture]) -> Capture:
-    """The first process's, with what holds for all."""
+    """The first process's, with what holds for all. Children that are here themselves are no others."""
+    here = {capture.process for capture in captures}
     return replace(
         captures[0],
+        children=tuple(child for one in captures for child in one.children if child.process not in here),
         ended=all(capture.ended for capture in captures),
         counted_runs=sum(capture.counted_runs for capture in captures),
         processes=len(captures),
