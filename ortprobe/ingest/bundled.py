@@ -21,6 +21,7 @@ from ortprobe.bundle import (
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.assemble import Decoded
 from ortprobe.ingest.clocks.align import ThreadIntervals, kernel_launches
+from ortprobe.ingest.clocks.check import doubt_about, trace_bound
 from ortprobe.ingest.clocks.place import Place, place_at_epoch
 from ortprobe.ingest.clocks.steps import (
     Step,
@@ -59,10 +60,17 @@ def decode_bundle(bundle: Bundle) -> Decoded:
     clock = located(bundle, clock)
     recorded, bundle = bundle, on_one_clock(bundle, clock)
     windows = _traces(recorded, clock, problems)
-    traces = [trace for trace, _ in windows]
     threads = cupti_threads(bundle.records)
-    witnesses = [trace for trace, step in windows if step is None]
-    launches = kernel_launches(witnesses, lambda thread: threads.get(thread, thread))
+    sound = [trace for trace, step in windows if step is None]
+    launches = kernel_launches(sound, lambda thread: threads.get(thread, thread))
+    bounds = [
+        trace_bound(trace, bundle.records, lambda thread: threads.get(thread, thread)) if step is None else None
+        for trace, step in windows
+    ]
+    traces = [
+        replace(trace, problems=(*trace.problems, *doubt_about(trace, bound)))
+        for (trace, _), bound in zip(windows, bounds, strict=True)
+    ]
     sessions = session_numbers(bundle.records)
     return Decoded(
         profiles=[
@@ -70,6 +78,7 @@ def decode_bundle(bundle: Bundle) -> Decoded:
             for profile, created in _profiles(bundle, clock, problems)
         ],
         traces=traces,
+        trace_bounds=bounds,
         hooks=bundle,
         thread_of=lambda thread: threads.get(thread, thread),
         sessions_of=lambda placed: sessions_of_log(bundle.records, placed),
