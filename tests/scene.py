@@ -21,7 +21,15 @@ from traces.kineto_rows import (
 )
 from traces.ort_rows import ProfileLayout, node_row, session_row, write_profile
 
-from ortprobe.bundle import AnyRecord, Call, ProfileEnded, SessionCreated, SessionReleased, Window
+from ortprobe.bundle import (
+    Anchor,
+    AnyRecord,
+    Call,
+    ProfileEnded,
+    SessionCreated,
+    SessionReleased,
+    Window,
+)
 from ortprobe.ingest import load_bundle, load_files
 from ortprobe.timeline import Timeline
 
@@ -79,6 +87,8 @@ class Scene:
     records: list[AnyRecord] = field(default_factory=list)
     window_us: tuple[float, float] = (0, 0)
     """When the capture says that torch's profiler was attached; a trace within a second of it is believed."""
+    window_began_us: float = 0
+    """When that was by the monotonic clock, which no step moves; 0 when the capture does not say."""
 
     def profile(self, start_us: int = 0) -> Profile:
         self.profiles.append(Profile(start_us=start_us))
@@ -175,6 +185,12 @@ class Scene:
         self.records.append(msgspec.convert(raw | fields, type=SessionCreated))
         return self
 
+    def clocks(self, at_us: float, ahead_us: float = 0) -> Scene:
+        """The clocks are read, when the wall clock is so far ahead of where it would be without its steps."""
+        realtime_ns, monotonic_ns = at_ns(at_us + ahead_us), at_ns(at_us) - EPOCH_NS
+        self.records.append(Anchor(realtime_ns=realtime_ns, monotonic_ns=monotonic_ns, bracket_ns=200))
+        return self
+
     def release(self, number: int, at_us: float) -> Scene:
         """The program lets go of a session."""
         self.records.append(SessionReleased(session=number, at_ns=at_ns(at_us)))
@@ -197,8 +213,11 @@ class Scene:
             records.append(ProfileEnded(session=number, file=self.write_profile(folder, number).name, end_ns=EPOCH_NS))
         if self.rows:
             start_ns, end_ns = at_ns(self.window_us[0]), at_ns(self.window_us[1])
-            records.append(Window(start_ns=start_ns, end_ns=end_ns, file=self.write_trace(folder).name))
-        write_bundle(writer, records)
+            began_ns = round(self.window_began_us * 1000)
+            file = self.write_trace(folder).name
+            records.append(Window(start_ns=start_ns, end_ns=end_ns, file=file, began_monotonic_ns=began_ns))
+        read = [record for record in records if isinstance(record, Anchor)]
+        write_bundle(writer, records, end=read[-1] if read else None)
         return folder
 
     def write_profile(self, folder: Path, number: int) -> Path:

@@ -135,6 +135,22 @@ class SessionCreated(Record, frozen=True, tag="session"):
     profile_start_ns: TimeNs = 0
     """ORT's `get_profiling_start_time_ns()`: Unix epoch on Linux, whatever its documentation says."""
     error: str = ""
+    began_monotonic_ns: TimeNs = 0
+    """CLOCK_MONOTONIC just before the C session was made; 0 when unknown."""
+
+
+class Anchor(Record, frozen=True, tag="clock"):
+    """The wall clock and CLOCK_MONOTONIC at one moment, read where the log has it.
+
+    Written before and after a C session is made and torch's profiler is attached, when it is detached, and about once
+    a second beside calls. `realtime_ns - monotonic_ns` changes when the wall clock is set, and by nothing else: NTP
+    slews both (clock_gettime(2)).
+    """
+
+    realtime_ns: TimeNs
+    monotonic_ns: TimeNs
+    bracket_ns: TimeNs = 0
+    """How long it took to read both."""
 
 
 class SessionReleased(Record, frozen=True, tag="released"):
@@ -180,6 +196,8 @@ class Window(Record, frozen=True, tag="window"):
     start_ns: TimeNs
     end_ns: TimeNs
     file: str
+    began_monotonic_ns: TimeNs = 0
+    """CLOCK_MONOTONIC just before the profiler was attached; 0 when unknown."""
 
 
 class Handover(Record, frozen=True, tag="handover"):
@@ -245,4 +263,5 @@ AnyRecord = (
     | Handover
     | Access
     | Lost
+    | Anchor
 )

@@ -9,11 +9,14 @@ from typing import Any
 import msgspec
 
 from ortprobe.bundle import Access, AnyRecord, BundleWriter, Call, Handover, Lost, Served, SessionCreated, Thread
+from ortprobe.capture.clock import quick_anchor
 
 CALLS_OUTSIDE_WINDOWS = 20_000
 """Calls that are logged one by one while no profiler is attached: 4 MB. A service makes more in a minute."""
 _NO_LIMIT = 1 << 62
 _MOST_THREADS = 10_000
+ANCHOR_EVERY_NS = 1_000_000_000
+"""How long a program that makes calls goes on without a reading of the clocks: 120 bytes a second."""
 
 
 class HookLog:
@@ -45,6 +48,9 @@ class HookLog:
         """Whether torch's profiler is attached."""
         self._local = threading.local()
         self._losses: dict[tuple[str, int], Lost] = {}
+        self.anchor_from_ns = self.anchor_until_ns = 0
+        """A call whose end lies outside of these two is a reason to read the clocks again: time has passed, or the wall
+        clock was set back."""
 
     @property
     def writer(self) -> BundleWriter | None:
@@ -88,9 +94,19 @@ class HookLog:
             self._allowance -= 1
             if self._allowance == 0:
                 self._run_out()
+        if not self.anchor_from_ns <= end_ns < self.anchor_until_ns:
+            self.anchor()
         self.append(
             Call(what=what, start_ns=start_ns, end_ns=end_ns, thread=self.thread(), site=site, error=error, **fields)
         )
+
+    def anchor(self) -> int:
+        """Write what the clocks say now; returns CLOCK_MONOTONIC in ns."""
+        anchor = quick_anchor()
+        self.anchor_from_ns = anchor.realtime_ns - ANCHOR_EVERY_NS
+        self.anchor_until_ns = anchor.realtime_ns + ANCHOR_EVERY_NS
+        self.append(anchor)
+        return anchor.monotonic_ns
 
     def lost(self, what: str, why: object, session: int = -1) -> None:
         """Write a `Lost` record, the first time that `what` is lost (for this session), and count the others."""
@@ -127,6 +143,7 @@ class HookLog:
         """torch's profiler is attached from now on, or no longer."""
         self.in_window = is_open
         self._decide()
+        self.anchor()
 
     def start_again(self, open_writer: Callable[[], BundleWriter]) -> None:
         """In a forked child: leave the parent's log alone, and begin one with the first record there is."""
@@ -136,6 +153,7 @@ class HookLog:
         self._open_writer = open_writer
         self._local = threading.local()
         self._losses = {}
+        self.anchor_from_ns = self.anchor_until_ns = 0
         self.in_window = self.is_full = False
         self._left_bytes = self._limit_bytes
         self._decide()

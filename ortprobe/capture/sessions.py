@@ -36,6 +36,8 @@ class SessionState:
     profiled: bool = False
     """Whether ORT's profiler is on: ours or the program's."""
     created: SessionCreated | None = None
+    began_monotonic_ns: int = 0
+    """CLOCK_MONOTONIC just before it was made."""
     stream: int = -1
     """The CUDA stream the session was given (`user_compute_stream`)."""
     runs: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -43,6 +44,8 @@ class Decoded:
     profiles: Sequence[tuple[OrtProfile, int, Place]]
     """Each with the session of the process that it belongs to, and its place."""
     traces: Sequence[KinetoTrace]
+    trace_bounds: Sequence[ClockBound | None] = ()
+    """What the hook log allows each trace's clock, in their order; empty without hooks."""
     sessions_of: SessionsOf
     capture: Capture
     hooks: Bundle | None = None
@@ -124,8 +127,9 @@ def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Add
         if profile.is_cut_off:
             ends_ns[source] = int(profile.start_ns.max(initial=0)) + place.offset_ns
         problems += [*_of_source(place.problems, source), *_of_source(profile.problems, source, place.offset_ns)]
-    for trace in decoded.traces:
+    for trace, bound in zip_longest(decoded.traces, decoded.trace_bounds):
         source = add_kineto(builder, trace, decoded.thread_of)
+        clocks += [replace(bound, source=source)] if bound is not None else []
         problems += _of_source(trace.problems, source)
     sessions = tuple(_after(first_session, one, decoded.process) for one in decoded.sessions_of(placed))
     return _Added(

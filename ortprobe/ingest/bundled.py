@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 
 from ortprobe.bundle import (
     Bundle,
     Call,
-    ClockAnchor,
     Lost,
     ProfileEnded,
     Served,
@@ -23,7 +21,17 @@ from ortprobe.bundle import (
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.assemble import Decoded
 from ortprobe.ingest.clocks.align import ThreadIntervals, kernel_launches
+from ortprobe.ingest.clocks.check import doubt_about, trace_bound
 from ortprobe.ingest.clocks.place import Place, place_at_epoch
+from ortprobe.ingest.clocks.steps import (
+    Step,
+    SteppedClock,
+    clock_of,
+    located,
+    on_one_clock,
+    trace_offset_ns,
+    until_step,
+)
 from ortprobe.ingest.linking.sessions import sessions_of_log
 from ortprobe.ingest.sources.files import TraceFile
 from ortprobe.ingest.sources.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
@@ -33,8 +41,6 @@ from ortprobe.timeline import Capture, Child, Problem, ProblemKind
 from ortprobe.timeline.intervals import union
 
 _WINDOW_SLACK_NS = 1_000_000_000
-_CLOCK_STEP_NS = 10_000
-"""The wall clock moved against the monotonic one by more than reading both can explain."""
 _LOSSES = {
     "call": ProblemKind.CALLS_LOST,
     "hook": ProblemKind.CALLS_LOST,
@@ -49,16 +55,30 @@ _LOSSES = {
 def decode_bundle(bundle: Bundle) -> Decoded:
     """All sources of a bundle. Those that are missing or damaged become problems."""
     problems = _stated_problems(bundle)
-    traces = _traces(bundle, problems)
+    clock = clock_of(bundle)
+    problems += clock.problems()
+    clock = located(bundle, clock)
+    recorded, bundle = bundle, on_one_clock(bundle, clock)
+    windows = _traces(recorded, clock, problems)
     threads = cupti_threads(bundle.records)
-    launches = kernel_launches(traces, lambda thread: threads.get(thread, thread))
+    sound = [trace for trace, step in windows if step is None]
+    launches = kernel_launches(sound, lambda thread: threads.get(thread, thread))
+    bounds = [
+        trace_bound(trace, bundle.records, lambda thread: threads.get(thread, thread)) if step is None else None
+        for trace, step in windows
+    ]
+    traces = [
+        replace(trace, problems=(*trace.problems, *doubt_about(trace, bound)))
+        for (trace, _), bound in zip(windows, bounds, strict=True)
+    ]
     sessions = session_numbers(bundle.records)
     return Decoded(
         profiles=[
             (profile, sessions[created.session], _place(profile, created, launches, bundle))
-            for profile, created in _profiles(bundle, problems)
+            for profile, created in _profiles(bundle, clock, problems)
         ],
         traces=traces,
+        trace_bounds=bounds,
         hooks=bundle,
         thread_of=lambda thread: threads.get(thread, thread),
         sessions_of=lambda placed: sessions_of_log(bundle.records, placed),
@@ -72,13 +92,14 @@ def _place(profile: OrtProfile, created: SessionCreated, launches: ThreadInterva
     return place_at_epoch(profile, created.profile_start_ns, launches, calls)
 
 
-def _traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace]:
+def _traces(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> list[tuple[KinetoTrace, Step | None]]:
+    """Traces on the clock of the capture's start, each with the step that its window spans."""
     traces = []
-    for record in bundle.records:
+    for at, record in enumerate(bundle.records):
         if not isinstance(record, Window):
             continue
         file = _trace_file(bundle, record.file)
-        bounds = (record.start_ns, record.end_ns)
+        bounds = (clock.to_start(record.start_ns, at), clock.to_start(record.end_ns, at))
         if file is None:
             problems.append(_hole(ProblemKind.NOT_CAPTURED, f"{record.file}: is not in the bundle", bounds))
             continue
@@ -92,8 +113,30 @@ def _traces(bundle: Bundle, problems: list[Problem]) -> list[KinetoTrace]:
             detail += "time in which it was recorded, so it is left out"
             problems += [*trace.problems, _hole(ProblemKind.CLOCK_DOUBT, detail, bounds, count=outside)]
         else:
-            traces.append(trace)
+            step = clock.first_within(record.began_monotonic_ns, bounds[0], at)
+            if step is not None:
+                detail = (
+                    f"{record.file}: the wall clock was stepped while it was recorded, and Kineto converts times when "
+                )
+                detail += "a window ends: all of them are in doubt"
+                problems.append(_hole(ProblemKind.CLOCK_STEPPED, detail, bounds))
+            traces.append((_earlier(trace, trace_offset_ns(record, at, clock)), step))
     return traces
+
+
+def _earlier(trace: KinetoTrace, by_ns: int) -> KinetoTrace:
+    """The trace with its times put on the clock of before a step."""
+    if not by_ns:
+        return trace
+    problems = tuple(
+        replace(
+            problem,
+            start_ns=None if problem.start_ns is None else problem.start_ns - by_ns,
+            end_ns=None if problem.end_ns is None else problem.end_ns - by_ns,
+        )
+        for problem in trace.problems
+    )
+    return replace(trace, start_ns=trace.start_ns - by_ns, end_ns=trace.end_ns - by_ns, problems=problems)
 
 
 def _hole(kind: ProblemKind, detail: str, bounds: tuple[int | None, int | None], count: int = 1) -> Problem:
@@ -106,8 +149,10 @@ def _count_outside(trace: KinetoTrace, window: Window) -> int:
     return int(((trace.start_ns < start_ns) | (trace.end_ns > end_ns)).sum())
 
 
-def _profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[OrtProfile, SessionCreated]]:
+def _profiles(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> list[tuple[OrtProfile, SessionCreated]]:
+    """Profiles as far as no step of the clock spoils them, and the records of their sessions."""
     ended = {record.session: record for record in bundle.records if isinstance(record, ProfileEnded)}
+    ended_at = {record.session: at for at, record in enumerate(bundle.records) if isinstance(record, ProfileEnded)}
     profiles = []
     for created in (record for record in bundle.records if isinstance(record, SessionCreated)):
         end = ended.get(created.session)
@@ -120,9 +165,15 @@ def _profiles(bundle: Bundle, problems: list[Problem]) -> list[tuple[OrtProfile,
                 problems.append(_hole(kind, detail, bounds))
             continue
         try:
-            profiles.append((replace(read_ort_profile(file), path=end.file), created))
+            profile = replace(read_ort_profile(file), path=end.file)
         except UnreadableInput as error:
             problems.append(_hole(ProblemKind.CUT_OFF, str(error), bounds))
+            continue
+        start_ns = created.profile_start_ns
+        step = clock.first_within(created.began_monotonic_ns, start_ns, ended_at[created.session])
+        if step is not None:
+            profile = until_step(profile, step, start_ns, end.end_ns)
+        profiles.append((profile, created))
     return profiles
 
 
@@ -141,36 +192,15 @@ def _stated_problems(bundle: Bundle) -> list[Problem]:
     if bundle.unreadable_lines:
         detail = f"{bundle.unreadable_lines} line(s) of the hook log can't be read"
         problems.append(Problem(kind=ProblemKind.UNREADABLE_RECORDS, detail=detail, count=bundle.unreadable_lines))
-    manifest = bundle.manifest
-    if manifest.ending is None:
+    if bundle.manifest.ending is None:
         detail = "the program ended at once (killed, crashed, or by os._exit): the traces still open were never written"
         problems.append(Problem(kind=ProblemKind.KILLED, detail=detail))
-    else:
-        problems += clock_steps((manifest.clock, manifest.ending.clock))
     return problems
 
 
 def _kind_of_loss(record: Lost) -> ProblemKind:
     what = record.what.partition(":")[0]
     return _LOSSES.get(what, ProblemKind.NOT_CAPTURED)
-
-
-def clock_steps(anchors: Sequence[ClockAnchor]) -> list[Problem]:
-    """Steps of the wall clock between two readings of it, which are in time order, each with the stretch it lies in."""
-    found = []
-    for before, after in pairwise(anchors):
-        step_ns = (after.realtime_ns - after.monotonic_ns) - (before.realtime_ns - before.monotonic_ns)
-        if abs(step_ns) > _CLOCK_STEP_NS:
-            start_ns = min(before.realtime_ns, after.realtime_ns)
-            found.append(
-                Problem(
-                    kind=ProblemKind.CLOCK_STEPPED,
-                    detail=f"the wall clock was stepped by {step_ns / 1e3:,.0f} µs during the capture",
-                    start_ns=start_ns,
-                    end_ns=max(before.realtime_ns, after.realtime_ns),
-                )
-            )
-    return found
 
 
 def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:

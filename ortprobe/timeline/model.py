@@ -153,7 +153,8 @@ class ClockMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockBound:
-    """How far a source's clock can be off: every offset in [low_ns, high_ns] puts each launch inside its node.
+    """How far a source's clock can be off: every offset in [low_ns, high_ns] puts each launch inside its node, or
+    inside the hooked call of its run where the source is a torch trace.
 
     The bound is of the offset that was applied, so 0 inside it means "consistent"; None means that it has no bound.
     """

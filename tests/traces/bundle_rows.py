@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ortprobe.bundle import AnyRecord, BundleWriter, ClockAnchor, Ending, Environment, Manifest, Settings, Target
+from msgspec.structs import replace
+
+from ortprobe.bundle import (
+    Anchor,
+    AnyRecord,
+    BundleWriter,
+    ClockAnchor,
+    Ending,
+    Environment,
+    Manifest,
+    Settings,
+    Target,
+)
 
 
 def start_bundle(folder: Path, name: str, process: int, epoch_ns: int) -> BundleWriter:
@@ -23,8 +35,14 @@ def start_bundle(folder: Path, name: str, process: int, epoch_ns: int) -> Bundle
     return BundleWriter(folder, manifest)
 
 
-def write_bundle(writer: BundleWriter, records: Sequence[AnyRecord]) -> None:
-    """Complete a bundle with these records."""
+def write_bundle(writer: BundleWriter, records: Sequence[AnyRecord], end: Anchor | None = None) -> None:
+    """Complete a bundle with these records; at its end the clocks say what they did at its start, or at `end`."""
     for record in records:
         writer.append(record)
-    writer.close(writer.manifest)
+    manifest = writer.manifest
+    if end is not None:
+        clock = ClockAnchor(
+            realtime_ns=end.realtime_ns, monotonic_ns=end.monotonic_ns, perf_counter_ns=0, bracket_ns=end.bracket_ns
+        )
+        manifest = replace(manifest, ending=Ending(clock=clock, exit_code=0))
+    writer.close(manifest)

@@ -134,6 +134,7 @@ def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[
         recorder.log.thread()  # begins the bundle of a forked child, which ORT's profile goes into
         state = recorder.sessions.begin(self)
         recorder.schedule.adopt(state)
+        state.began_monotonic_ns = recorder.log.anchor()
         error = ""
         try:
             with _profiled(recorder, self, state):
@@ -148,6 +149,7 @@ def _wrap_create(original: Callable[..., None], recorder: Recorder) -> Callable[
                 request = _requested(providers, provider_options)
                 created = _record(recorder, self, state, cause, request, end_ns, error)
                 recorder.log.append(created)
+                recorder.log.anchor()
                 if not error:
                     state.created = created
                     recorder.session_created(created)
@@ -199,6 +201,7 @@ def _record(
         profile_prefix=state.profile_prefix if alive else "",
         profile_start_ns=session.get_profiling_start_time_ns() if alive and state.profiled else 0,
         error=error,
+        began_monotonic_ns=state.began_monotonic_ns,
         **(_described_model(session) if alive else {}),
     )
 

@@ -173,6 +173,8 @@ class PlainRuns:
                 known = self._learn(key, frame.f_code, state)
             _, site, line = known
             log = recorder.log
+            if not log.anchor_from_ns <= end_ns < log.anchor_until_ns:
+                log.anchor()
             if not log.detailed and not error and recorder.served.add(state.serial, self._what, site, start_ns, end_ns):
                 return
             number = next(recorder.run_numbers)
@@ -232,6 +234,8 @@ def _after_run(
     if state is not None:
         serial = state.serial
         run.attached = recorder.schedule.after_run(session, state, run.attached)
+    if not log.anchor_from_ns <= run.end_ns < log.anchor_until_ns:
+        log.anchor()
     site = call_site(3)
     if run.attached or run.error or log.detailed:
         options = _given(args, kwargs, "run_options", _RUN_OPTIONS_AT.get(what))

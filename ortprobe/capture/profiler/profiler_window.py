@@ -66,7 +66,7 @@ class ProfilerWindows:
         self._thread = threading.get_ident()
         self._turn = threading.RLock()
         self._profiler: profile | None = None
-        self._start_ns = 0
+        self._start_ns = self._began_monotonic_ns = 0
         self._files: list[Path] = []
         self._why_not = ""
         """Why the profiler can't be attached any more; "" while it can."""
@@ -100,7 +100,7 @@ class ProfilerWindows:
         try:
             if self.is_open or not self._may_open():
                 return
-            begin_ns = time_ns()
+            begin_ns, self._began_monotonic_ns = time_ns(), self._log.anchor()
             try:
                 self._profiler = self._start()
             except Exception as error:
@@ -237,7 +237,14 @@ class ProfilerWindows:
         path = self._folder / f"torch-{self.opened - 1}.json"
         profiler.export_chrome_trace(str(path))
         self._files.append(path)
-        self._log.append(Window(start_ns=self._start_ns, end_ns=begin_ns, file=path.name))
+        self._log.append(
+            Window(
+                start_ns=self._start_ns,
+                end_ns=begin_ns,
+                file=path.name,
+                began_monotonic_ns=self._began_monotonic_ns,
+            )
+        )
         self._log.stored(path.stat().st_size)
         self._log_accesses(profiler)
         if self._has_gpu and (dropped := cupti.dropped_records()):

@@ -195,7 +195,7 @@ def _refine(
     high = np.concatenate([vote[1] for vote in votes])
     if not len(low):
         return None
-    best_low, best_high, inside, has_twin = _deepest(low, high)
+    best_low, best_high, inside, has_twin = deepest(low, high)
     middle = (best_low + best_high) // 2
     return Fit(
         low_ns=best_low,
@@ -225,7 +225,7 @@ def _votes(nodes: Intervals, launches: Intervals, offset_ns: int, reach_ns: int)
     return low[keep], high[keep], node[keep]
 
 
-def _deepest(low: Int64s, high: Int64s) -> tuple[int, int, int, bool]:
+def deepest(low: Int64s, high: Int64s) -> tuple[int, int, int, bool]:
     """The widest stretch that the most of the closed intervals [low, high] share, how many do, and whether as many
     share another stretch."""
     at = np.concatenate((low, high + 1))

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from scene import Scene, at_ns
 
-from ortprobe.bundle import ClockAnchor
 from ortprobe.ingest import load_bundle
-from ortprobe.ingest.bundled import clock_steps
 from ortprobe.timeline import ProblemKind
 
 from .planted import correlations, found, launches, planted, program
@@ -90,19 +88,6 @@ def test_a_doubt_about_a_profile_names_it_and_the_launches_outside_of_its_nodes(
     assert timeline.sources[problem.source].path == "ort-0.json"
     assert problem.evidence
     assert {timeline.name_of(span) for span in problem.evidence} == {"cudaLaunchKernel"}
-
-
-def anchor(realtime_us: int, monotonic_us: int) -> ClockAnchor:
-    return ClockAnchor(
-        realtime_ns=realtime_us * 1000, monotonic_ns=monotonic_us * 1000, perf_counter_ns=0, bracket_ns=100
-    )  # fmt: skip
-
-
-def test_a_step_of_the_clock_lies_between_the_readings_around_it() -> None:
-    (step,) = clock_steps((anchor(1000, 0), anchor(2000, 1000), anchor(9000, 2000), anchor(10_000, 3000)))
-    assert step.kind is ProblemKind.CLOCK_STEPPED
-    assert (step.start_ns, step.end_ns) == (2_000_000, 9_000_000)
-    assert clock_steps((anchor(1000, 0), anchor(2000, 1001))) == []
 
 
 def test_a_capture_during_which_the_clock_was_set_says_so(tmp_path: Path) -> None:
