@@ -37,6 +37,8 @@ class WithoutNode(StrEnum):
     """Launched while a session was loaded and initialised: uploads of weights."""
     TORCH_OP = "torch-op"
     """Launched by a torch operator, outside of any run."""
+    ORT_CALL = "ort-call"
+    """Launched by another hooked call that concerns a session or an IOBinding, such as `bind_input`."""
     PROFILE_CUT_OFF = "profile-cut-off"
     """Launched where a profile that was cut off, or that ran full, no longer says what ORT did."""
     PROFILE_ADRIFT = "profile-adrift"
@@ -60,7 +62,9 @@ class WithoutNode(StrEnum):
 
 
 REASONS = tuple(WithoutNode)
-NOT_OF_ORT = (WithoutNode.SESSION_CREATION, WithoutNode.TORCH_OP, WithoutNode.OUTSIDE_RUNS)
+NOT_OF_RUNS = (
+    WithoutNode.SESSION_CREATION, WithoutNode.TORCH_OP, WithoutNode.ORT_CALL, WithoutNode.OUTSIDE_RUNS,
+)  # fmt: skip
 """Reasons of work that no node can have launched."""
 
 
@@ -103,7 +107,7 @@ class Attribution:
 def compute_attribution(timeline: Timeline) -> Attribution:
     """How device work found its launch, run, node and line, and why what has no node has none."""
     ops = timeline.device_ops.span
-    reason = _reasons(timeline, ops)
+    reason = _reasons(Watched.of(timeline), ops)
     kind = timeline.spans.kind[ops]
     kernels, copies, fills = (
         _origin(timeline, ops[kind == each], reason[kind == each]) for each in (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET)
@@ -131,9 +135,7 @@ def _origin(timeline: Timeline, work: Int32s, reason: UInt8s) -> WorkOrigin:
 def _split(column: UInt8s, duration_ns: Int64s) -> dict[int, Amount]:
     found = np.unique(column).tolist()
     chosen = {value: column == value for value in found}
-    return {
-        value: Amount(count=int(own.sum()), device_ns=int(duration_ns[own].sum())) for value, own in chosen.items()
-    }
+    return {value: Amount(count=int(own.sum()), device_ns=int(duration_ns[own].sum())) for value, own in chosen.items()}
 
 
 def _has_line(timeline: Timeline, work: Int32s) -> Bools:
@@ -144,25 +146,22 @@ def _has_line(timeline: Timeline, work: Int32s) -> Bools:
     return np.asarray(known[links.hook[work]] | known[of_run[links.run[work]]], np.bool_)
 
 
-def _reasons(timeline: Timeline, work: Int32s) -> UInt8s:
+def _reasons(watched: Watched, work: Int32s) -> UInt8s:
     """For each piece of work the position in `REASONS` of why it has no node; no meaning where it has one."""
-    links = timeline.links
-    reason = np.zeros(len(work), np.uint8)
-    lost = links.node[work] == NONE
-    has_launch, in_run = links.launch[work] != NONE, links.run[work] != NONE
-    own = np.zeros(len(work), np.bool_)
-    own[lost & in_run] = _profiled(timeline, work[lost & in_run])
-    fallback = REASONS.index(WithoutNode.NO_LAUNCH)
-    reason[lost & ~has_launch] = fallback
+    links = watched.timeline.links
+    reason = np.full(len(work), REASONS.index(WithoutNode.NO_LAUNCH), np.uint8)
+    lost = (links.node[work] == NONE) & (links.launch[work] != NONE)
+    in_run, profiled = links.run[work] != NONE, np.zeros(len(work), np.bool_)
+    profiled[in_run] = _is_profiled(watched, work[in_run])
     for chosen, rules in (
-        (lost & has_launch & ~in_run, _outside_runs),
-        (lost & has_launch & own, _in_profiled_runs),
-        (lost & has_launch & in_run & ~own, _in_other_runs),
+        (lost & ~in_run, _outside_runs),
+        (lost & in_run & profiled, _in_profiled_runs),
+        (lost & in_run & ~profiled, _in_other_runs),
     ):
         if chosen.any():
-            holds = rules(timeline, work[chosen])
+            holds = rules(watched, work[chosen])
             numbers = [np.uint8(REASONS.index(why)) for why in holds]
-            reason[chosen] = np.select(list(holds.values()), numbers, np.uint8(fallback))
+            reason[chosen] = np.select(list(holds.values()), numbers)
     return reason
 
 
@@ -170,14 +169,15 @@ _Holds = dict[WithoutNode, Bools]
 """For each reason whether it holds, work by work. The first that does is taken; the last holds for all."""
 
 
-def _profiled(timeline: Timeline, work: Int32s) -> Bools:
+def _is_profiled(watched: Watched, work: Int32s) -> Bools:
     """Work of runs whose nodes the profile saw; a replayed graph is launched once for all of its nodes."""
-    launch, run = timeline.links.launch[work], timeline.links.run[work]
-    replays = Watched.of(timeline).named(GRAPH_LAUNCHES)
-    return np.asarray((timeline.runs.execute_span[run] != NONE) & ~np.isin(launch, replays), np.bool_)
+    runs, links = watched.timeline.runs, watched.timeline.links
+    replayed = np.isin(links.launch[work], watched.named(GRAPH_LAUNCHES))
+    return np.asarray((runs.execute_span[links.run[work]] != NONE) & ~replayed, np.bool_)
 
 
-def _outside_runs(timeline: Timeline, work: Int32s) -> _Holds:
+def _outside_runs(watched: Watched, work: Int32s) -> _Holds:
+    timeline = watched.timeline
     spans, launch = timeline.spans, timeline.links.launch[work]
     profiles = _Profiles.of(timeline)
     setup, torch_ops = spans.of_kind(Kind.ORT_LOAD, Kind.ORT_INITIALIZE), spans.of_kind(Kind.TORCH_OP)
@@ -191,6 +191,7 @@ def _outside_runs(timeline: Timeline, work: Int32s) -> _Holds:
     return {
         WithoutNode.SESSION_CREATION: containing(spans, setup, launch) != NONE,
         WithoutNode.TORCH_OP: containing(spans, torch_ops, launch) != NONE,
+        WithoutNode.ORT_CALL: _of_ort_calls(timeline, work),
         WithoutNode.PROFILE_CUT_OFF: blind & cut,
         WithoutNode.PROFILE_ADRIFT: blind & np.isin(process, adrift),
         WithoutNode.NO_PROFILE: blind & ~np.isin(process, _processes(timeline, SourceKind.ORT_PROFILE)),
@@ -198,7 +199,14 @@ def _outside_runs(timeline: Timeline, work: Int32s) -> _Holds:
     }
 
 
-def _in_profiled_runs(timeline: Timeline, work: Int32s) -> _Holds:
+def _of_ort_calls(timeline: Timeline, work: Int32s) -> Bools:
+    hooks = timeline.hooks
+    of_ort = np.append((hooks.session != NONE) | (hooks.binding != NONE), False)
+    return np.asarray(of_ort[timeline.links.hook[work]], np.bool_)
+
+
+def _in_profiled_runs(watched: Watched, work: Int32s) -> _Holds:
+    timeline = watched.timeline
     spans, links = timeline.spans, timeline.links
     execute = timeline.runs.execute_span[links.run[work]]
     launch = links.launch[work]
@@ -210,8 +218,9 @@ def _in_profiled_runs(timeline: Timeline, work: Int32s) -> _Holds:
     }
 
 
-def _in_other_runs(timeline: Timeline, work: Int32s) -> _Holds:
+def _in_other_runs(watched: Watched, work: Int32s) -> _Holds:
     """Runs that may borrow nodes: those that were not profiled, and replays."""
+    timeline = watched.timeline
     links, runs = timeline.links, timeline.runs
     run = links.run[work]
     session, profiles = runs.session[run], _Profiles.of(timeline)
@@ -226,7 +235,7 @@ def _in_other_runs(timeline: Timeline, work: Int32s) -> _Holds:
         WithoutNode.NONE_TO_BORROW: _has_borrowed(timeline, work),
         WithoutNode.SESSION_UNKNOWN: session == NONE,
         WithoutNode.NO_PROFILE: ~named,
-        WithoutNode.RUN_INCOMPLETE: ~whole_runs(Watched.of(timeline))[run],
+        WithoutNode.RUN_INCOMPLETE: ~whole_runs(watched)[run],
         WithoutNode.NO_SAME_SEQUENCE: np.ones(len(work), np.bool_),
     }
 
