@@ -36,22 +36,22 @@ CREATION_LABELS: Mapping[Creation, str] = {
 }
 
 WITHOUT_NODE_LABELS: Mapping[WithoutNode, str] = {
-    WithoutNode.NO_LAUNCH: "no launch in the trace",
+    WithoutNode.NO_LAUNCH: "with no launch in the trace",
     WithoutNode.SESSION_CREATION: "launched while a session was created",
     WithoutNode.TORCH_OP: "launched by a torch operator",
     WithoutNode.ORT_CALL: "launched by a call of onnxruntime that is no run",
-    WithoutNode.PROFILE_CUT_OFF: "launched after the end of a profile that was cut off",
-    WithoutNode.PROFILE_ADRIFT: "where the profile lies in time is not known",
-    WithoutNode.NO_PROFILE: "no ORT profile",
+    WithoutNode.PROFILE_CUT_OFF: "launched where a profile is cut off",
+    WithoutNode.PROFILE_ADRIFT: "whose profile has no known place in time",
+    WithoutNode.NO_PROFILE: "without a profile",
     WithoutNode.OUTSIDE_RUNS: "launched outside of any run",
     WithoutNode.BETWEEN_NODES: "launched between nodes",
     WithoutNode.AROUND_EXECUTE: "launched before the first node or after the last",
-    WithoutNode.NONE_TO_BORROW: "the profiled run with the same sequence has no node for it",
-    WithoutNode.SESSION_UNKNOWN: "its run's session is not known",
-    WithoutNode.RUN_INCOMPLETE: "its run was not profiled, and lost work",
-    WithoutNode.NO_SAME_SEQUENCE: "its run was not profiled, and no profiled run has its sequence",
+    WithoutNode.NONE_TO_BORROW: "for which the run that lent its nodes has none",
+    WithoutNode.SESSION_UNKNOWN: "of a run whose session is not known",
+    WithoutNode.RUN_INCOMPLETE: "of a run without profile that lost work",
+    WithoutNode.NO_SAME_SEQUENCE: "of a run without profile whose sequence no profiled run has",
 }
-"""Each goes on after "without: n"."""
+"""Each goes on after "n kernels"."""
 
 NODE_BY_LABELS: Mapping[LinkedBy, str] = {
     LinkedBy.NESTED: "seen inside it",
@@ -105,5 +105,5 @@ def found_by_kernels(times: NodeTimes, attribution: Attribution) -> str:
     found = attribution.kernels.node_by
     ways = ", ".join(f"{found[by].count:,} {label}" for by, label in NODE_BY_LABELS.items() if by in found)
     head = f"{times.kernels_with_node:,} of {times.kernels_of_ort:,} kernels of ORT have their node"
-    reasons = "; ".join(f"{count:,} {WITHOUT_NODE_LABELS[reason]}" for reason, count in missing)
+    reasons = ", ".join(f"{count:,} {WITHOUT_NODE_LABELS[reason]}" for reason, count in missing)
     return head + (f": {ways}" if ways else "") + (f"; without: {reasons}" if reasons else "")

@@ -256,7 +256,7 @@ def attribution(judgement: Judgement) -> tuple[Fact, ...]:
         Fact("… launched by onnxruntime", f"{nodes.kernels_of_ort:,}"),
         Fact("… with their ONNX node", f"{nodes.kernels_with_node:,}"),
         *(Fact(f"… {NODE_BY_LABELS[by]}", f"{amount.count:,}") for by, amount in kernels.node_by.items()),
-        *(Fact(f"Without: {WITHOUT_NODE_LABELS[reason]}", f"{count:,}") for reason, count in missing),
+        *(Fact(f"Without a node: {WITHOUT_NODE_LABELS[reason]}", f"{count:,}") for reason, count in missing),
         Fact("GPU time of ORT's kernels without a node", without_node),
         Fact("Waits whose other side is known", f"{integrity.sync_resolved:,} of {integrity.sync_calls:,}"),
     )
