@@ -36,7 +36,7 @@ class WithoutNode(StrEnum):
     SESSION_CREATION = "session-creation"
     """Launched while a session was loaded and initialised: uploads of weights."""
     TORCH_OP = "torch-op"
-    """Launched by a torch operator, outside of any run."""
+    """Launched inside a torch operator, and in no run that was seen."""
     ORT_CALL = "ort-call"
     """Launched by another hooked call that concerns a session or an IOBinding, such as `bind_input`."""
     PROFILE_CUT_OFF = "profile-cut-off"
@@ -46,7 +46,7 @@ class WithoutNode(StrEnum):
     NO_PROFILE = "no-profile"
     """There is no profile with nodes of its session; without hooks, of its process."""
     OUTSIDE_RUNS = "outside-runs"
-    """Launched outside of any run, by no torch operator that was recorded."""
+    """Launched outside of any run, and inside no torch operator that was recorded."""
     BETWEEN_NODES = "between-nodes"
     """Launched inside `Execute`, in no node that the profile has."""
     AROUND_EXECUTE = "around-execute"
@@ -62,6 +62,7 @@ class WithoutNode(StrEnum):
 
 
 REASONS = tuple(WithoutNode)
+HAS_NODE = 255
 NOT_OF_RUNS = (
     WithoutNode.SESSION_CREATION, WithoutNode.TORCH_OP, WithoutNode.ORT_CALL, WithoutNode.OUTSIDE_RUNS,
 )  # fmt: skip
@@ -102,6 +103,8 @@ class Attribution:
     kernels: WorkOrigin
     copies: WorkOrigin
     fills: WorkOrigin
+    reason: UInt8s
+    """For each row of `Timeline.device_ops` the position in `REASONS` of why it has no node, or `HAS_NODE`."""
 
 
 def compute_attribution(timeline: Timeline) -> Attribution:
@@ -112,12 +115,12 @@ def compute_attribution(timeline: Timeline) -> Attribution:
     kernels, copies, fills = (
         _origin(timeline, ops[kind == each], reason[kind == each]) for each in (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET)
     )
-    return Attribution(kernels=kernels, copies=copies, fills=fills)
+    return Attribution(kernels=kernels, copies=copies, fills=fills, reason=reason)
 
 
 def _origin(timeline: Timeline, work: Int32s, reason: UInt8s) -> WorkOrigin:
     links, duration_ns = timeline.links, timeline.spans.duration_ns[work]
-    without = links.node[work] == NONE
+    without = reason != HAS_NODE
     launch_by, run_by = (_split(column[work], duration_ns) for column in (links.launch_by, links.run_by))
     node_by = _split(links.node_by[work[~without]], duration_ns[~without])
     reasons = _split(reason[without], duration_ns[without])
@@ -147,9 +150,10 @@ def _has_line(timeline: Timeline, work: Int32s) -> Bools:
 
 
 def _reasons(watched: Watched, work: Int32s) -> UInt8s:
-    """For each piece of work the position in `REASONS` of why it has no node; no meaning where it has one."""
+    """For each piece of work the position in `REASONS` of why it has no node, or `HAS_NODE`."""
     links = watched.timeline.links
-    reason = np.full(len(work), REASONS.index(WithoutNode.NO_LAUNCH), np.uint8)
+    no_launch = np.uint8(REASONS.index(WithoutNode.NO_LAUNCH))
+    reason = np.where(links.node[work] == NONE, no_launch, np.uint8(HAS_NODE))
     lost = (links.node[work] == NONE) & (links.launch[work] != NONE)
     in_run, profiled = links.run[work] != NONE, np.zeros(len(work), np.bool_)
     profiled[in_run] = _is_profiled(watched, work[in_run])
@@ -165,6 +169,7 @@ def _reasons(watched: Watched, work: Int32s) -> UInt8s:
     return reason
 
 
+_NEVER = np.iinfo(np.int64).max
 _Holds = dict[WithoutNode, Bools]
 """For each reason whether it holds, work by work. The first that does is taken; the last holds for all."""
 
@@ -185,8 +190,10 @@ def _outside_runs(watched: Watched, work: Int32s) -> _Holds:
     process = np.array([source.process for source in timeline.sources])[spans.source[launch]]
     blind = ~np.isin(process, _processes(timeline, SourceKind.HOOK_LOG))
     cut = np.zeros(len(work), np.bool_)
-    for number in np.flatnonzero(profiles.is_profile).tolist():
-        cut |= (process == timeline.sources[number].process) & (spans.start_ns[launch] >= profiles.ends_ns[number])
+    for number in np.flatnonzero(profiles.ends_ns != _NEVER).tolist():
+        runs_end_ns = _last_run_ends_ns(timeline, number, int(profiles.ends_ns[number]))
+        behind = spans.start_ns[launch] >= runs_end_ns[spans.lane[launch]]
+        cut |= behind & (process == timeline.sources[number].process)
     adrift = [timeline.sources[number].process for number in np.flatnonzero(profiles.adrift)]
     return {
         WithoutNode.SESSION_CREATION: containing(spans, setup, launch) != NONE,
@@ -197,6 +204,18 @@ def _outside_runs(watched: Watched, work: Int32s) -> _Holds:
         WithoutNode.NO_PROFILE: blind & ~np.isin(process, _processes(timeline, SourceKind.ORT_PROFILE)),
         WithoutNode.OUTSIDE_RUNS: np.ones(len(work), np.bool_),
     }
+
+
+def _last_run_ends_ns(timeline: Timeline, profile: int, end_ns: int) -> Int64s:
+    """For each lane, from when on runs may be missing from a profile that ends at `end_ns`: ORT writes a run when it
+    ends, behind its nodes."""
+    spans = timeline.spans
+    found = np.full(len(timeline.lanes), end_ns, np.int64)
+    nodes, runs = (own[spans.source[own] == profile] for own in map(spans.of_kind, (Kind.ORT_NODE, Kind.ORT_RUN)))
+    np.minimum.at(found, spans.lane[nodes], spans.start_ns[nodes])
+    lanes, at = np.unique(spans.lane[runs][::-1], return_index=True)
+    found[lanes] = np.minimum(end_ns, spans.end_ns[runs][::-1][at])
+    return found
 
 
 def _of_ort_calls(timeline: Timeline, work: Int32s) -> Bools:
@@ -261,7 +280,7 @@ class _Profiles:
     adrift: Bools
     """Whether their place in time is not known, so that nothing was linked to what lies inside their spans."""
     ends_ns: Int64s
-    """From when on they don't hold what ORT did; the end of time for those that are whole."""
+    """From when on they don't hold what ORT did; `_NEVER` for those that are whole."""
 
     @staticmethod
     def of(timeline: Timeline) -> _Profiles:
@@ -271,7 +290,7 @@ class _Profiles:
         adrift = np.zeros(count, np.bool_)
         for clock in timeline.clocks:
             adrift[clock.source] = clock.method is ClockMethod.UNCHECKED and clock.source in doubted
-        ends_ns = np.full(count, np.iinfo(np.int64).max)
+        ends_ns = np.full(count, _NEVER, np.int64)
         for problem in timeline.problems:
             number = problem.source
             if number is None or not is_profile[number]:

@@ -38,7 +38,7 @@ CREATION_LABELS: Mapping[Creation, str] = {
 WITHOUT_NODE_LABELS: Mapping[WithoutNode, str] = {
     WithoutNode.NO_LAUNCH: "with no launch in the trace",
     WithoutNode.SESSION_CREATION: "launched while a session was created",
-    WithoutNode.TORCH_OP: "launched by a torch operator",
+    WithoutNode.TORCH_OP: "launched inside a torch operator",
     WithoutNode.ORT_CALL: "launched by a call of onnxruntime that is no run",
     WithoutNode.PROFILE_CUT_OFF: "launched where a profile is cut off",
     WithoutNode.PROFILE_ADRIFT: "whose profile has no known place in time",

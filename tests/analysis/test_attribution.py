@@ -8,15 +8,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scene import Scene, at_ns
+from traces.found import origins_of
 from traces.machine import execute
 from traces.ort_rows import truncated_row
 from traces.program import EndProfiling, Launch, Model, Node, Owner, Program, Run, Step, StreamKind, StreamSpec
 from traces.reading import read
 from traces.recording import Recording
 from traces.strategies import Capture, healthy_captures, lossy_captures
+from traces.truth import Truth
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.attribution import Amount, Attribution, WithoutNode, WorkOrigin, compute_attribution
+from ortprobe.analysis.attribution import (
+    HAS_NODE,
+    REASONS,
+    Amount,
+    Attribution,
+    WithoutNode,
+    WorkOrigin,
+    compute_attribution,
+)
 from ortprobe.ingest import load_files
 from ortprobe.timeline import LinkedBy, Timeline
 
@@ -253,3 +263,19 @@ def test_each_piece_of_work_is_counted_once(capture: Capture, way: str):
 def test_nothing_is_put_down_to_a_loss_where_nothing_was_lost(capture: Capture):
     found = compute_attribution(read(capture, "bundle")[0])
     assert not LOSSES & {reason for origin in kinds(found) for reason in origin.without_node}
+
+
+@few
+@given(healthy_captures() | lossy_captures(), st.sampled_from(("bundle", "stated")))
+def test_no_reason_says_what_is_not_so(capture: Capture, way: str):
+    """What is said to lie outside of runs, or of nodes, truly does. Without hooks a torch operator can hide a run."""
+    timeline, written = read(capture, way)
+    truth, origins = Truth(written), origins_of(timeline, written)
+    outside_runs = {WithoutNode.OUTSIDE_RUNS} | ({WithoutNode.TORCH_OP} if way == "bundle" else set())
+    outside_nodes = {*outside_runs, WithoutNode.BETWEEN_NODES, WithoutNode.AROUND_EXECUTE}
+    reasons = compute_attribution(timeline).reason.tolist()
+    for span, reason in zip(timeline.device_ops.span.tolist(), reasons, strict=True):
+        told = None if reason == HAS_NODE else REASONS[reason]
+        run, node = (links.get(origins[span]) for links in (truth.runs, truth.nodes))
+        assert told not in outside_runs or run is None or run.to is None
+        assert told not in outside_nodes or node is None or node.to is None
