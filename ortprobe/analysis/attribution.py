@@ -52,7 +52,7 @@ class WithoutNode(StrEnum):
     AROUND_EXECUTE = "around-execute"
     """Launched inside a profiled run, before or after `Execute`: copies of inputs and outputs."""
     NONE_TO_BORROW = "none-to-borrow"
-    """Its run has the nodes of another with the same sequence, which has none for it."""
+    """Its run borrowed nodes, and there was none for it: the lender has none, or did only the same kernels."""
     SESSION_UNKNOWN = "session-unknown"
     """Nothing says which session its run was of."""
     RUN_INCOMPLETE = "run-incomplete"
