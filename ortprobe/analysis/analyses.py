@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from ortprobe.analysis.attribution import Attribution, compute_attribution
 from ortprobe.analysis.idle import Idle, compute_idle
 from ortprobe.analysis.integrity import Integrity, Overhead, compute_integrity, compute_overhead
 from ortprobe.analysis.nodes import NodeTimes, compute_nodes
@@ -43,6 +44,10 @@ class Analyses:
     @cached_property
     def nodes(self) -> NodeTimes:
         return compute_nodes(self.timeline)
+
+    @cached_property
+    def attribution(self) -> Attribution:
+        return compute_attribution(self.timeline)
 
     @cached_property
     def integrity(self) -> Integrity:

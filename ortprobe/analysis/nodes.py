@@ -61,7 +61,7 @@ class NodeTimes:
     kernels_total: int
     """Kernels, copies and fills are `device work`; these three count kernels alone."""
     kernels_of_ort: int
-    """Kernels launched from inside a run of ORT."""
+    """Kernels launched from inside a run of ORT, or from a node of one whose end the profile lacks."""
     kernels_with_node: int
     """Kernels of ORT that have their ONNX node."""
     unattributed_kernel_ns: int
@@ -74,7 +74,7 @@ def compute_nodes(timeline: Timeline) -> NodeTimes:
     """Times of every node, and how many kernels found theirs."""
     spans, links = timeline.spans, timeline.links
     kernels = spans.of_kind(Kind.KERNEL)
-    of_ort = kernels[(links.run[kernels] != NONE) & (links.launch[kernels] != NONE)]
+    of_ort = kernels[((links.run[kernels] != NONE) | (links.node[kernels] != NONE)) & (links.launch[kernels] != NONE)]
     lost = of_ort[links.node[of_ort] == NONE]
     device_runs = _device_runs(timeline)
     nodes = _node_times(timeline, device_runs)

@@ -10,7 +10,7 @@ from ortprobe.analysis.idle import DeviceIdle
 from ortprobe.report.sayable import doubt, stated_overhead
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
-from ortprobe.timeline import LinkKind, Problem, Timeline
+from ortprobe.timeline import LinkedBy, LinkKind, Problem, Timeline
 
 SCHEMA_VERSION = 1
 
@@ -111,11 +111,21 @@ def _device(analyses: Analyses, device: DeviceIdle) -> Document:
 
 
 def _kernels(analyses: Analyses) -> Document:
-    """Without device work nobody can tell a program without kernels from a trace without them."""
+    """All kernels: those with their node, by how it was found, and those without, by why, are the total.
+
+    Without device work nobody can tell a program without kernels from a trace without them.
+    """
     if not analyses.idle.devices:
-        return {"total": None, "of_ort": None, "with_node": None}
-    nodes = analyses.nodes
-    return {"total": nodes.kernels_total, "of_ort": nodes.kernels_of_ort, "with_node": nodes.kernels_with_node}
+        return dict.fromkeys(("total", "of_ort", "with_node", "by", "without_node"))
+    nodes, kernels = analyses.nodes, analyses.attribution.kernels
+    by = {way: kernels.node_by.get(way) for way in (LinkedBy.NESTED, LinkedBy.SAME_SEQUENCE)}
+    return {
+        "total": nodes.kernels_total,
+        "of_ort": nodes.kernels_of_ort,
+        "with_node": nodes.kernels_with_node,
+        "by": {way.name.lower(): amount.count if amount else 0 for way, amount in by.items()},
+        "without_node": {reason.value: amount.count for reason, amount in kernels.without_node.items()},
+    }
 
 
 def _models(analyses: Analyses) -> Document | None:

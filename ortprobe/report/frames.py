@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.causes import CAUSES
+from ortprobe.analysis.claims import Claim
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
-from ortprobe.report.sayable import stated_device_busy, stated_nodes
+from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes
 from ortprobe.report.wording import origin_text, waiter_label
 from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
 
@@ -72,6 +73,25 @@ def nodes(analyses: Analyses) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows)
     return frame.astype({"device_ns": "Int64", "weight_bytes": "Int64"}) if len(frame) else frame
+
+
+def attribution(analyses: Analyses) -> pd.DataFrame:
+    """One row a kind of device work and a way in which its node was found, or a reason why it has none."""
+    import pandas as pd
+
+    found = analyses.attribution
+    told = not doubt(analyses, Claim.GPU_TIME)
+    rows = [
+        (work, by.name.lower() if by else None, reason, amount.count, amount.device_ns if told else None)
+        for work, origin in (("kernel", found.kernels), ("copy", found.copies), ("fill", found.fills))
+        for by, reason, amount in (
+            *((by, None, amount) for by, amount in origin.node_by.items()),
+            *((None, reason.value, amount) for reason, amount in origin.without_node.items()),
+        )
+    ]
+    columns = ["work", "node_by", "without_node", "count", "device_ns"]
+    whole = dict.fromkeys(("count", "device_ns"), "Int64")
+    return pd.DataFrame(rows, columns=columns).astype(whole | {"node_by": "string", "without_node": "string"})
 
 
 def waits(analyses: Analyses) -> pd.DataFrame:

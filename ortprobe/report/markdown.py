@@ -9,7 +9,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.claims import Claim
 from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, unsayable
 from ortprobe.report.verdict import verdict
-from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
 from ortprobe.timeline import Problem
 from ortprobe.units import format_ns, format_ratio
@@ -107,7 +107,9 @@ def _nodes(analyses: Analyses) -> str:
         for node in stated_nodes(analyses).nodes[:TOP_NODES]
     ]
     columns = ("session", "node", "operator", "provider", "device", "host")
-    return "## Dearest nodes\n\n" + _table(columns, rows) if rows else ""
+    found = escaped(found_by_kernels(analyses.nodes, analyses.attribution))
+    note = f"\n\n{found}." if found else ""
+    return "## Dearest nodes\n\n" + _table(columns, rows) + note if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:

@@ -87,6 +87,10 @@ class Report:
         """One row an ONNX node of a session, the dearest first: device and host time in ns, kernels."""
         return frames.nodes(self.judgement.analyses)
 
+    def attribution(self) -> pd.DataFrame:
+        """Kernels, copies and fills by how their node was found, or why they have none: count, device time in ns."""
+        return frames.attribution(self.judgement.analyses)
+
     def waits(self) -> pd.DataFrame:
         """One row a wait: who waited for which streams, and how long in ns."""
         return frames.waits(self.judgement.analyses)

@@ -14,7 +14,7 @@ from ortprobe.analysis.sessions import SessionLife
 from ortprobe.names import printable
 from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, unsayable
 from ortprobe.report.verdict import verdict
-from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_in_models, operator_text
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels, found_in_models, operator_text
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
 from ortprobe.timeline import Problem
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
@@ -134,10 +134,11 @@ def _nodes(analyses: Analyses) -> RenderableType | None:
         figures = (device, host, kernels) if times.by_device else (host,)
         table.add_row(str(node.session), *(Text(printable(name)) for name in names), *figures)
     shown = f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes)}"
-    found = f"{times.kernels_with_node} of {times.kernels_of_ort} kernels of ORT have their node"
+    found = found_by_kernels(times, analyses.attribution)
     blind = doubt(analyses, Claim.NODE_TIME) or "no device time was captured"
-    note = f"{shown}; {found}" if times.by_device else f"{shown}, by host time: {blind}"
-    return Group(table, Text("; ".join((note, *found_in_models(times)))))
+    note = shown if times.by_device else f"{shown}, by host time: {blind}"
+    lines = ("; ".join((note, *found_in_models(times))), found)
+    return Group(table, *(Text(line) for line in lines if line))
 
 
 def _waits(analyses: Analyses) -> RenderableType | None:

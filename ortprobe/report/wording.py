@@ -1,13 +1,14 @@
-"""How causes, creations, waiters and the origins of nodes are called in front of people."""
+"""How causes, creations, waiters, the origins of nodes and what has none are called in front of people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ortprobe.analysis.attribution import NOT_OF_RUNS, Attribution, WithoutNode
 from ortprobe.analysis.causes import IdleCause
 from ortprobe.analysis.nodes import NodeTime, NodeTimes
 from ortprobe.analysis.waits import Wait
-from ortprobe.timeline import NONE, Creation, LinkKind, Timeline
+from ortprobe.timeline import NONE, Creation, LinkedBy, LinkKind, Timeline
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.SESSION_INIT: "session being created",
@@ -32,6 +33,29 @@ CREATION_LABELS: Mapping[Creation, str] = {
     Creation.SET_PROVIDERS: "created by set_providers",
     Creation.FALLBACK: "created by ORT's fallback",
     Creation.UNKNOWN: "creation seen in ORT's profile alone",
+}
+
+WITHOUT_NODE_LABELS: Mapping[WithoutNode, str] = {
+    WithoutNode.NO_LAUNCH: "with no launch in the trace",
+    WithoutNode.SESSION_CREATION: "launched while a session was created",
+    WithoutNode.TORCH_OP: "launched inside a torch operator",
+    WithoutNode.ORT_CALL: "launched by a call of onnxruntime that is no run",
+    WithoutNode.PROFILE_CUT_OFF: "launched where a profile is cut off",
+    WithoutNode.PROFILE_ADRIFT: "whose profile has no known place in time",
+    WithoutNode.NO_PROFILE: "without a profile",
+    WithoutNode.OUTSIDE_RUNS: "launched outside of any run",
+    WithoutNode.BETWEEN_NODES: "launched between nodes",
+    WithoutNode.AROUND_EXECUTE: "launched before the first node or after the last",
+    WithoutNode.NONE_TO_BORROW: "for which the run that lent its nodes has none",
+    WithoutNode.SESSION_UNKNOWN: "of a run whose session is not known",
+    WithoutNode.RUN_INCOMPLETE: "of a run without profile that lost work",
+    WithoutNode.NO_SAME_SEQUENCE: "of a run without profile whose sequence no profiled run has",
+}
+"""Each goes on after "n kernels"."""
+
+NODE_BY_LABELS: Mapping[LinkedBy, str] = {
+    LinkedBy.NESTED: "seen inside it",
+    LinkedBy.SAME_SEQUENCE: "by the same sequence",
 }
 
 
@@ -64,3 +88,22 @@ def found_in_models(times: NodeTimes) -> tuple[str, ...]:
     inserted = counts.get(LinkKind.INSERTED, 0)
     put_in = f", {inserted:,} put in by ORT" if inserted else ""
     return (f"{found:,} of {whole:,} found in the model{put_in}",)
+
+
+def missing_nodes(attribution: Attribution) -> tuple[tuple[WithoutNode, int], ...]:
+    """Why kernels that may be ORT's have no node, and how many, the most frequent first."""
+    reasons = attribution.kernels.without_node.items()
+    found = [(reason, amount.count) for reason, amount in reasons if reason not in NOT_OF_RUNS]
+    return tuple(sorted(found, key=lambda each: -each[1]))
+
+
+def found_by_kernels(times: NodeTimes, attribution: Attribution) -> str:
+    """How many kernels of ORT have their node, how it was found, and why the others have none; empty without any."""
+    missing = missing_nodes(attribution)
+    if not times.kernels_of_ort and not missing:
+        return ""
+    found = attribution.kernels.node_by
+    ways = ", ".join(f"{found[by].count:,} {label}" for by, label in NODE_BY_LABELS.items() if by in found)
+    head = f"{times.kernels_with_node:,} of {times.kernels_of_ort:,} kernels of ORT have their node"
+    reasons = ", ".join(f"{count:,} {WITHOUT_NODE_LABELS[reason]}" for reason, count in missing)
+    return head + (f": {ways}" if ways else "") + (f"; without: {reasons}" if reasons else "")

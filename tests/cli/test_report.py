@@ -40,7 +40,8 @@ def test_bare_files_of_resnet_give_the_figures_that_are_true_of_them(tmp_path):
     document = json.loads(done.stdout)
     summary = document["summary"]
     assert (summary["sessions"], summary["re_inits"], summary["runs"]) == (2, 1, 10)
-    assert summary["kernels"] == {"total": 2342, "of_ort": 2340, "with_node": 2340}
+    kernels = summary["kernels"]
+    assert (kernels["total"], kernels["of_ort"], kernels["with_node"]) == (2342, 2340, 2340)
     assert document["integrity"]["sync_calls"] == 110
     (device,) = summary["devices"]
     assert sum(device["idle_by_cause"].values()) == device["idle_ns"] == device["window_ns"] - device["busy_ns"]

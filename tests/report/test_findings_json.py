@@ -18,7 +18,10 @@ def document(timeline: Timeline) -> dict:
 def test_the_summary_of_resnet():
     summary = document(captures.resnet())["summary"]
     assert (summary["runs"], summary["sessions"], summary["re_inits"]) == (10, 2, 1)
-    assert summary["kernels"] == {"total": 2342, "of_ort": 2340, "with_node": 2340}
+    assert summary["kernels"] == {
+        "total": 2342, "of_ort": 2340, "with_node": 2340, "by": {"nested": 2340, "same_sequence": 0},
+        "without_node": {"torch-op": 2},
+    }  # fmt: skip
     assert summary["latency_ns"]["first"] == 445_412_000
     assert summary["latency_ns"]["p99"] is None
     assert summary["latency_ns"]["untraced_median"] is None
@@ -50,7 +53,7 @@ def test_the_keys_are_those_that_others_read():
 def test_what_nobody_measured_is_null(tmp_path):
     scene = Scene().session(0, 0, 100).hook("run", 200, 10, session=0)
     summary = document(scene.load(tmp_path))["summary"]
-    assert summary["kernels"] == {"total": None, "of_ort": None, "with_node": None}
+    assert summary["kernels"] == dict.fromkeys(("total", "of_ort", "with_node", "by", "without_node"))
     assert summary["latency_ns"] == {"first": 10_000, "median": None, "p99": None, "untraced_median": None}
     assert summary["devices"] == []
 

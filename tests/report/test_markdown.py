@@ -18,6 +18,7 @@ def test_the_report_on_resnet():
     assert "## S1 warning: The session was built again once, which cost 232 ms" in text
     assert "* cost: 232 ms (likely)" in text
     assert "## GPU 0: busy 25.4 ms of 738 ms" in text
+    assert "2,340 of 2,340 kernels of ORT have their node: 2,340 seen inside it." in text
 
 
 def test_every_row_of_a_table_has_the_columns_of_its_head(tmp_path):

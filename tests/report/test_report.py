@@ -24,6 +24,13 @@ def test_tables_tell_the_same_story():
     (device,) = report.judgement.analyses.idle.devices
     assert report.idle().duration_ns.sum() == device.idle_ns
     assert len(report.waits()) == 110
+    attribution = report.attribution()
+    kernels = attribution[attribution.work == "kernel"]
+    assert kernels["count"].tolist() == [2340, 2]
+    assert kernels.node_by.dropna().tolist() == ["nested"]
+    assert kernels.without_node.dropna().tolist() == ["torch-op"]
+    busy = report.timeline.spans.duration_ns[report.timeline.device_ops.span].sum()
+    assert attribution.device_ns.sum() == busy
 
 
 def test_a_run_of_no_microsecond_has_every_format(tmp_path):
@@ -58,8 +65,8 @@ def test_a_wait_that_no_lane_is_known_of_names_none(tmp_path):
 def test_an_empty_capture_has_empty_tables(tmp_path):
     bundle = Scene().hook("synchronize", 1, 1).write_bundle(tmp_path / "x.ortprobe")
     report = ortprobe.load(bundle)
-    tables = [report.runs(), report.sessions(), report.nodes(), report.waits(), report.idle()]
-    assert [len(table) for table in tables] == [0] * 5
+    tables = [report.runs(), report.sessions(), report.nodes(), report.attribution(), report.waits(), report.idle()]
+    assert not any(len(table) for table in tables)
     assert report.verdict.startswith("no verdict")
 
 

@@ -27,7 +27,7 @@ def test_the_report_on_resnet():
     for said in (
         "S1 warning",
         "cost 232 ms, likely",
-        "2340 of 2340 kernels of ORT have their node",
+        "2,340 of 2,340 kernels of ORT have their node: 2,340 seen inside it",
         "waits-unresolved",
     ):
         assert said in text
@@ -80,3 +80,19 @@ def test_the_line_to_change_is_named(tmp_path):
     scene = Scene().session(0, 0, 100).hook("run", 200, 10, session=0)
     scene.session(1, 1000, 100, reason="set_providers", replaces=0, site="app.py:12")
     assert "at app.py:12" in text_of(scene.load(tmp_path))
+
+
+def test_kernels_without_a_node_are_counted_by_reason(tmp_path):
+    scene = Scene(window_us=(0, 1000)).launch("conv", 115, 120, 5, 1).launch("other", 315, 320, 5, 11)
+    scene.profile().load(0, 10).initialize(10, 50).run(100, 100).node("a", 110, 20)
+    scene.session(0, 0, 70).hook("run", 98, 104, session=0, attached=3).hook("run", 298, 104, session=0, attached=2)
+    text = " ".join(text_of(scene.kernel("orphan", 250, 5, 99).load(tmp_path)).split())
+    said = "1 of 2 kernels of ORT have their node: 1 seen inside it; without: 1 with no launch in the trace, 1 of a run"
+    assert f"{said} without profile whose sequence no profiled run has" in text
+
+
+def test_kernels_of_others_are_no_gap(tmp_path):
+    scene = Scene().torch_op("aten::add", 0, 9).launch("add", 2, 5, 3, 2).launch("conv", 115, 120, 5, 1)
+    scene.profile().load(20, 10).initialize(30, 50).run(100, 100).node("a", 110, 20)
+    lines = [line.strip() for line in text_of(scene.load(tmp_path)).splitlines()]
+    assert "1 of 1 kernels of ORT have their node: 1 seen inside it" in lines

@@ -37,7 +37,7 @@ _ONE_KIND = {
 
 def find(timeline: Timeline, written: Written) -> Found:
     """Raises AssertionError where a span is of no row of a file, or two spans are of one."""
-    origins = _origins(timeline, written)
+    origins = origins_of(timeline, written)
     spans, links = timeline.spans, timeline.links
     times, launches, runs, nodes, executions = {}, {}, {}, {}, {}
     runs_made = _runs(timeline, origins)
@@ -83,7 +83,7 @@ def offset_bounds(timeline: Timeline, written: Written) -> list[tuple[int, int, 
     return found
 
 
-def _origins(timeline: Timeline, written: Written) -> list[Origin | None]:
+def origins_of(timeline: Timeline, written: Written) -> list[Origin | None]:
     paths = [source.path for source in timeline.sources]
     return [
         written.of_row(paths[source], row)

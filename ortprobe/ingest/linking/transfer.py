@@ -29,7 +29,7 @@ def lend_nodes(timeline: Timeline) -> Links:
     """The links of a timeline, with nodes for the device work of runs that have none of their own."""
     spans, links, runs = timeline.spans, timeline.links, timeline.runs
     watched = Watched.of(timeline)
-    whole = _whole_runs(watched)
+    whole = whole_runs(watched)
     work = watched.work[(links.run[watched.work] != NONE) & (links.launch[watched.work] != NONE)]
     work = work[whole[links.run[work]]]
     node = links.node.copy()
@@ -54,7 +54,7 @@ def _passes(timeline: Timeline, work: Int32s, replayed: Bools) -> Int64s:
     return np.unique(both, axis=1, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _whole_runs(watched: Watched) -> Bools:
+def whole_runs(watched: Watched) -> Bools:
     """Runs in which every launch has its work, and during which no work lacks its launch."""
     timeline = watched.timeline
     spans, links, runs = timeline.spans, timeline.links, timeline.runs

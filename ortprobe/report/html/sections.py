@@ -11,6 +11,7 @@ from textwrap import dedent
 from ortprobe.analysis.claims import Claim
 from ortprobe.report.html.tables import site_text
 from ortprobe.report.sayable import doubt, stated_overhead, unsayable
+from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.timeline import DEVICE_WORK, NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
@@ -251,10 +252,13 @@ def attribution(judgement: Judgement) -> tuple[Fact, ...]:
     if not analyses.idle.devices:
         return (Fact("Kernels and waits", f"{NOT_MEASURED}: no GPU trace"),)
     without_node = doubt(analyses, Claim.NODE_TIME) or format_ns(nodes.unattributed_kernel_ns)
+    kernels, missing = analyses.attribution.kernels, missing_nodes(analyses.attribution)
     return (
         Fact("Kernels", f"{nodes.kernels_total:,}"),
         Fact("… launched by onnxruntime", f"{nodes.kernels_of_ort:,}"),
         Fact("… with their ONNX node", f"{nodes.kernels_with_node:,}"),
+        *(Fact(f"… {NODE_BY_LABELS[by]}", f"{amount.count:,}") for by, amount in kernels.node_by.items()),
+        *(Fact(f"Without a node: {WITHOUT_NODE_LABELS[reason]}", f"{count:,}") for reason, count in missing),
         Fact("GPU time of ORT's kernels without a node", without_node),
         Fact("Waits whose other side is known", f"{integrity.sync_resolved:,} of {integrity.sync_calls:,}"),
     )

@@ -14,7 +14,14 @@ from ortprobe.analysis.waits import Waiter
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.html.sheet import stall_extent
 from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes
-from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_in_models, origin_text, waiter_label
+from ortprobe.report.wording import (
+    CAUSE_LABELS,
+    CREATION_LABELS,
+    found_by_kernels,
+    found_in_models,
+    origin_text,
+    waiter_label,
+)
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE, Int64s, Site, own_stream
 
@@ -130,6 +137,7 @@ def _nodes(judgement: Judgement) -> Table:
         *(_in_model(shown) if times.in_models else ()),
     )
     note = ", ".join((_note(len(times.nodes), len(shown), "nodes", "the dearest"), *found_in_models(times)))
+    note = "; ".join(filter(None, (note, found_by_kernels(times, judgement.analyses.attribution))))
     return Table("nodes", "Nodes", note, columns, [f"s{node.first_span}" for node in shown])
 
 
