@@ -32,7 +32,15 @@ _LFS_POINTER = b"version https://git-lfs"
 _MOST_TRIED = 64
 """An event may hold this many places that look like its end, or like the end of the array."""
 _MOST_JOINED_BYTES = 1 << 20
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_MOST_REPAIRED_BYTES = 8 << 20
+"""Of one event. A name of control characters takes a hundred times its size to repair."""
+_MOST_GUESSED_BYTES = 64 << 20
+"""Of all events of a file together, as often as they are decoded to find out where they end."""
+_GUESS_BYTES = 1 << 10
+"""What the shortest guess counts, by the time that it takes."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+"""To its end, or that of the text: possessive, and never tried from another place inside of it, so that neither memory
+nor time is the square of its length."""
 
 _T = TypeVar("_T")
 Decode = Callable[[bytes], list[_T]]
@@ -61,6 +69,7 @@ class EventStream(Generic[_T]):
         """Whether the file held nothing but blanks."""
         self._decode = decode
         self._closed = False
+        self._guesses_left_bytes = _MOST_GUESSED_BYTES
 
     def __iter__(self) -> Iterator[list[_T | None]]:
         pending = b""
@@ -108,7 +117,7 @@ class EventStream(Generic[_T]):
     def _events(self, pending: bytes, blocks: Iterator[bytes]) -> Iterator[list[_T | None]]:
         for block in blocks:
             if self._closed:
-                self.tail = (self.tail + block)[:_TAIL_BYTES]
+                self.tail += block[: max(_TAIL_BYTES - len(self.tail), 0)]
                 continue
             pending += block
             if len(pending) < _CHUNK_BYTES:
@@ -172,16 +181,18 @@ class EventStream(Generic[_T]):
         piece = text[begin : ends[at]]
         found = self._read(piece) or self._closing(piece)
         for joined in range(at, min(len(ends) - 1, at + _MOST_TRIED)):
-            if found or not (joined == at or _is_open(text[begin : ends[joined]])):
+            if found or self._guesses_left_bytes < 0:
                 break
-            found = self._read(text[begin : ends[joined + 1]])
+            if joined != at and not _is_open(text[begin : ends[joined]]):
+                break
+            found = self._guess(text[begin : ends[joined + 1]])
             at = joined + 1 if found else at
         return found, at + 1
 
     def _closing(self, piece: bytes) -> list[_T]:
         """The last event of the array, when the array ends within the piece."""
         for match in islice(_CLOSE.finditer(piece), _MOST_TRIED):
-            found = self._read(piece[: match.start() + 1])
+            found = self._guess(piece[: match.start() + 1])
             if found:
                 self._close(piece[match.end() - 1 :])
                 return found
@@ -191,8 +202,13 @@ class EventStream(Generic[_T]):
         self._closed = True
         self.tail = text[1:]
 
+    def _guess(self, piece: bytes) -> list[_T]:
+        """The event, if it ends in a place that looks like its end, and if not too many such places were tried."""
+        self._guesses_left_bytes -= max(len(piece), _GUESS_BYTES)
+        return self._read(piece) if self._guesses_left_bytes >= 0 else []
+
     def _read(self, piece: bytes) -> list[_T]:
-        for text in chain((piece,), repaired(piece)):
+        for text in chain((piece,), repaired(piece) if len(piece) <= _MOST_REPAIRED_BYTES else ()):
             try:
                 return self._decode(b"".join((b"[", text, b"]")))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

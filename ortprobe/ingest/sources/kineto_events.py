@@ -48,6 +48,7 @@ _WAIT_KINDS = {
     "Context Sync": WaitKind.DEVICE_SYNC,
 }
 _INT64_MAX = (1 << 63) - 1
+_GRID_DIMENSIONS = 3
 _EXACT_BELOW_US = 1 << 43
 """Below 101 days a float holds microseconds with three decimals to half a nanosecond."""
 
@@ -227,7 +228,9 @@ class EventColumns:
 
 
 def _blocks(grid: list[int] | str) -> int:
-    return min(math.prod(grid), _INT64_MAX) if grid and not isinstance(grid, str) else 0
+    if not grid or isinstance(grid, str) or len(grid) > _GRID_DIMENSIONS:
+        return 0
+    return max(min(math.prod(grid), _INT64_MAX), 0)
 
 
 def _numbers(values: list[int | str], dtype: type[np.int32 | np.int64]) -> NDArray[np.int32 | np.int64]:
@@ -253,10 +256,20 @@ def _resolved(value: _IntOrText) -> _IntOrText:
 
 
 def _start_ns(events: list[_Complete]) -> tuple[Int64s, Bools]:
-    """Starts, and whether each is one that a trace can have: a number, and not in the year 9999."""
+    """Starts, and whether each event has times that a trace can have: numbers, and not in the year 9999.
+
+    Nothing is computed with a time before that is known: text can name a NaN that signals, and 1e999999999.
+    """
     if any(isinstance(event, _CompleteExact) for event in events):
         times = [Decimal(event.ts) for event in events]
-        possible = np.array([time.is_finite() and abs(time) < LIMIT_NS // 1000 for time in times], np.bool_)
+        most, lengths = LIMIT_NS // 1000, (Decimal(event.dur) for event in events)
+        possible = np.array(
+            [
+                time.is_finite() and length.is_finite() and -most < time < most
+                for time, length in zip(times, lengths, strict=True)
+            ],
+            np.bool_,
+        )
         return np.array(
             [int(time * 1000) if ok else 0 for time, ok in zip(times, possible, strict=True)], np.int64
         ), possible
