@@ -38,6 +38,10 @@ _MOST_GUESSED_BYTES = 64 << 20
 """Of all events of a file together, as often as they are decoded to find out where they end."""
 _GUESS_BYTES = 1 << 10
 """What the shortest guess counts, by the time that it takes."""
+_MOST_IRREPARABLE = 10_000
+"""After so many events that could not be mended, no other is tried in this file: that takes a hundred times longer."""
+_MOST_BETWEEN_BYTES = 1 << 10
+"""Between two events, as far as a place to cut is looked for anew when more of the file is there."""
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 """To its end, or that of the text: possessive, and never tried from another place inside of it, so that neither memory
 nor time is the square of its length."""
@@ -115,6 +119,7 @@ class EventStream(Generic[_T]):
         return None
 
     def _events(self, pending: bytes, blocks: Iterator[bytes]) -> Iterator[list[_T | None]]:
+        searched = 0
         for block in blocks:
             if self._closed:
                 self.tail += block[: max(_TAIL_BYTES - len(self.tail), 0)]
@@ -122,7 +127,8 @@ class EventStream(Generic[_T]):
             pending += block
             if len(pending) < _CHUNK_BYTES:
                 continue
-            cut = _last_cut(pending)
+            cut = _last_cut(pending, searched)
+            searched = 0 if cut else max(len(pending) - _MOST_BETWEEN_BYTES, 0)
             if cut:
                 yield self._chunk(pending[:cut])
                 pending = pending[cut + 1 :]
@@ -130,7 +136,7 @@ class EventStream(Generic[_T]):
                 what = f"a single event of more than {_MOST_EVENT_BYTES >> 20} MiB"
                 raise UnreadableInput(f"{self.file.name}: is no trace ({what})")
         if not self._closed:
-            cut = _last_cut(pending)
+            cut = _last_cut(pending, searched)
             if cut:
                 yield self._chunk(pending[:cut])
                 pending = pending[cut + 1 :]
@@ -208,7 +214,8 @@ class EventStream(Generic[_T]):
         return self._read(piece) if self._guesses_left_bytes >= 0 else []
 
     def _read(self, piece: bytes) -> list[_T]:
-        for text in chain((piece,), repaired(piece) if len(piece) <= _MOST_REPAIRED_BYTES else ()):
+        is_tried = len(piece) <= _MOST_REPAIRED_BYTES and self.unreadable < _MOST_IRREPARABLE
+        for text in chain((piece,), repaired(piece) if is_tried else ()):
             try:
                 return self._decode(b"".join((b"[", text, b"]")))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -216,17 +223,17 @@ class EventStream(Generic[_T]):
         return []
 
 
-def _last_cut(text: bytes) -> int:
-    """Position of the comma of the last cut; 0 when there is none."""
+def _last_cut(text: bytes, searched: int) -> int:
+    """Position of the comma of the last cut; 0 when there is none behind the part that was searched before."""
     reach = 1 << 16
     while True:
-        begin = max(len(text) - reach, 0)
+        begin = max(len(text) - reach, searched)
         found = None
         for found in _CUT.finditer(text, begin):  # noqa: B007
             pass
         if found is not None:
             return found.start(1)
-        if not begin:
+        if begin == searched:
             return 0
         reach *= 4
 
