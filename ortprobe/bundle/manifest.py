@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ortprobe.bundle.records import Serial, TimeNs
+
 FORMAT_VERSION = 1
 MANIFEST_NAME = "manifest.json"
 HOOK_LOG_NAME = "hooks.jsonl"
@@ -25,10 +27,10 @@ class ClockAnchor(msgspec.Struct, frozen=True, kw_only=True):
     When `realtime_ns - monotonic_ns` differs between two anchors, the wall clock was stepped in between.
     """
 
-    realtime_ns: int
-    monotonic_ns: int
-    perf_counter_ns: int
-    bracket_ns: int
+    realtime_ns: TimeNs
+    monotonic_ns: TimeNs
+    perf_counter_ns: TimeNs
+    bracket_ns: TimeNs
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,14 +101,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ortprobe: str
     target: Target
-    process: int
+    process: Serial
     environment: Environment
     settings: Settings
     clock: ClockAnchor
     format_version: int = FORMAT_VERSION
     ending: Ending | None = None
-    parent: int | None = None
+    parent: Serial | None = None
     """OS process id of the process that this one was started by, when it is a child of a captured process."""
     models: tuple[Model, ...] = ()
-    hook_cost_ns: int | None = None
+    hook_cost_ns: TimeNs | None = None
     """What the hooks add to one `run` call, measured in this process; None when it was not measured."""

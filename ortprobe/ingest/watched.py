@@ -9,6 +9,7 @@ import numpy as np
 
 from ortprobe.timeline import DEVICE_WORK, MOST_EVIDENCE, NONE, Bools, Int32s, Kind, Spans, Timeline
 from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, KERNEL_LAUNCHES, base_name
+from ortprobe.timeline.groups import rows_by_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +83,13 @@ def _captured(watched: Watched, launches: Int32s) -> Bools:
     spans = watched.timeline.spans
     inside = np.zeros(len(launches), np.bool_)
     begins, ends = (watched.named((name,)) for name in ("cudaStreamBeginCapture", "cudaStreamEndCapture"))
-    for lane in np.unique(spans.lane[begins]).tolist():
-        begin_ns, end_ns = (spans.start_ns[bounds[spans.lane[bounds] == lane]] for bounds in (begins, ends))
-        own = np.flatnonzero(spans.lane[launches] == lane)
+    of_lane = dict(rows_by_value(spans.lane[launches])) if len(begins) else {}
+    ends_of_lane = dict(rows_by_value(spans.lane[ends])) if len(begins) else {}
+    for lane, rows in rows_by_value(spans.lane[begins]):
+        if lane not in of_lane:
+            continue
+        own, closing = of_lane[lane], ends_of_lane.get(lane, ends[:0])
+        begin_ns, end_ns = spans.start_ns[begins[rows]], spans.start_ns[ends[closing]]
         at_ns = spans.start_ns[launches[own]]
         inside[own] = np.searchsorted(begin_ns, at_ns) > np.searchsorted(end_ns, at_ns)
     return inside

@@ -32,7 +32,19 @@ _LFS_POINTER = b"version https://git-lfs"
 _MOST_TRIED = 64
 """An event may hold this many places that look like its end, or like the end of the array."""
 _MOST_JOINED_BYTES = 1 << 20
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_MOST_REPAIRED_BYTES = 8 << 20
+"""Of one event. A name of control characters takes a hundred times its size to repair."""
+_MOST_GUESSED_BYTES = 64 << 20
+"""Of all events of a file together, as often as they are decoded to find out where they end."""
+_GUESS_BYTES = 1 << 10
+"""What the shortest guess counts, by the time that it takes."""
+_MOST_IRREPARABLE = 10_000
+"""After so many events that could not be mended, no other is tried in this file: that takes a hundred times longer."""
+_MOST_BETWEEN_BYTES = 1 << 10
+"""Between two events, as far as a place to cut is looked for anew when more of the file is there."""
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+"""To its end, or that of the text: possessive, and never tried from another place inside of it, so that neither memory
+nor time is the square of its length."""
 
 _T = TypeVar("_T")
 Decode = Callable[[bytes], list[_T]]
@@ -61,6 +73,7 @@ class EventStream(Generic[_T]):
         """Whether the file held nothing but blanks."""
         self._decode = decode
         self._closed = False
+        self._guesses_left_bytes = _MOST_GUESSED_BYTES
 
     def __iter__(self) -> Iterator[list[_T | None]]:
         pending = b""
@@ -106,14 +119,16 @@ class EventStream(Generic[_T]):
         return None
 
     def _events(self, pending: bytes, blocks: Iterator[bytes]) -> Iterator[list[_T | None]]:
+        searched = 0
         for block in blocks:
             if self._closed:
-                self.tail = (self.tail + block)[:_TAIL_BYTES]
+                self.tail += block[: max(_TAIL_BYTES - len(self.tail), 0)]
                 continue
             pending += block
             if len(pending) < _CHUNK_BYTES:
                 continue
-            cut = _last_cut(pending)
+            cut = _last_cut(pending, searched)
+            searched = 0 if cut else max(len(pending) - _MOST_BETWEEN_BYTES, 0)
             if cut:
                 yield self._chunk(pending[:cut])
                 pending = pending[cut + 1 :]
@@ -121,7 +136,7 @@ class EventStream(Generic[_T]):
                 what = f"a single event of more than {_MOST_EVENT_BYTES >> 20} MiB"
                 raise UnreadableInput(f"{self.file.name}: is no trace ({what})")
         if not self._closed:
-            cut = _last_cut(pending)
+            cut = _last_cut(pending, searched)
             if cut:
                 yield self._chunk(pending[:cut])
                 pending = pending[cut + 1 :]
@@ -172,16 +187,18 @@ class EventStream(Generic[_T]):
         piece = text[begin : ends[at]]
         found = self._read(piece) or self._closing(piece)
         for joined in range(at, min(len(ends) - 1, at + _MOST_TRIED)):
-            if found or not (joined == at or _is_open(text[begin : ends[joined]])):
+            if found or self._guesses_left_bytes < 0:
                 break
-            found = self._read(text[begin : ends[joined + 1]])
+            if joined != at and not _is_open(text[begin : ends[joined]]):
+                break
+            found = self._guess(text[begin : ends[joined + 1]])
             at = joined + 1 if found else at
         return found, at + 1
 
     def _closing(self, piece: bytes) -> list[_T]:
         """The last event of the array, when the array ends within the piece."""
         for match in islice(_CLOSE.finditer(piece), _MOST_TRIED):
-            found = self._read(piece[: match.start() + 1])
+            found = self._guess(piece[: match.start() + 1])
             if found:
                 self._close(piece[match.end() - 1 :])
                 return found
@@ -191,8 +208,14 @@ class EventStream(Generic[_T]):
         self._closed = True
         self.tail = text[1:]
 
+    def _guess(self, piece: bytes) -> list[_T]:
+        """The event, if it ends in a place that looks like its end, and if not too many such places were tried."""
+        self._guesses_left_bytes -= max(len(piece), _GUESS_BYTES)
+        return self._read(piece) if self._guesses_left_bytes >= 0 else []
+
     def _read(self, piece: bytes) -> list[_T]:
-        for text in chain((piece,), repaired(piece)):
+        is_tried = len(piece) <= _MOST_REPAIRED_BYTES and self.unreadable < _MOST_IRREPARABLE
+        for text in chain((piece,), repaired(piece) if is_tried else ()):
             try:
                 return self._decode(b"".join((b"[", text, b"]")))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -200,17 +223,17 @@ class EventStream(Generic[_T]):
         return []
 
 
-def _last_cut(text: bytes) -> int:
-    """Position of the comma of the last cut; 0 when there is none."""
+def _last_cut(text: bytes, searched: int) -> int:
+    """Position of the comma of the last cut; 0 when there is none behind the part that was searched before."""
     reach = 1 << 16
     while True:
-        begin = max(len(text) - reach, 0)
+        begin = max(len(text) - reach, searched)
         found = None
         for found in _CUT.finditer(text, begin):  # noqa: B007
             pass
         if found is not None:
             return found.start(1)
-        if not begin:
+        if begin == searched:
             return 0
         reach *= 4
 

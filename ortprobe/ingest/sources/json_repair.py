@@ -13,16 +13,17 @@ from collections.abc import Iterator
 
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _NO_BLANK = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+"""To its end, or that of the text: possessive, and never tried from another place inside of it, so that neither memory
+nor time is the square of its length."""
 _NO_NUMBER = re.compile(rb"(:\s*)[-+]?(?:nan|inf(?:inity)?)\b(?:\(\w*\))?", re.IGNORECASE)
 _NO_ESCAPE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})|(\\\\)')
 _HALF_PAIR = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
-_NAME = re.compile(
-    rb'("name"\s*:\s*")(.*?)("\s*(?:,\s*"(?:ph|cat|pid|tid|ts|dur|id|args|s|bp)"\s*:|\}\s*$))', re.DOTALL
-)
-_BARE_QUOTE = re.compile(rb'(?<!\\)((?:\\\\)*)"')
+_NAME = re.compile(rb'"name"\s*:\s*"')
+_NAME_END = re.compile(rb'"\s*(?:,\s*"(?:ph|cat|pid|tid|ts|dur|id|args|s|bp)"\s*:|\}\s*$)')
+_BARE_QUOTE = re.compile(rb'(?<!\\)((?:\\\\)*+)"')
 
 
 def repaired(event: bytes) -> Iterator[bytes]:
@@ -32,7 +33,16 @@ def repaired(event: bytes) -> Iterator[bytes]:
     plain = _NO_ESCAPE.sub(lambda match: match[1] or rb"\\", plain)
     plain = _HALF_PAIR.sub(lambda match: b"?" if match[1] else match[0], plain)
     yield _STRING.sub(lambda match: _CONTROL.sub(_escaped, match[0]), plain)
-    yield _NAME.sub(lambda match: match[1] + _quoted(match[2]) + match[3], plain)
+    yield _with_quoted_names(plain)
+
+
+def _with_quoted_names(event: bytes) -> bytes:
+    """Where no end is found behind one name, none is behind the next."""
+    parts, done = [], 0
+    while (name := _NAME.search(event, done)) and (end := _NAME_END.search(event, name.end())):
+        parts += [event[done : name.end()], _quoted(event[name.end() : end.start()]), end[0]]
+        done = end.end()
+    return b"".join((*parts, event[done:]))
 
 
 def _quoted(name: bytes) -> bytes:

@@ -51,6 +51,7 @@ _WAIT_KINDS = {
     "Context Sync": WaitKind.DEVICE_SYNC,
 }
 _INT64_MAX = (1 << 63) - 1
+_GRID_DIMENSIONS = 3
 _EXACT_BELOW_US = 1 << 43
 """Below 101 days a float holds microseconds with three decimals to half a nanosecond."""
 
@@ -114,6 +115,7 @@ _DECODER, _EXACT_DECODER = (
     for complete in (_Complete, _CompleteExact)
 )
 _NO_ARGS = _Args()
+_NO_GRID = [0, 0, 0]
 
 
 def decode_events(text: bytes) -> list[msgspec.Struct]:
@@ -217,7 +219,7 @@ class EventColumns:
         self.of_work.add(
             index=work + first,
             size_bytes=np.where(kinds[work] == Kind.KERNEL, 0, _numbers([arg.bytes for arg in of_work], np.int64)),
-            blocks=_products([arg.grid for arg in of_work]),
+            blocks=_products([arg.grid or _NO_GRID for arg in of_work]),
             graph=[arg.graph or NONE for arg in of_work],
         )
         waits = [at for at in np.flatnonzero(kinds == Kind.WAIT).tolist() if args[at].cuda_sync_kind in _WAIT_KINDS]
@@ -234,13 +236,15 @@ class EventColumns:
 def _products(grids: list[list[int] | str]) -> Int64s:
     """Blocks of each grid; 0 for what has none, or one that no GPU has."""
     try:
-        return np.array([prod(grid) if grid else 0 for grid in grids], np.int64)
-    except (TypeError, OverflowError):
+        return np.array([x * y * z for x, y, z in grids], np.int64)  # type: ignore[misc, operator, str-unpack]
+    except (ValueError, TypeError, OverflowError):
         return np.array([_blocks(grid) for grid in grids], np.int64)
 
 
 def _blocks(grid: list[int] | str) -> int:
-    return min(prod(grid), _INT64_MAX) if grid and not isinstance(grid, str) else 0
+    if not grid or isinstance(grid, str) or len(grid) > _GRID_DIMENSIONS:
+        return 0
+    return max(min(prod(grid), _INT64_MAX), 0)
 
 
 def _numbers(values: list[int | str], dtype: type[np.int32 | np.int64]) -> NDArray[np.int32 | np.int64]:
@@ -266,12 +270,22 @@ def _resolved(value: _IntOrText) -> _IntOrText:
 
 
 def _start_ns(events: list[_Complete]) -> tuple[Int64s, Bools]:
-    """Starts, and whether each is one that a trace can have: a number, and not in the year 9999."""
+    """Starts, and whether each event has times that a trace can have: numbers, and not in the year 9999.
+
+    Nothing is computed with a time before that is known: text can name a NaN that signals, and 1e999999999.
+    """
     if _CompleteExact in set(map(type, events)):
         times = [Decimal(event.ts) for event in events]
-        possible = np.array([time.is_finite() and abs(time) < LIMIT_NS // 1000 for time in times], np.bool_)
+        most, lengths = LIMIT_NS // 1000, (Decimal(event.dur) for event in events)
+        possible = np.array(
+            [
+                time.is_finite() and length.is_finite() and -most < time < most
+                for time, length in zip(times, lengths, strict=True)
+            ],
+            np.bool_,
+        )
         return np.array(
-            [int(time * 1000) if ok else 0 for time, ok in zip(times, possible, strict=True)], np.int64
+            [round(time * 1000) if ok else 0 for time, ok in zip(times, possible, strict=True)], np.int64
         ), possible
     times_us = np.array([event.ts for event in events], np.float64)
     possible = np.abs(times_us) < LIMIT_NS / 1000
