@@ -236,7 +236,7 @@ class EventColumns:
 def _products(grids: list[list[int] | str]) -> Int64s:
     """Blocks of each grid; 0 for what has none, or one that no GPU has."""
     try:
-        return np.array([x * y * z for x, y, z in grids], np.int64)  # type: ignore[misc, operator, str-unpack]
+        return np.array([x * y * z for x, y, z in grids], np.int64)  # type: ignore[operator, str-unpack]
     except (ValueError, TypeError, OverflowError):
         return np.array([_blocks(grid) for grid in grids], np.int64)
 
