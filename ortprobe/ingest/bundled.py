@@ -41,6 +41,9 @@ from ortprobe.timeline import Capture, Child, Problem, ProblemKind
 from ortprobe.timeline.intervals import union
 
 _WINDOW_SLACK_NS = 1_000_000_000
+_STEPPED_WINDOW = (
+    "the wall clock was stepped while it was recorded, and Kineto fits all times of a window to it: they are in doubt"
+)
 _LOSSES = {
     "call": ProblemKind.CALLS_LOST,
     "hook": ProblemKind.CALLS_LOST,
@@ -99,7 +102,8 @@ def _traces(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> lis
         if not isinstance(record, Window):
             continue
         file = _trace_file(bundle, record.file)
-        bounds = (clock.to_start(record.start_ns, at), clock.to_start(record.end_ns, at))
+        offset_ns = trace_offset_ns(record, at, clock)
+        bounds = (record.start_ns - offset_ns, clock.to_start(record.end_ns, at))
         if file is None:
             problems.append(_hole(ProblemKind.NOT_CAPTURED, f"{record.file}: is not in the bundle", bounds))
             continue
@@ -115,12 +119,8 @@ def _traces(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> lis
         else:
             step = clock.first_within(record.began_monotonic_ns, bounds[0], at)
             if step is not None:
-                detail = (
-                    f"{record.file}: the wall clock was stepped while it was recorded, and Kineto converts times when "
-                )
-                detail += "a window ends: all of them are in doubt"
-                problems.append(_hole(ProblemKind.CLOCK_STEPPED, detail, bounds))
-            traces.append((_earlier(trace, trace_offset_ns(record, at, clock)), step))
+                problems.append(_hole(ProblemKind.CLOCK_STEPPED, f"{record.file}: {_STEPPED_WINDOW}", bounds))
+            traces.append((_earlier(trace, offset_ns), step))
     return traces
 
 

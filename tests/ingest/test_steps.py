@@ -97,6 +97,13 @@ def test_a_window_that_spans_a_step_is_in_doubt(tmp_path: Path) -> None:
     assert (window.start_ns, window.end_ns) == (at_ns(120), at_ns(400))
 
 
+def test_a_window_that_opened_shortly_before_a_long_step_back_is_not_taken_for_later(tmp_path: Path) -> None:
+    scene = Scene(window_us=(100, 1e6), window_began_us=100).session(0, 10, 50).torch_op("aten::empty", 120, 5)
+    scene.clocks(3e6).clocks(4e6, -3.5e6).clocks(4.6e6, -3.5e6)
+    window = next(one for one in problems(scene.load(tmp_path), ProblemKind.CLOCK_STEPPED) if "torch" in one.detail)
+    assert (window.start_ns, window.end_ns) == (at_ns(100), at_ns(4.5e6))
+
+
 @STEPS_US
 def test_of_a_profile_that_spans_a_step_only_what_came_before_is_placed(tmp_path: Path, step_us: float) -> None:
     scene = Scene()

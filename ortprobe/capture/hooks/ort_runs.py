@@ -13,7 +13,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ortprobe.bundle import NO_STREAM, NONE
-from ortprobe.capture.hook_log import one_line
+from ortprobe.capture.hook_log import TICK_BITS, one_line
 from ortprobe.capture.hooks.buffer_ranges import array_fields, value_fields
 from ortprobe.capture.hooks.callsite import call_site
 from ortprobe.capture.hooks.nvtx_ranges import no_push, range_functions
@@ -173,7 +173,7 @@ class PlainRuns:
                 known = self._learn(key, frame.f_code, state)
             _, site, line = known
             log = recorder.log
-            if not log.anchor_from_ns <= end_ns < log.anchor_until_ns:
+            if end_ns >> TICK_BITS != log.tick:
                 log.anchor()
             if not log.detailed and not error and recorder.served.add(state.serial, self._what, site, start_ns, end_ns):
                 return
@@ -234,7 +234,7 @@ def _after_run(
     if state is not None:
         serial = state.serial
         run.attached = recorder.schedule.after_run(session, state, run.attached)
-    if not log.anchor_from_ns <= run.end_ns < log.anchor_until_ns:
+    if run.end_ns >> TICK_BITS != log.tick:
         log.anchor()
     site = call_site(3)
     if run.attached or run.error or log.detailed:

@@ -37,6 +37,8 @@ _WRITTEN_LATE_NS = 1_000_000_000
 _NEVER_NS = 1 << 62
 _TIMES = ("start_ns", "end_ns", "at_ns", "profile_start_ns")
 """Fields of records that hold a time of the wall clock."""
+_OF_BEGINNING = ("start_ns", "profile_start_ns")
+"""Those of them that were read when a record's `began_monotonic_ns` was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class SteppedClock:
 
         The place says how many steps there had been when it was written. A call that lasted through one began on the
         clock of before it, which shows where its time is none of the clock after it: before the step, or in the future.
+        It does not show for one that began less than a step back before it, which is taken to have begun later.
         A call written between the two readings around a step, with a time of after the second, was made after it.
         """
         written = bisect_right(self.steps, at, key=lambda step: step.after.at)
@@ -123,10 +126,10 @@ class SteppedClock:
         the capture's start.
         """
         for step in self.steps:
-            begins_later = (
-                step.after.monotonic_ns <= began_monotonic_ns if began_monotonic_ns else step.end_ns <= start_ns
-            )
-            if not begins_later and step.before.at < at:
+            over_ns, began_ns = step.end_ns, start_ns
+            if began_monotonic_ns:
+                over_ns, began_ns = step.after.monotonic_ns, began_monotonic_ns
+            if began_ns < over_ns and step.before.at < at:
                 return step
         return None
 
@@ -237,13 +240,22 @@ def _moved(records: Sequence[AnyRecord], clock: SteppedClock) -> Iterator[AnyRec
             of_trace_ns = trace_offset_ns(record, at, clock)
         if isinstance(record, Anchor):
             yield record
-            continue
-        times = {name: getattr(record, name) for name in _TIMES if getattr(record, name, 0)}
-        if isinstance(record, Access):  # it has the times of the trace
-            moved = {name: time_ns - of_trace_ns for name, time_ns in times.items()}
+        elif isinstance(record, Access):  # torch's profiler read its times, for the trace that was written before
+            start_ns, end_ns = record.start_ns - of_trace_ns, record.end_ns - of_trace_ns
+            yield with_fields(record, start_ns=start_ns, end_ns=end_ns)
         else:
-            moved = {name: clock.to_start(time_ns, at) for name, time_ns in times.items()}
-        yield with_fields(record, **moved) if moved != times else record
+            yield with_fields(record, **dict(_times(record, at, clock)))
+
+
+def _times(record: AnyRecord, at: int, clock: SteppedClock) -> Iterator[tuple[str, int]]:
+    """The times of the wall clock in a record, moved. 0 stands for what is not known."""
+    began_monotonic_ns = getattr(record, "began_monotonic_ns", 0)
+    began_ns = clock.offsets_ns[clock.segment_at(began_monotonic_ns)]
+    for name in _TIMES:
+        time_ns: int = getattr(record, name, 0)
+        if time_ns:
+            is_of_beginning = began_monotonic_ns and name in _OF_BEGINNING
+            yield name, time_ns - began_ns if is_of_beginning else clock.to_start(time_ns, at)
 
 
 def _rows_of(profile: OrtProfile, kept: Bools) -> OrtProfile:
