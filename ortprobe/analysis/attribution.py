@@ -43,18 +43,19 @@ class WithoutNode(StrEnum):
     """Launched where a profile that was cut off, or that ran full, no longer says what ORT did."""
     PROFILE_ADRIFT = "profile-adrift"
     """The profile that would say it has no known place in time."""
+    SESSION_UNKNOWN = "session-unknown"
+    """Nothing says which session its run was of."""
     NO_PROFILE = "no-profile"
     """There is no profile with nodes of its session; without hooks, of its process."""
     OUTSIDE_RUNS = "outside-runs"
-    """Launched outside of any run, and inside no torch operator that was recorded."""
+    """Launched outside of any run that was seen, and inside no torch operator that was. Without hooks, runs of sessions
+    without a profile are not seen."""
     BETWEEN_NODES = "between-nodes"
     """Launched inside `Execute`, in no node that the profile has."""
     AROUND_EXECUTE = "around-execute"
     """Launched inside a profiled run, before or after `Execute`: copies of inputs and outputs."""
     NONE_TO_BORROW = "none-to-borrow"
     """Its run borrowed nodes, and there was none for it: the lender has none, or did only the same kernels."""
-    SESSION_UNKNOWN = "session-unknown"
-    """Nothing says which session its run was of."""
     RUN_INCOMPLETE = "run-incomplete"
     """Its run was not profiled, and lost device work or launches, so it may not borrow nodes."""
     NO_SAME_SEQUENCE = "no-same-sequence"
@@ -66,7 +67,7 @@ HAS_NODE = 255
 NOT_OF_RUNS = (
     WithoutNode.SESSION_CREATION, WithoutNode.TORCH_OP, WithoutNode.ORT_CALL, WithoutNode.OUTSIDE_RUNS,
 )  # fmt: skip
-"""Reasons of work that no node can have launched."""
+"""Reasons that put work outside of every run that was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,21 +125,22 @@ def _origin(timeline: Timeline, work: Int32s, reason: UInt8s) -> WorkOrigin:
     launch_by, run_by = (_split(column[work], duration_ns) for column in (links.launch_by, links.run_by))
     node_by = _split(links.node_by[work[~without]], duration_ns[~without])
     reasons = _split(reason[without], duration_ns[without])
-    lined = _has_line(timeline, work)
     return WorkOrigin(
-        total=Amount(count=len(work), device_ns=int(duration_ns.sum())),
+        total=_amount(duration_ns),
         launch_by={LinkedBy(by): amount for by, amount in launch_by.items()},
         run_by={LinkedBy(by): amount for by, amount in run_by.items()},
         node_by={LinkedBy(by): amount for by, amount in node_by.items()},
         without_node={REASONS[why]: amount for why, amount in reasons.items()},
-        with_line=Amount(count=int(lined.sum()), device_ns=int(duration_ns[lined].sum())),
+        with_line=_amount(duration_ns[_has_line(timeline, work)]),
     )
 
 
 def _split(column: UInt8s, duration_ns: Int64s) -> dict[int, Amount]:
-    found = np.unique(column).tolist()
-    chosen = {value: column == value for value in found}
-    return {value: Amount(count=int(own.sum()), device_ns=int(duration_ns[own].sum())) for value, own in chosen.items()}
+    return {value: _amount(duration_ns[column == value]) for value in np.unique(column).tolist()}
+
+
+def _amount(duration_ns: Int64s) -> Amount:
+    return Amount(count=len(duration_ns), device_ns=int(duration_ns.sum()))
 
 
 def _has_line(timeline: Timeline, work: Int32s) -> Bools:
@@ -226,13 +228,13 @@ def _of_ort_calls(timeline: Timeline, work: Int32s) -> Bools:
 
 def _in_profiled_runs(watched: Watched, work: Int32s) -> _Holds:
     timeline = watched.timeline
-    spans, links = timeline.spans, timeline.links
-    execute = timeline.runs.execute_span[links.run[work]]
-    launch = links.launch[work]
-    after = spans.start_ns[launch] >= _Profiles.of(timeline).ends_ns[spans.source[execute]]
+    spans, links, profiles = timeline.spans, timeline.links, _Profiles.of(timeline)
+    launch, execute = links.launch[work], timeline.runs.execute_span[links.run[work]]
+    executes = spans.of_kind(Kind.ORT_EXECUTE)
+    executes = executes[~profiles.adrift[spans.source[executes]]]
     return {
-        WithoutNode.PROFILE_CUT_OFF: after,
-        WithoutNode.BETWEEN_NODES: containing(spans, spans.of_kind(Kind.ORT_EXECUTE), launch) != NONE,
+        WithoutNode.PROFILE_CUT_OFF: spans.start_ns[launch] >= profiles.ends_ns[spans.source[execute]],
+        WithoutNode.BETWEEN_NODES: containing(spans, executes, launch) != NONE,
         WithoutNode.AROUND_EXECUTE: np.ones(len(work), np.bool_),
     }
 
@@ -251,9 +253,9 @@ def _in_other_runs(watched: Watched, work: Int32s) -> _Holds:
     return {
         WithoutNode.PROFILE_CUT_OFF: cut,
         WithoutNode.PROFILE_ADRIFT: (profile != NONE) & profiles.adrift[profile],
-        WithoutNode.NONE_TO_BORROW: _has_borrowed(timeline, work),
         WithoutNode.SESSION_UNKNOWN: session == NONE,
         WithoutNode.NO_PROFILE: ~named,
+        WithoutNode.NONE_TO_BORROW: _has_borrowed(timeline, work),
         WithoutNode.RUN_INCOMPLETE: ~whole_runs(watched)[run],
         WithoutNode.NO_SAME_SEQUENCE: np.ones(len(work), np.bool_),
     }

@@ -43,7 +43,7 @@ WITHOUT_NODE_LABELS: Mapping[WithoutNode, str] = {
     WithoutNode.PROFILE_CUT_OFF: "launched where a profile is cut off",
     WithoutNode.PROFILE_ADRIFT: "whose profile has no known place in time",
     WithoutNode.NO_PROFILE: "without a profile",
-    WithoutNode.OUTSIDE_RUNS: "launched outside of any run",
+    WithoutNode.OUTSIDE_RUNS: "launched outside of any run that was seen",
     WithoutNode.BETWEEN_NODES: "launched between nodes",
     WithoutNode.AROUND_EXECUTE: "launched before the first node or after the last",
     WithoutNode.NONE_TO_BORROW: "for which the run that lent its nodes has none",

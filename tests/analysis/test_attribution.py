@@ -268,10 +268,10 @@ def test_nothing_is_put_down_to_a_loss_where_nothing_was_lost(capture: Capture):
 @few
 @given(healthy_captures() | lossy_captures(), st.sampled_from(("bundle", "stated")))
 def test_no_reason_says_what_is_not_so(capture: Capture, way: str):
-    """What is said to lie outside of runs, or of nodes, truly does. Without hooks a torch operator can hide a run."""
+    """What is said to lie outside of runs, or of nodes, truly does. Only hooks see every run."""
     timeline, written = read(capture, way)
     truth, origins = Truth(written), origins_of(timeline, written)
-    outside_runs = {WithoutNode.OUTSIDE_RUNS} | ({WithoutNode.TORCH_OP} if way == "bundle" else set())
+    outside_runs = {WithoutNode.OUTSIDE_RUNS, WithoutNode.TORCH_OP} if way == "bundle" else set()
     outside_nodes = {*outside_runs, WithoutNode.BETWEEN_NODES, WithoutNode.AROUND_EXECUTE}
     reasons = compute_attribution(timeline).reason.tolist()
     for span, reason in zip(timeline.device_ops.span.tolist(), reasons, strict=True):

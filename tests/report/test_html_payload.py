@@ -22,7 +22,8 @@ from ortprobe.report.html.columns import encode
 from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
-from ortprobe.report.html.sections import clock_sentence, finding_views, passages
+from ortprobe.report.html.sections import attribution, clock_sentence, finding_views, passages
+from ortprobe.report.html.tables import build_tables
 from ortprobe.rules import Judgement, judge
 from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
 from tests.captures import example, resnet
@@ -146,3 +147,11 @@ def test_a_fix_is_prose_and_code() -> None:
         (True, "a = [\n    1,\n]"),
         (False, "and keep it."),
     ]
+
+
+def test_the_page_says_how_kernels_found_their_nodes():
+    judged = judge(example("healthy"))
+    facts = {fact.term: fact.value for fact in attribution(judged)}
+    assert (facts["… seen inside it"], facts["… by the same sequence"]) == ("820", "820")
+    nodes = next(table for table in build_tables(judged) if table.key == "nodes")
+    assert "1,640 of 1,640 kernels of ORT have their node: 820 seen inside it" in nodes.note
