@@ -74,6 +74,7 @@ class EventStream(Generic[_T]):
         self._decode = decode
         self._closed = False
         self._guesses_left_bytes = _MOST_GUESSED_BYTES
+        self._has_events = False
 
     def __iter__(self) -> Iterator[list[_T | None]]:
         pending = b""
@@ -165,7 +166,9 @@ class EventStream(Generic[_T]):
             self.tail += text
             return []
         try:
-            return [*self._decode(b"".join((b"[", text, b"]")))]
+            events = self._decode(b"".join((b"[", text, b"]")))
+            self._has_events = True
+            return [*events]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._one_by_one(text)
 
@@ -176,6 +179,9 @@ class EventStream(Generic[_T]):
         while at < len(ends) and not self._closed:
             found, at = self._from(text, begin, ends, at)
             self.unreadable += not found
+            self._has_events |= bool(found)
+            if not self._has_events and self.unreadable > _MOST_IRREPARABLE:
+                raise UnreadableInput(f"{self.file.name}: is no trace (none of {self.unreadable:,} events can be read)")
             events += found or [None]
             begin = ends[at - 1] + 1
         if self._closed:
