@@ -80,7 +80,7 @@ class EventStream(Generic[_T]):
         pending = b""
         blocks = self._blocks()
         for block in blocks:
-            pending += block
+            pending = (pending + block).lstrip(_BLANK)
             start = self._array_start(pending)
             if start is not None:
                 pending = pending[start:]
@@ -167,10 +167,10 @@ class EventStream(Generic[_T]):
             return []
         try:
             events = self._decode(b"".join((b"[", text, b"]")))
-            self._has_events = True
-            return [*events]
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._one_by_one(text)
+        self._has_events = True
+        return [*events]
 
     def _one_by_one(self, text: bytes) -> list[_T | None]:
         ends = [match.start(1) for match in _CUT.finditer(text)] + [len(text)]
