@@ -75,13 +75,15 @@ class EventStream(Generic[_T]):
         self._closed = False
         self._guesses_left_bytes = _MOST_GUESSED_BYTES
         self._has_events = False
+        self._keys_left = _MOST_TRIED
 
     def __iter__(self) -> Iterator[list[_T | None]]:
-        pending = b""
+        pending, searched = b"", 0
         blocks = self._blocks()
         for block in blocks:
             pending = (pending + block).lstrip(_BLANK)
-            start = self._array_start(pending)
+            start = self._array_start(pending, searched)
+            searched = max(len(pending) - _MOST_BETWEEN_BYTES, 0)
             if start is not None:
                 pending = pending[start:]
                 break
@@ -108,12 +110,13 @@ class EventStream(Generic[_T]):
         except BrokenStream as error:
             self.broken = str(error)
 
-    def _array_start(self, text: bytes) -> int | None:
-        """Where the first event begins: a bare array, or the value of `traceEvents`."""
+    def _array_start(self, text: bytes, searched: int) -> int | None:
+        """Where the first event begins: a bare array, or the value of a `traceEvents` behind `searched`."""
         begin = 3 if text.startswith(b"\xef\xbb\xbf") else 0
         if text[begin:].lstrip(_BLANK)[:1] == b"[":
             return text.index(b"[", begin) + 1
-        for found in islice(_ARRAY_KEY.finditer(text), _MOST_TRIED):
+        for found in islice(_ARRAY_KEY.finditer(text, searched), self._keys_left):
+            self._keys_left -= 1
             if _is_member(text[begin : found.start()]):
                 self.head = text[begin : found.end()]
                 return found.end()
