@@ -89,7 +89,7 @@ class Folder:
         try:
             path = (self.path / name).resolve()
             return path if path.is_relative_to(self.path.resolve()) and path.is_file() else None
-        except (OSError, ValueError):  # too long for a name, a zero byte in it, or links in a circle
+        except (OSError, ValueError, RuntimeError):  # too long for a name, a zero byte in it, or links in a circle
             return None
 
 

@@ -41,7 +41,10 @@ def files_at(path: Path) -> BundleFiles:
     Raises:
         UnreadableInput: a packed file can't be read, or is refused.
     """
-    file = next((one for one in (path, *path.parents) if one.is_file()), None)
+    try:
+        file = next((one for one in (path, *path.parents) if one.is_file()), None)
+    except OSError:  # too long for a name
+        return Folder(path)
     if file is None or path.is_dir():
         return Folder(path)
     packed = open_packed(file)

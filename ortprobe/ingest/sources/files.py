@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import stat
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -44,7 +46,18 @@ class TraceFile:
     @classmethod
     def at(cls, path: Path) -> TraceFile:
         """A file of the file system."""
-        return cls(str(path), cast(Callable[[], BinaryIO], partial(path.open, "rb")))
+        return cls(str(path), partial(_opened, path))
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Opening a pipe would wait for whoever writes to it."""
+    try:
+        mode = path.stat().st_mode
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error)) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "no regular file")
+    return path.open("rb")
 
 
 class BrokenStream(Exception):

@@ -74,13 +74,16 @@ class EventStream(Generic[_T]):
         self._decode = decode
         self._closed = False
         self._guesses_left_bytes = _MOST_GUESSED_BYTES
+        self._has_events = False
+        self._keys_left = _MOST_TRIED
 
     def __iter__(self) -> Iterator[list[_T | None]]:
-        pending = b""
+        pending, searched = b"", 0
         blocks = self._blocks()
         for block in blocks:
-            pending += block
-            start = self._array_start(pending)
+            pending = (pending + block).lstrip(_BLANK)
+            start = self._array_start(pending, searched)
+            searched = max(len(pending) - _MOST_BETWEEN_BYTES, 0)
             if start is not None:
                 pending = pending[start:]
                 break
@@ -107,12 +110,13 @@ class EventStream(Generic[_T]):
         except BrokenStream as error:
             self.broken = str(error)
 
-    def _array_start(self, text: bytes) -> int | None:
-        """Where the first event begins: a bare array, or the value of `traceEvents`."""
+    def _array_start(self, text: bytes, searched: int) -> int | None:
+        """Where the first event begins: a bare array, or the value of a `traceEvents` behind `searched`."""
         begin = 3 if text.startswith(b"\xef\xbb\xbf") else 0
         if text[begin:].lstrip(_BLANK)[:1] == b"[":
             return text.index(b"[", begin) + 1
-        for found in islice(_ARRAY_KEY.finditer(text), _MOST_TRIED):
+        for found in islice(_ARRAY_KEY.finditer(text, searched), self._keys_left):
+            self._keys_left -= 1
             if _is_member(text[begin : found.start()]):
                 self.head = text[begin : found.end()]
                 return found.end()
@@ -165,9 +169,11 @@ class EventStream(Generic[_T]):
             self.tail += text
             return []
         try:
-            return [*self._decode(b"".join((b"[", text, b"]")))]
+            events = self._decode(b"".join((b"[", text, b"]")))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return self._one_by_one(text)
+        self._has_events = True
+        return [*events]
 
     def _one_by_one(self, text: bytes) -> list[_T | None]:
         ends = [match.start(1) for match in _CUT.finditer(text)] + [len(text)]
@@ -176,6 +182,9 @@ class EventStream(Generic[_T]):
         while at < len(ends) and not self._closed:
             found, at = self._from(text, begin, ends, at)
             self.unreadable += not found
+            self._has_events |= bool(found)
+            if not self._has_events and self.unreadable > _MOST_IRREPARABLE:
+                raise UnreadableInput(f"{self.file.name}: is no trace (none of {self.unreadable:,} events can be read)")
             events += found or [None]
             begin = ends[at - 1] + 1
         if self._closed:
