@@ -149,6 +149,8 @@ def _after(first: int, session: Session, process: int) -> Session:
 
 def _together(captures: Sequence[Capture]) -> Capture:
     """The first process's, with what holds for all. Children that are here themselves are no others."""
+    if len(captures) == 1:
+        return captures[0]
     here = {capture.process for capture in captures}
     return replace(
         captures[0],

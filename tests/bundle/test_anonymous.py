@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from captures import DATA
 from msgspec.structs import replace as with_fields
-from scene import Scene, at_ns
+from scene import PROCESS, Scene, at_ns
+from traces.kineto_rows import Row, complete
 
 import ortprobe
 from ortprobe.bundle import (
@@ -101,13 +102,13 @@ def secretive(folder: Path) -> Path:
         "SekretBackward", 1, 2
     )
     scene.annotation("sekret step", 90, 100).annotation("ProfilerStep#3", 90, 100)
-    scene._host(
-        "python_function", "/home/sekret/app.py(3): forward", 90, 100, 4242, {"Call stack": "sekret", "Python id": 1}
-    )
-    scene._host("sekret", "sekret", 90, 100, 4242, {"sekret": 1, "Concrete Inputs": ["sekret"]})
-    scene.events.append(
-        {"ph": "M", "name": "process_name", "pid": 1, "tid": "sekret", "ts": 0, "args": {"name": "sekret"}}
-    )
+    scene.rows += [
+        complete("python_function", "/home/sekret/app.py(3): forward", at_ns(90), 100_000, PROCESS, PROCESS,
+                 {"Call stack": "sekret", "Python id": 1}),
+        complete("sekret", "sekret", at_ns(90), 100_000, PROCESS, PROCESS,
+                 {"sekret": 1, "Concrete Inputs": ["sekret"]}),
+        Row(event={"ph": "M", "name": "process_name", "pid": 1, "tid": "sekret", "args": {"name": "sekret"}}, start_ns=None),
+    ]  # fmt: skip
     profile = scene.profile().load(0, 10).initialize(10, 50).run(100, 50).run(200, 50)
     profile.node("/sekret/conv", 105, 20).node("/sekret/conv", 205, 20)
     profile.events[-1]["args"] |= {

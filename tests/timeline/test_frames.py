@@ -47,7 +47,13 @@ def numbers(column: pd.Series) -> np.ndarray:
 
 def test_every_table_of_the_timeline_has_a_frame_with_all_of_its_columns(timeline):
     frames = timeline.to_pandas()
-    assert {field.name for field in fields(Timeline)} - set(TABLES) == {"names", "links", "capture"}
+    assert {field.name for field in fields(Timeline)} - set(TABLES) == {
+        "names",
+        "links",
+        "capture",
+        "models",
+        "model_links",
+    }
     for table, frame in frames.tables().items():
         attributes = {field.name for field in fields(row_class(table))}
         assert attributes - set(frame.columns) <= {"span", "index"}, table
