@@ -159,7 +159,9 @@ def _repeats(timeline: Timeline, session: Session) -> int | None:
 
 
 def _same_setting(one: Session, other: Session) -> bool:
-    return (one.model, one.providers, one.provider_options) == (other.model, other.providers, other.provider_options)
+    """In one process: another one has to make a session of its own."""
+    settings = [(each.process, each.model, each.providers, each.provider_options) for each in (one, other)]
+    return settings[0] == settings[1]
 
 
 def _options_reset(session: Session) -> tuple[OptionChange, ...]:

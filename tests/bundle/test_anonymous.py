@@ -13,6 +13,7 @@ from captures import DATA
 from msgspec.structs import replace as with_fields
 from scene import PROCESS, Scene, at_ns
 from traces.kineto_rows import Row, complete
+from traces.ort_rows import session_row
 
 import ortprobe
 from ortprobe.bundle import (
@@ -86,8 +87,10 @@ def test_every_capture_keeps_its_figures_and_loses_its_names(capture: Path, tmp_
     path, packing = packed(capture, tmp_path / "sent.zip")
     assert packing.left_out == ()
     assert figures(path) == figures(capture)
-    names = names_in(capture)
-    assert len(names) > 20
+    timeline = ortprobe.load(capture).timeline
+    op_types = {timeline.names[number] for number in timeline.nodes.op_type.tolist()}
+    names = names_in(capture) - op_types  # a node may be called as its op type is, which stays
+    assert len(names) >= 15
     text = content(path)
     assert [name for name in names if f'"{name}"' in text or (len(name) > 8 and name in text)] == []
 
@@ -107,7 +110,8 @@ def secretive(folder: Path) -> Path:
                  {"Call stack": "sekret", "Python id": 1}),
         complete("sekret", "sekret", at_ns(90), 100_000, PROCESS, PROCESS,
                  {"sekret": 1, "Concrete Inputs": ["sekret"]}),
-        Row(event={"ph": "M", "name": "process_name", "pid": 1, "tid": "sekret", "args": {"name": "sekret"}}, start_ns=None),
+        Row(event={"ph": "M", "name": "process_name", "pid": 1, "tid": "sekret", "args": {"name": "sekret"}},
+            start_ns=None),
     ]  # fmt: skip
     profile = scene.profile().load(0, 10).initialize(10, 50).run(100, 50).run(200, 50)
     profile.node("/sekret/conv", 105, 20).node("/sekret/conv", 205, 20)
@@ -116,7 +120,7 @@ def secretive(folder: Path) -> Path:
         "thread_scheduling_stats": {"x": "sekret"},
         "input_type_shape": [{"float": [1, 3]}],
     }
-    profile._add("Session", "sekret", 90, 1)
+    profile.events.append(session_row("sekret", 90, 1, process=PROCESS, thread=PROCESS))
     scene.session(
         0, 0, 70, inputs=("sekret in",), outputs=("sekret out",), providers=("CUDAExecutionProvider", "sekret"),
         site="/home/sekret/app.py:3", model_path="/home/sekret/m.onnx", graph_name="sekret", producer="sekret",

@@ -95,6 +95,16 @@ def test_a_process_waits_for_its_own_streams_alone(tmp_path):
     assert ProblemKind.WORK_AFTER_SYNC not in {problem.kind for problem in timeline.problems}
 
 
+def test_the_same_session_in_two_processes_is_not_built_again(tmp_path):
+    def process(start_us: int) -> Scene:
+        scene = Scene().session(0, start_us, 50, model_path="m.onnx", providers=("CPUExecutionProvider",))
+        return scene.hook("run", start_us + 60, 5, session=0).release(0, start_us + 80)
+
+    bundles = [process(at_us).write_bundle(tmp_path / f"{at_us}.ortprobe") for at_us in (0, 200)]
+    edit_manifest(bundles[1], process=PROCESS + 1)
+    assert [life.repeats for life in Analyses(load_bundles(bundles)).sessions.lives] == [None, None]
+
+
 def test_bundles_that_share_no_clock_are_doubted(tmp_path):
     bundles = [Scene().hook("run", 0, 5).write_bundle(tmp_path / f"{name}.ortprobe") for name in ("first", "other")]
     assert ProblemKind.CLOCK_DOUBT not in {problem.kind for problem in load_bundles(bundles).problems}
