@@ -15,7 +15,7 @@ import msgspec
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.sources.files import BrokenStream, TraceFile, read_blocks
-from ortprobe.ingest.sources.json_repair import repaired
+from ortprobe.ingest.sources.json_repair import STRING, repaired
 
 _CHUNK_BYTES = 1 << 20
 _MOST_EVENT_BYTES = 64 << 20
@@ -42,9 +42,6 @@ _MOST_IRREPARABLE = 10_000
 """After so many events that could not be mended, no other is tried in this file: that takes a hundred times longer."""
 _MOST_BETWEEN_BYTES = 1 << 10
 """Between two events, as far as a place to cut is looked for anew when more of the file is there."""
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
-"""To its end, or that of the text: possessive, and never tried from another place inside of it, so that neither memory
-nor time is the square of its length."""
 
 _T = TypeVar("_T")
 Decode = Callable[[bytes], list[_T]]
@@ -258,7 +255,7 @@ def _whole_end(text: bytes) -> int:
 
 def _is_member(before: bytes) -> bool:
     """Whether a key that stands after this text is one of the file's own, and not of an object inside of it."""
-    outside = _STRING.sub(b"", before)
+    outside = STRING.sub(b"", before)
     return outside.count(b"{") - outside.count(b"}") == 1 and outside.count(b"[") == outside.count(b"]")
 
 
@@ -266,5 +263,5 @@ def _is_open(text: bytes) -> bool:
     """Whether an object begins in it that does not end in it."""
     if len(text) > _MOST_JOINED_BYTES:
         return False
-    outside = _STRING.sub(b"", text)
+    outside = STRING.sub(b"", text)
     return outside.count(b"{") > outside.count(b"}")

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _NO_BLANK = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
-"""To its end, or that of the text: possessive, and never tried from another place inside of it, so that neither memory
-nor time is the square of its length."""
+STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+"""A JSON string, to its end or that of the text: possessive, and never tried from another place inside of it, so that
+neither memory nor time is the square of its length."""
 _NO_NUMBER = re.compile(rb"(:\s*)[-+]?(?:nan|inf(?:inity)?)\b(?:\(\w*\))?", re.IGNORECASE)
 _NO_ESCAPE = re.compile(rb'\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})|(\\\\)')
 _HALF_PAIR = re.compile(
@@ -32,7 +32,7 @@ def repaired(event: bytes) -> Iterator[bytes]:
     plain = _NO_NUMBER.sub(rb"\1null", plain).decode("utf-8", "replace").encode()
     plain = _NO_ESCAPE.sub(lambda match: match[1] or rb"\\", plain)
     plain = _HALF_PAIR.sub(lambda match: b"?" if match[1] else match[0], plain)
-    yield _STRING.sub(lambda match: _CONTROL.sub(_escaped, match[0]), plain)
+    yield STRING.sub(lambda match: _CONTROL.sub(_escaped, match[0]), plain)
     yield _with_quoted_names(plain)
 
 
