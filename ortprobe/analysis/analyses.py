@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ortprobe.analysis.attribution import Attribution, compute_attribution
-from ortprobe.analysis.idle import Idle, compute_idle
-from ortprobe.analysis.integrity import Integrity, Overhead, compute_integrity, compute_overhead
-from ortprobe.analysis.nodes import NodeTimes, compute_nodes
+from ortprobe.analysis.idle.device_idle import Idle, compute_idle
+from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
+from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.races import InputOrder, compute_races
-from ortprobe.analysis.runs import RunTimes, compute_runs
-from ortprobe.analysis.sessions import SessionLives, compute_sessions
-from ortprobe.analysis.waits import WaitTimes, compute_waits
+from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
+from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
+from ortprobe.analysis.trust.integrity import Integrity, Overhead, compute_integrity, compute_overhead
+from ortprobe.analysis.waits.wait_times import WaitTimes, compute_waits
 from ortprobe.timeline import Timeline
 
 

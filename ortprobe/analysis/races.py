@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from ortprobe.analysis.waits import WAITING_CALLS
+from ortprobe.analysis.waits.wait_times import WAITING_CALLS
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Lane, Timeline, WaitKind
 from ortprobe.timeline.cuda_calls import QUERIES, base_name
 

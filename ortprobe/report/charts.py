@@ -11,11 +11,11 @@ from html import escape
 import numpy as np
 from plotly import graph_objects as go
 
-from ortprobe.analysis.causes import CAUSES, IdleCause
-from ortprobe.analysis.claims import Claim
-from ortprobe.analysis.idle import DeviceIdle
-from ortprobe.analysis.nodes import NodeTime, NodeTimes
-from ortprobe.analysis.sessions import SessionLives
+from ortprobe.analysis.idle.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
+from ortprobe.analysis.sessions.session_lives import SessionLives
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.sayable import doubt, stated_nodes
 from ortprobe.report.wording import CAUSE_LABELS
 from ortprobe.rules.engine import Judgement

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.claims import Claim
-from ortprobe.analysis.idle import DeviceIdle
+from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.sayable import doubt, stated_overhead
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement

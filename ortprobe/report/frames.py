@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.causes import CAUSES
-from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.idle.causes import CAUSES
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes
 from ortprobe.report.wording import origin_text, waiter_label

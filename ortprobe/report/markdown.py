@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, unsayable
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.claims import Claim
-from ortprobe.analysis.integrity import Overhead
-from ortprobe.analysis.nodes import NodeTimes
+from ortprobe.analysis.nodes.node_times import NodeTimes
+from ortprobe.analysis.trust.claims import Claim
+from ortprobe.analysis.trust.integrity import Overhead
 from ortprobe.timeline import NONE, Int64s, Problem
 
 CLAIM_LABELS: Mapping[Claim, str] = {

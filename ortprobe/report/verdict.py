@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.names import printable
 from ortprobe.report.sayable import doubt
 from ortprobe.rules import Finding, Judgement, NotApplicable, Passed, RuleFailed, Severity

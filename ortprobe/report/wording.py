@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ortprobe.analysis.attribution import NOT_OF_RUNS, Attribution, WithoutNode
-from ortprobe.analysis.causes import IdleCause
-from ortprobe.analysis.nodes import NodeTime, NodeTimes
-from ortprobe.analysis.waits import Wait
+from ortprobe.analysis.idle.causes import IdleCause
+from ortprobe.analysis.nodes.attribution import NOT_OF_RUNS, Attribution, WithoutNode
+from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
+from ortprobe.analysis.waits.wait_times import Wait
 from ortprobe.timeline import NONE, Creation, LinkedBy, LinkKind, Timeline
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.finding import NotApplicable, Passed
 from ortprobe.rules.thresholds import EVIDENCE_SPANS
 from ortprobe.timeline import NONE, Int64s, Kind, Session, Site, Timeline, parse_site

@@ -24,7 +24,7 @@ When it is wrong
     requests idles because there is nothing to do.
 
 Source
-    The cutting of gaps is this project's (`ortprobe/analysis/idle.py`).
+    The cutting of gaps is this project's (`ortprobe/analysis/idle/`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.busy import covered_ns
-from ortprobe.analysis.causes import CAUSES, IdleCause
-from ortprobe.analysis.claims import Claim
 from ortprobe.analysis.coverage import recorded_windows
-from ortprobe.analysis.idle import DeviceIdle
+from ortprobe.analysis.idle.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.evidence import cant_tell, cited
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule

@@ -30,7 +30,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.claims import Claim
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, hook_rows, site_of_hook
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule

@@ -36,7 +36,7 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.sessions import SessionLife
+from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen, run_span
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule

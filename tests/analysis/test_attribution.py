@@ -18,7 +18,7 @@ from traces.strategies import Capture, healthy_captures, lossy_captures
 from traces.truth import Truth
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.attribution import (
+from ortprobe.analysis.nodes.attribution import (
     HAS_NODE,
     REASONS,
     Amount,

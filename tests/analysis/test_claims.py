@@ -8,8 +8,8 @@ import captures
 import pytest
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.claims import UNSAYABLE, Claim
-from ortprobe.analysis.integrity import Integrity
+from ortprobe.analysis.trust.claims import UNSAYABLE, Claim
+from ortprobe.analysis.trust.integrity import Integrity
 from ortprobe.timeline import Problem, ProblemKind
 
 

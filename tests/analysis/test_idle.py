@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.idle import DeviceIdle, IdleCause
+from ortprobe.analysis.idle.device_idle import DeviceIdle, IdleCause
 from ortprobe.timeline import NONE, Timeline
 
 CAPTURES = [captures.resnet, captures.racy, captures.healthy]

@@ -6,7 +6,7 @@ import pytest
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.runs import FEWEST_FOR_P99
+from ortprobe.analysis.runs.run_times import FEWEST_FOR_P99
 from ortprobe.timeline import NONE
 
 

@@ -4,7 +4,7 @@ import captures
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.sessions import CUDA_DEFAULTS, SessionLives
+from ortprobe.analysis.sessions.session_lives import CUDA_DEFAULTS, SessionLives
 
 CUDA = "CUDAExecutionProvider"
 

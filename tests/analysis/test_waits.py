@@ -5,7 +5,7 @@ import pytest
 from scene import Scene, at_ns
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.waits import Wait, Waiter
+from ortprobe.analysis.waits.wait_times import Wait, Waiter
 from ortprobe.timeline import NONE, Timeline
 
 

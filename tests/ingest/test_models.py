@@ -11,7 +11,7 @@ import pytest
 from captures import DATA
 from scene import Scene
 
-from ortprobe.analysis.nodes import compute_nodes
+from ortprobe.analysis.nodes.node_times import compute_nodes
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.examples.small_model import write_model
 from ortprobe.ingest import load_bundle

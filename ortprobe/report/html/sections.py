@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from textwrap import dedent
 
-from ortprobe.analysis.claims import Claim
-from ortprobe.report.html.tables import site_text
+from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.html.tables.model import site_text
 from ortprobe.report.sayable import doubt, stated_overhead, unsayable
 from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes
 from ortprobe.rules.engine import Judgement

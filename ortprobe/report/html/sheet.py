@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ortprobe.analysis.causes import CAUSES, IdleCause
-from ortprobe.analysis.idle import DeviceIdle
-from ortprobe.analysis.sessions import SessionLife
-from ortprobe.analysis.waits import Wait, Waiter
+from ortprobe.analysis.idle.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.sessions.session_lives import SessionLife
+from ortprobe.analysis.waits.wait_times import Wait, Waiter
 from ortprobe.report.html.marks import Category, MarkBlock, MarkSheet, NamePool, PageLane
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules.engine import Judgement

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ortprobe.analysis.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, UInt8s
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ortprobe.analysis.claims import LOST_WORK_SHARE, Claim, Objection, objections_to
-from ortprobe.analysis.runs import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes, median_ns
-from ortprobe.analysis.waits import WaitTimes
+from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes, median_ns
+from ortprobe.analysis.trust.claims import LOST_WORK_SHARE, Claim, Objection, objections_to
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Problem, ProblemKind, Timeline
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ortprobe.analysis.activity import HostActivity
-from ortprobe.analysis.causes import CAUSES, IdleCause
 from ortprobe.analysis.coverage import recorded_windows
-from ortprobe.analysis.pieces import Pieces, split
-from ortprobe.analysis.waits import WaitTimes
+from ortprobe.analysis.idle.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle.host_activity import HostActivity
+from ortprobe.analysis.idle.pieces import Pieces, split
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline, UInt8s
 from ortprobe.timeline.intervals import Intervals, gaps, total_ns, union
 

@@ -6,9 +6,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from ortprobe.analysis.causes import CAUSES, IdleCause
-from ortprobe.analysis.pieces import Segments
-from ortprobe.analysis.waits import WAITING_CALLS
+from ortprobe.analysis.idle.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle.pieces import Segments
+from ortprobe.analysis.waits.wait_times import WAITING_CALLS
 from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
 from ortprobe.timeline.cuda_calls import base_name
 from ortprobe.timeline.intervals import innermost_containing

@@ -1,0 +1,1 @@
+"""When devices and streams had nothing to do, and why."""

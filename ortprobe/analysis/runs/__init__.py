@@ -1,0 +1,1 @@
+"""What runs take: their phases, how they spread, and what makes one of them slow."""

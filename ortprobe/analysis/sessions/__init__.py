@@ -1,0 +1,1 @@
+"""The lives of sessions: what making them cost, and what their first runs paid."""

@@ -1,0 +1,1 @@
+"""Who waited for whom, how long, and whether it was needed."""

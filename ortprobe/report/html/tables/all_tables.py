@@ -1,0 +1,22 @@
+"""All tables of the page, in their order."""
+
+from __future__ import annotations
+
+from ortprobe.report.html.tables.gaps import gaps_table
+from ortprobe.report.html.tables.model import Table
+from ortprobe.report.html.tables.nodes import nodes_table
+from ortprobe.report.html.tables.runs import runs_table
+from ortprobe.report.html.tables.sessions import sessions_table
+from ortprobe.report.html.tables.waits import waits_table
+from ortprobe.rules.engine import Judgement
+
+
+def build_tables(judgement: Judgement) -> tuple[Table, ...]:
+    """All tables of the page; an empty one is there too, and its note says why."""
+    return (
+        runs_table(judgement),
+        sessions_table(judgement),
+        nodes_table(judgement),
+        waits_table(judgement),
+        gaps_table(judgement),
+    )

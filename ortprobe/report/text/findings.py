@@ -1,0 +1,31 @@
+"""What the rules found, each with its cost, its line and its fix."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from ortprobe.names import printable
+from ortprobe.rules import Finding, Judgement, Severity
+from ortprobe.units import format_ns
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def findings_section(judgement: Judgement) -> RenderableType | None:
+    """None without a finding."""
+    if not judgement.findings:
+        return None
+    return Group(*(_finding(finding) for finding in judgement.findings))
+
+
+def _finding(finding: Finding) -> RenderableType:
+    head = Text.assemble(
+        (f"{finding.code} {finding.severity.value}", STYLES[finding.severity]), "  ", (printable(finding.title), "bold")
+    )
+    cost = f"cost {format_ns(finding.cost_ns)}, {finding.confidence.value}"
+    where = ", ".join(f"{site.file}:{site.line}" for site in finding.where)
+    lines = [f"{cost}; at {where}" if where else cost, finding.detail, *finding.fix.splitlines()]
+    body = Text("\n".join(printable(line) for line in lines))
+    return Group(head, Padding(body, (0, 0, 0, 4)))

@@ -1,0 +1,39 @@
+"""The lives of sessions, for a terminal."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.sessions.session_lives import SessionLife
+from ortprobe.names import printable
+from ortprobe.report.text.layout import table_of
+from ortprobe.report.wording import CREATION_LABELS
+from ortprobe.units import format_ns
+
+
+def sessions_section(analyses: Analyses) -> RenderableType | None:
+    """None without a session."""
+    if not analyses.sessions.lives:
+        return None
+    table = table_of("session", "origin", "creation", "runs", "first run", "steady run", "re-init cost", right_from=2)
+    for life in analyses.sessions.lives:
+        table.add_row(
+            Text(str(life.session.index)),
+            Text(_origin(life)),
+            format_ns(life.creation_ns),
+            str(life.runs),
+            format_ns(life.first_run_ns),
+            format_ns(life.steady_run_ns),
+            format_ns(life.re_init_cost_ns) if life.session.replaces is not None else "–",
+        )
+    return table
+
+
+def _origin(life: SessionLife) -> str:
+    session = life.session
+    replaced = f", replaced {session.replaces}" if session.replaces is not None else ""
+    inferred = " (inferred)" if session.replaces_is_inferred else ""
+    failed = f", failed: {printable(session.error)}" if session.error else ""
+    return f"{CREATION_LABELS[session.creation]}{replaced}{inferred}{failed}"
