@@ -100,13 +100,15 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
     local, log, state_of = recorder.in_thread, recorder.log, recorder.sessions.state
     nobody_listens = push is no_push
     plain_runs = PlainRuns(recorder, what)
+    most_plain_args = _RUN_OPTIONS_AT.get(what, 0)
 
     @wraps(original)
     def hooked_run(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
         if not log.enabled or getattr(local, "running", False):
             return original(self, *args, **kwargs)
         state = state_of(self)
-        if state is None or not state.is_settled or log.in_window or kwargs or not nobody_listens:
+        is_plain = len(args) <= most_plain_args and not kwargs and nobody_listens
+        if state is None or not state.is_settled or log.in_window or not is_plain:
             return attended_run(self, state, args, kwargs)
         error = ""  # as text: a frame that holds its own exception lives until the next garbage collection
         local.running = True
@@ -297,7 +299,10 @@ def _buffers(what: str, args: tuple[Any, ...], kwargs: Fields, result: object) -
 
 
 def _option_entries(options: RunOptions) -> dict[str, str]:
-    entries = {key: str(options.get_run_config_entry(key) or "") for key in _RUN_OPTION_KEYS}
+    entries = {}
+    for key in _RUN_OPTION_KEYS:
+        with suppress(RuntimeError):  # onnxruntime 1.31 raises it for a key that was not set
+            entries[key] = str(options.get_run_config_entry(key))
     return {key: value for key, value in entries.items() if value}
 
 

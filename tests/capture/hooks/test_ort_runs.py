@@ -84,3 +84,13 @@ def test_failed_run_is_logged_and_keeps_nothing_alive(capture: Capture, session:
         gc.enable()
     (failed,) = (call for call in runs(capture) if call.error)
     assert "invalid dimensions" in failed.error.lower()
+
+
+def test_runs_with_options_are_logged_with_those_that_were_set(
+    capture: Capture, session: onnxruntime.InferenceSession
+) -> None:
+    options = onnxruntime.RunOptions()
+    session.run(None, FEEDS, options)
+    options.add_run_config_entry("disable_synchronize_execution_providers", "1")
+    session.run(None, FEEDS, options)
+    assert [call.options for call in runs(capture)[1:]] == [{}, {"disable_synchronize_execution_providers": "1"}]
