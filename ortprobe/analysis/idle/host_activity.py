@@ -107,11 +107,11 @@ def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
         if found is not None:
             layer_of[group], cause_of[group] = found[0], CAUSES.index(found[1])
     layer, cause = layer_of[member], cause_of[member]
-    cause[_runs_on_host(timeline)] = CAUSES.index(IdleCause.CPU_NODE)
+    cause[runs_on_host(timeline)] = CAUSES.index(IdleCause.CPU_NODE)
     return layer, cause
 
 
-def _runs_on_host(timeline: Timeline) -> Int32s:
+def runs_on_host(timeline: Timeline) -> Int32s:
     """Executions of nodes that keep the host busy: on the CPU, and the copies that ORT inserted between providers."""
     nodes = timeline.nodes
     on_host = np.array(
