@@ -11,7 +11,7 @@ import numpy as np
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.nodes.node_times import NodeTimes
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.analysis.trust.integrity import Overhead
+from ortprobe.analysis.trust.overhead import NO_OVERHEAD, Overhead
 from ortprobe.timeline import NONE, Int64s, Problem
 
 CLAIM_LABELS: Mapping[Claim, str] = {
@@ -52,11 +52,7 @@ def stated_nodes(analyses: Analyses) -> NodeTimes:
 
 def stated_overhead(analyses: Analyses) -> Overhead:
     """What tracing cost; nothing where latencies can't be told."""
-    if not doubt(analyses, Claim.LATENCY):
-        return analyses.overhead
-    return Overhead(
-        traced_median_ns=None, torch_only_median_ns=None, untraced_median_ns=None, ratio=None, hook_cost_ns=None
-    )  # fmt: skip
+    return NO_OVERHEAD if doubt(analyses, Claim.LATENCY) else analyses.overhead
 
 
 def stated_device_busy(analyses: Analyses) -> Int64s:
