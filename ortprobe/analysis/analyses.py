@@ -11,6 +11,7 @@ from ortprobe.analysis.races import InputOrder, compute_races
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
 from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
+from ortprobe.analysis.trust.believable import Believable, compute_believable
 from ortprobe.analysis.trust.integrity import Integrity, compute_integrity
 from ortprobe.analysis.trust.overhead import Overhead, compute_overhead
 from ortprobe.analysis.waits.wait_columns import WaitColumns, wait_columns
@@ -67,3 +68,7 @@ class Analyses:
     @cached_property
     def overhead(self) -> Overhead:
         return compute_overhead(self.timeline, self.runs, self.phases)
+
+    @cached_property
+    def believable(self) -> Believable:
+        return compute_believable(self.timeline, self.idle, self.overhead.launch)

@@ -142,6 +142,14 @@ def compute_phases(timeline: Timeline, waits: WaitColumns) -> RunPhases:
     )
 
 
+def launching(timeline: Timeline, calls: Int32s) -> Bools:
+    """Which of these CUDA calls launch a kernel or a CUDA graph."""
+    name = timeline.spans.name[calls]
+    names = np.unique(name)
+    launches = [base_name(timeline.names[each]) in (*KERNEL_LAUNCHES, *GRAPH_LAUNCHES) for each in names.tolist()]
+    return np.isin(name, names[np.array(launches, np.bool_)])
+
+
 def _inside(timeline: Timeline, span: Int32s, start_ns: Int64s, end_ns: Int64s) -> Intervals:
     """Bounds of the spans, clipped to what is around them; those of the surroundings where there is no span."""
     spans, missing = timeline.spans, span == NONE
@@ -156,9 +164,7 @@ def _launches(timeline: Timeline) -> Intervals:
     calls = spans.of_kind(Kind.CUDA_CALL)
     run = timeline.links.run[calls]
     calls, run = calls[run != NONE], run[run != NONE]
-    names = np.unique(spans.name[calls])
-    launching = [base_name(timeline.names[name]) in (*KERNEL_LAUNCHES, *GRAPH_LAUNCHES) for name in names.tolist()]
-    chosen = np.isin(spans.name[calls], names[np.array(launching, np.bool_)])
+    chosen = launching(timeline, calls)
     calls, run = calls[chosen], run[chosen]
     first_ns, last_ns = np.full(len(runs), NONE, np.int64), np.full(len(runs), NONE, np.int64)
     # Calls are in time order, and of several values for one row the last one stays.

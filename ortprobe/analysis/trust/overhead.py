@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ortprobe.analysis.runs.run_phases import BY_LAUNCHES, Phase, RunPhases
+from ortprobe.analysis.runs.run_phases import BY_LAUNCHES, Phase, RunPhases, launching
 from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes
 from ortprobe.analysis.runs.spread import median_ns
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline
-from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, KERNEL_LAUNCHES, base_name
 
 FEWEST_TO_COMPARE = 3
 """Runs of each kind that a comparison of medians needs."""
@@ -27,23 +26,23 @@ class PhaseCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchCost:
-    """What tracing adds to the host for each thing that it records, as far as it shows in the latency.
+    """What tracing adds to the host for each thing that it records.
 
-    Torch's profiler costs the difference between its runs and the untraced ones, shared out over the CUDA calls that it
-    recorded; ORT's profile costs the difference between runs with both and those, shared out over the nodes. None where
-    it was not measured: no runs to compare, nothing to share it out over, or a difference that is not above 0.
+    None where it was not measured: too few runs, nothing recorded to share it out over, or a difference that does not
+    stand out from how much runs differ anyway (the middle halves of both kinds overlap).
     """
 
     cuda_call_ns: float | None
-    """For each CUDA call in a run."""
+    """For each CUDA call in a run: what torch's profiler alone adds to the latency of an untraced run."""
+    hidden: bool | None
+    """Whether the runs with torch's profiler alone waited for the GPU at their end. Part of what it cost is hidden in
+    that wait, and `cuda_call_ns` is the least it can be. None when no run tells."""
     node_ns: float | None
-    """For each execution of a node."""
+    """For each execution of a node: what ORT's profile adds, with torch's profiler there, to the time from the first
+    launch to the last, in which the GPU hides nothing."""
     launch_ns: float | None
     """From one launch of a kernel to the next: its share of the CUDA calls (ORT makes several for each launch) and of
-    the nodes. With one of the two costs known it is that one's; None when neither is."""
-    hidden: bool | None
-    """Whether the host waited for the GPU at the end of the median traced run, so that part of what tracing cost does
-    not show and these are the least it can be. None when no run tells."""
+    the nodes, as far as their costs are known; None when neither is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ class Overhead:
     launch: LaunchCost
 
 
-NO_LAUNCH_COST = LaunchCost(cuda_call_ns=None, node_ns=None, launch_ns=None, hidden=None)
+NO_LAUNCH_COST = LaunchCost(cuda_call_ns=None, hidden=None, node_ns=None, launch_ns=None)
 NO_OVERHEAD = Overhead(
     traced_median_ns=None, torch_only_median_ns=None, untraced_median_ns=None, ratio=None, hook_cost_ns=None,
     traced_period_ns=None, torch_only_period_ns=None, untraced_period_ns=None, phases=(), launch=NO_LAUNCH_COST,
@@ -77,11 +76,11 @@ NO_OVERHEAD = Overhead(
 def compute_overhead(timeline: Timeline, runs: RunTimes, phases: RunPhases) -> Overhead:
     """Medians of steady runs by what was attached to them, over runs that can be compared.
 
-    A program does other things around other runs, so like is compared with like: the steady runs of one session that
+    A program does other things around other runs, so like is compared with like: the warm runs of one session that
     one line of the program made, of the session and line with the most of both kinds. Where no line made both, the
     medians are those of all steady runs, and the ratio and the costs are None.
     """
-    alike = _alike(timeline, runs)
+    alike = _alike(timeline, runs, _warm(runs))
     shown = runs.steady if alike is None else alike
     kinds = {kind: shown & (runs.attached == kind) for kind in (ORT_AND_TORCH, TORCH_ALONE, HOOKS_ALONE)}
     traced, torch_only, untraced = kinds.values()
@@ -102,15 +101,22 @@ def compute_overhead(timeline: Timeline, runs: RunTimes, phases: RunPhases) -> O
     )
 
 
-def _alike(timeline: Timeline, runs: RunTimes) -> Bools | None:
-    """The steady runs of the session and line with the most runs both traced and untraced; None without such a line."""
+def _warm(runs: RunTimes) -> Bools:
+    """Steady runs but the first on each thread: ORT makes streams and handles for each thread that runs a session."""
+    follows = np.zeros(len(runs.steady), np.bool_)
+    follows[runs.next_run[runs.next_run != NONE]] = True
+    return runs.steady & follows
+
+
+def _alike(timeline: Timeline, runs: RunTimes, warm: Bools) -> Bools | None:
+    """The warm runs of the session and line with the most runs both traced and untraced; None without such a line."""
     hooked = timeline.runs.hook_span != NONE
     site = np.full(len(hooked), NONE, np.int64)
     site[hooked] = timeline.hooks.site[timeline.hooks.rows_of(timeline.runs.hook_span[hooked])]
     origin = timeline.runs.session.astype(np.int64) << 32 | (site & 0xFFFFFFFF)
     best, most = None, FEWEST_TO_COMPARE - 1
-    for value in np.unique(origin[runs.steady]).tolist():
-        group = runs.steady & (origin == value)
+    for value in np.unique(origin[warm]).tolist():
+        group = warm & (origin == value)
         both = min(int((group & (runs.attached == kind)).sum()) for kind in (ORT_AND_TORCH, HOOKS_ALONE))
         if both > most:
             best, most = group, both
@@ -131,32 +137,35 @@ def _phase_costs(phases: RunPhases, torch_only: Bools, traced: Bools) -> tuple[P
 
 def _launch_cost(timeline: Timeline, runs: RunTimes, phases: RunPhases, kinds: tuple[Bools, Bools, Bools]) -> LaunchCost:
     traced, torch_only, untraced = kinds
-    spans = timeline.spans
-    calls = spans.of_kind(Kind.CUDA_CALL)
+    calls = timeline.spans.of_kind(Kind.CUDA_CALL)
     of_torch_only, of_traced = (_median_count(timeline, calls, kind) for kind in (torch_only, traced))
     nodes = _median_count(timeline, timeline.node_spans.span, traced)
-    launches = _median_count(timeline, calls[_is_launch(timeline, calls)], traced)
-    call_ns = _shared(_added(runs.latency_ns, untraced, torch_only), of_torch_only)
-    node_ns = _shared(_added(runs.latency_ns, torch_only, traced), nodes)
+    launches = _median_count(timeline, calls[launching(timeline, calls)], traced)
+    call_ns = _shared(_added(runs.latency_ns[untraced], runs.latency_ns[torch_only]), of_torch_only)
+    launched = phases.launching_ns != NONE
+    launching_ns = [phases.launching_ns[kind & launched] for kind in (torch_only, traced)]
+    node_ns = _shared(_added(*launching_ns), nodes)
     known = [cost * count for cost, count in ((call_ns, of_traced), (node_ns, nodes)) if cost is not None]
-    drains_ns = phases.drain_ns[(traced | torch_only) & (phases.drain_ns != NONE)]
+    drains_ns = phases.drain_ns[torch_only & (phases.drain_ns != NONE)]
     return LaunchCost(
         cuda_call_ns=call_ns,
+        hidden=bool(np.median(drains_ns) > 0) if len(drains_ns) else None,
         node_ns=node_ns,
         launch_ns=sum(known) / launches if known and launches else None,
-        hidden=bool(np.median(drains_ns) > 0) if len(drains_ns) else None,
     )
 
 
-def _added(latency_ns: Int64s, without: Bools, having: Bools) -> float | None:
-    """By how much the second kind's median is above the first's; None without enough runs of both."""
-    if min(without.sum(), having.sum()) < FEWEST_TO_COMPARE:
+def _added(without_ns: Int64s, having_ns: Int64s) -> float | None:
+    """By how much the second median is above the first; None without enough of both, and where the middle halves
+    overlap."""
+    if min(len(without_ns), len(having_ns)) < FEWEST_TO_COMPARE:
         return None
-    return float(np.median(latency_ns[having]) - np.median(latency_ns[without]))
+    apart = np.percentile(having_ns, 25) > np.percentile(without_ns, 75)
+    return float(np.median(having_ns) - np.median(without_ns)) if apart else None
 
 
 def _shared(added_ns: float | None, count: float) -> float | None:
-    return added_ns / count if added_ns is not None and added_ns > 0 and count else None
+    return added_ns / count if added_ns is not None and count else None
 
 
 def _median_count(timeline: Timeline, spans: Int32s, chosen: Bools) -> float:
@@ -164,9 +173,3 @@ def _median_count(timeline: Timeline, spans: Int32s, chosen: Bools) -> float:
     run = timeline.links.run[spans]
     counts = np.bincount(run[run != NONE], minlength=len(chosen))[chosen]
     return float(np.median(counts)) if len(counts) else 0.0
-
-
-def _is_launch(timeline: Timeline, calls: Int32s) -> Bools:
-    names = np.unique(timeline.spans.name[calls])
-    launching = [base_name(timeline.names[name]) in (*KERNEL_LAUNCHES, *GRAPH_LAUNCHES) for name in names.tolist()]
-    return np.isin(timeline.spans.name[calls], names[np.array(launching, np.bool_)])
