@@ -8,6 +8,7 @@ from ortprobe.analysis.idle.device_idle import Idle, compute_idle
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.races import InputOrder, compute_races
+from ortprobe.analysis.runs.run_comparison import RunComparisons, compute_comparisons
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
 from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
@@ -32,6 +33,10 @@ class Analyses:
     @cached_property
     def phases(self) -> RunPhases:
         return compute_phases(self.timeline, self.wait_columns)
+
+    @cached_property
+    def comparisons(self) -> RunComparisons:
+        return compute_comparisons(self.timeline, self.runs, self.phases, self.wait_columns, self.idle)
 
     @cached_property
     def sessions(self) -> SessionLives:
