@@ -148,7 +148,7 @@ def _compared_runs(
                 median=b,
                 slow_ns=int(runs.latency_ns[a]),
                 median_ns=int(runs.latency_ns[b]),
-                phases=_phase_differences(runs, phases, a, b),
+                phases=phase_differences(runs, phases, a, b),
                 nodes=nodes.node_differences(a, b),
                 waits=waited.differences(a, b),
                 idle=idles[row] if watched[row] else (),
@@ -200,8 +200,8 @@ def _slowest_and_median(timeline: Timeline, times_ns: Int64s, chosen: Bools) -> 
     )
 
 
-def _phase_differences(runs: RunTimes, phases: RunPhases, slow: int, median: int) -> tuple[PhaseDifference, ...]:
-    """By the finest division that both runs have."""
+def phase_differences(runs: RunTimes, phases: RunPhases, slow: int, median: int) -> tuple[PhaseDifference, ...]:
+    """By the finest division that both runs have; the sum is the difference of their latencies."""
     coarse = BY_PROFILE if min(phases.divided_by[[slow, median]]) == DividedBy.PROFILE else BY_LAUNCHES
     whole_ns = int(runs.latency_ns[slow]), int(runs.latency_ns[median])
     for division in (in_parts(coarse), coarse, BY_LAUNCHES):
