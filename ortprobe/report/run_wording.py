@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ortprobe.analysis.runs.run_comparison import PhaseDifference, Reason, RunComparison
 from ortprobe.analysis.runs.run_differences import IdleDifference, NodeDifference
@@ -11,7 +11,7 @@ from ortprobe.analysis.runs.spread import Spread
 from ortprobe.analysis.trust.overhead import LaunchCost
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.wording import CAUSE_LABELS
-from ortprobe.timeline import NONE, Timeline
+from ortprobe.timeline import Timeline
 from ortprobe.units import NOT_MEASURED, format_ns
 
 PHASE_LABELS: Mapping[Phase, str] = {
@@ -55,12 +55,15 @@ def signed_ns(duration_ns: int) -> str:
 
 
 def phase_differences_text(slowest: RunComparison, most: int) -> str:
-    """The phases that differ most, the largest first."""
-    return ", ".join(
-        f"{_phase_label(each)} {signed_ns(each.more_ns)}"
-        for each in sorted(slowest.phases, key=lambda each: -abs(each.more_ns))[:most]
-        if each.more_ns
-    )
+    """The phases that differ most, the largest first; those of a hundredth of the difference tell nothing."""
+    told = [each for each in slowest.phases if abs(each.more_ns) > slowest.difference_ns / 100]
+    largest = sorted(told, key=lambda each: -abs(each.more_ns))[:most]
+    return ", ".join(f"{_phase_label(each)} {signed_ns(each.more_ns)}" for each in largest)
+
+
+def telling_reasons(slowest: RunComparison, most: int) -> Sequence[Reason]:
+    """The largest reasons, as far as each is more than a hundredth of the difference."""
+    return [each for each in slowest.reasons if each.largest_ns > slowest.difference_ns / 100][:most]
 
 
 def _phase_label(difference: PhaseDifference) -> str:
@@ -101,8 +104,3 @@ def launch_cost_text(cost: LaunchCost) -> Iterator[str]:
 def ratio_text(ratio: float | None) -> str:
     """`× 1.62`."""
     return NOT_MEASURED if ratio is None else f"× {ratio:.2f}"
-
-
-def has_span(reason: Reason) -> bool:
-    """Whether there is a span to show for it."""
-    return reason_span(reason) != NONE

@@ -77,10 +77,13 @@ class RunComparison:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """What the slow run has more of, the most first: time of nodes, waits for work that the run did not launch, idle
-        time. A wait for the run's own work is no reason: the nodes and the idle time are. They can overlap, so they
-        don't sum to the difference. Of equals, nodes come before waits and those before idle time."""
-        several = (*self.nodes, *(wait for wait in self.waits if wait.foreign), *self.idle)
+        """What the slow run has more of, the most first: time of nodes, waits for others' work, idle time.
+
+        A wait for the run's own work is no reason: the nodes and the idle time are. They can overlap, so they don't sum
+        to the difference. Of equals, nodes come before waits and those before idle time.
+        """
+        foreign = [wait for wait in self.waits if wait.foreign]
+        several: list[Reason] = [*self.nodes, *foreign, *self.idle]
         return tuple(sorted((each for each in several if each.largest_ns > 0), key=lambda each: -each.largest_ns))
 
 

@@ -83,7 +83,7 @@ def compute_overhead(timeline: Timeline, runs: RunTimes, phases: RunPhases) -> O
     alike = _alike(timeline, runs, _warm(runs))
     shown = runs.steady if alike is None else alike
     kinds = {kind: shown & (runs.attached == kind) for kind in (ORT_AND_TORCH, TORCH_ALONE, HOOKS_ALONE)}
-    traced, torch_only, untraced = kinds.values()
+    traced, torch_only, _ = kinds.values()
     traced_ns, torch_ns, untraced_ns = (median_ns(runs.latency_ns[each]) for each in kinds.values())
     periods_ns = [median_ns(runs.period_ns[each & runs.steady_period]) for each in kinds.values()]
     comparable = alike is not None
@@ -97,7 +97,7 @@ def compute_overhead(timeline: Timeline, runs: RunTimes, phases: RunPhases) -> O
         torch_only_period_ns=periods_ns[1],
         untraced_period_ns=periods_ns[2],
         phases=_phase_costs(phases, torch_only, traced) if comparable else (),
-        launch=_launch_cost(timeline, runs, phases, (traced, torch_only, untraced)) if comparable else NO_LAUNCH_COST,
+        launch=_launch_cost(timeline, runs, phases, *kinds.values()) if comparable else NO_LAUNCH_COST,
     )
 
 
@@ -135,8 +135,9 @@ def _phase_costs(phases: RunPhases, torch_only: Bools, traced: Bools) -> tuple[P
     return tuple(costs)
 
 
-def _launch_cost(timeline: Timeline, runs: RunTimes, phases: RunPhases, kinds: tuple[Bools, Bools, Bools]) -> LaunchCost:
-    traced, torch_only, untraced = kinds
+def _launch_cost(
+    timeline: Timeline, runs: RunTimes, phases: RunPhases, traced: Bools, torch_only: Bools, untraced: Bools
+) -> LaunchCost:
     calls = timeline.spans.of_kind(Kind.CUDA_CALL)
     of_torch_only, of_traced = (_median_count(timeline, calls, kind) for kind in (torch_only, traced))
     nodes = _median_count(timeline, timeline.node_spans.span, traced)

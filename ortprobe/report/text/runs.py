@@ -19,6 +19,7 @@ from ortprobe.report.run_wording import (
     reason_text,
     signed_ns,
     spread_text,
+    telling_reasons,
 )
 from ortprobe.report.sayable import doubt, stated_overhead, stated_phases, stated_slowest
 from ortprobe.units import format_ns
@@ -61,7 +62,7 @@ def _slowest(analyses: Analyses) -> Iterator[str]:
     yield f"{median}" + (f": {phases}" if phases else "")
     difference = f"{signed_ns(slowest.difference_ns)}: {phase_differences_text(slowest, _MOST_PHASES)}"
     yield f"slowest run {slowest.slow}: {format_ns(slowest.slow_ns)}, {difference}"
-    reasons = [reason_text(reason, analyses.timeline) for reason in slowest.reasons[:_MOST_REASONS]]
+    reasons = [reason_text(reason, analyses.timeline) for reason in telling_reasons(slowest, _MOST_REASONS)]
     if reasons:
         yield f"  in it: {'; '.join(reasons)}"
     if slowest.shapes:
