@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import captures
@@ -23,8 +24,9 @@ EVERY_US = 1000
 def loop(*, node_us: int = 0, foreign_us: int = 0, gap_us: int = 0) -> Scene:
     """Seven runs of two nodes, 100 µs each; run 4 has a longer kernel, a longer wait for another stream, or a longer
     stretch of ORT's host code between its nodes. The planted time comes on top of the latency."""
-    scene = Scene(window_us=(0, RUNS * EVERY_US + 100)).session(0, 0, 5)
+    scene = Scene(window_us=(0, RUNS * EVERY_US + 100))
     profile = scene.profile()
+    scene.session(0, 0, 5)
     for number in range(RUNS):
         start_us, first = 100 + number * EVERY_US, 10 * number + 1
         node, foreign, gap = (us if number == SLOW else 0 for us in (node_us, foreign_us, gap_us))
@@ -41,7 +43,7 @@ def loop(*, node_us: int = 0, foreign_us: int = 0, gap_us: int = 0) -> Scene:
         wait_us = start_us + 52 + gap
         _sync(scene, wait_us, end_us + 2 - wait_us, first + 2, stream=7)
         _sync(scene, end_us + 3, 5 + foreign, first + 3, stream=9)
-    return scene
+    return scene.launch("last", RUNS * EVERY_US + 80, RUNS * EVERY_US + 90, 5, 999)
 
 
 def _foreign_work(scene: Scene, start_us: int, foreign_us: int, correlation: int) -> None:
@@ -110,9 +112,8 @@ def test_a_run_with_other_shapes_is_told(tmp_path):
         if event["cat"] == "Node":
             event["args"]["input_type_shape"] = [{"float": [64 if of_run == SLOW else 8, 3]}]
     found = compared(scene, tmp_path)
-    assert [(each.node, each.slow_shapes) for each in found.shapes] == [
-        (0, '[{"float":[64,3]}]'), (1, '[{"float":[64,3]}]')
-    ]  # fmt: skip
+    shapes = [(each.node, json.loads(each.slow_shapes), json.loads(each.other_shapes)) for each in found.shapes]
+    assert shapes == [(node, [{"float": [64, 3]}], [{"float": [8, 3]}]) for node in (0, 1)]
 
 
 def test_too_few_runs_are_not_compared(tmp_path):

@@ -39,16 +39,16 @@ def test_a_replayed_cuda_graph_is_divided_by_its_launch():
 
 
 def traced_run() -> Scene:
-    """model_run 110–160, Execute 111–159; then a wait for a kernel and a copy of the output, up to 200."""
-    scene = Scene(window_us=(0, 1000)).session(0, 0, 5).hook("run", 100, 120, session=0, attached=3)
+    """The call lasts from 100 to 220, model_run from 110 to 210, Execute from 111 to 131, and a kernel to 160."""
+    scene = Scene(window_us=(0, 1000))
     profile = scene.profile()
     profile.run(110, 100).node("n", 112, 10)
     profile.events[-2]["dur"] = 20
+    scene.session(0, 0, 5).hook("run", 100, 120, session=0, attached=3)
     return scene.launch("n", 113, 116, 44, 1)
 
 
 def test_waiting_and_copying_at_the_end_are_told_apart(tmp_path):
-    """Execute ends at 131, the kernel at 160; the host waits from 140 to 163, then copies the output until 190."""
     scene = traced_run().call("cudaStreamSynchronize", 140, 23, 2).wait("Stream Sync", 140, 23, 2, stream=7)
     scene.call("cudaMemcpyAsync", 170, 20, 3).memcpy("Memcpy DtoH (Device -> Pageable)", 172, 10, 3)
     analyses = Analyses(scene.load(tmp_path))
