@@ -7,13 +7,13 @@ import msgspec
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.runs.run_comparison import Reason
+from ortprobe.analysis.runs.run_differences import IdleDifference, WaitDifference
 from ortprobe.analysis.runs.spread import Spread
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.run_wording import reason_span, reason_text
 from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
-from ortprobe.timeline import NONE, LinkedBy, LinkKind, Problem, Timeline
+from ortprobe.timeline import NONE, LinkedBy, LinkKind, Problem, Timeline, own_stream
 
 SCHEMA_VERSION = 1
 _MOST_REASONS = 10
@@ -151,12 +151,22 @@ def _slowest_run(analyses: Analyses) -> Document | None:
 
 
 def _reason(timeline: Timeline, reason: Reason) -> Document:
-    span = reason_span(reason)
-    return {
-        "what": reason_text(reason, timeline),
-        "more_ns": reason.largest_ns,
-        "evidence": None if span == NONE else _evidence(timeline, span),
+    """Without names and files, which an anonymous capture has others of. `node` is a row of the table of nodes."""
+    if isinstance(reason, IdleDifference):
+        own: Document = {"device": reason.device, "cause": reason.cause.value}
+        times: Document = {"start_ns": reason.start_ns, "end_ns": reason.end_ns}
+        return {"kind": "idle", "more_ns": reason.idle_ns, **own, **times}
+    spans, span = timeline.spans, reason.slow_span
+    known = span != NONE
+    times = {
+        "start_ns": int(spans.start_ns[span]) if known else None,
+        "end_ns": int(spans.end_ns[span]) if known else None,
     }
+    if isinstance(reason, WaitDifference):
+        stream = own_stream(timeline.lane_of(reason.work).stream)
+        return {"kind": "wait", "more_ns": reason.stall_ns, "waited_stream": stream, **times}
+    own = {"node": reason.node, "device_ns": reason.device_ns, "host_ns": reason.host_ns}
+    return {"kind": "node", "more_ns": reason.largest_ns, **own, **times}
 
 
 def _device(analyses: Analyses, device: DeviceIdle) -> Document:
