@@ -1,10 +1,11 @@
 """Which idle time is the tracer's own doing: how much would remain without it, and which gaps are too small to believe.
 
-Between two launches the host works, and what tracing adds to each CUDA call and node makes the host slower and the gap
-longer. So the time that a gap would have without tracing lies between two bounds. High: as measured. Low: less the cost
-of each CUDA call and each node that the thread came through in it. Costs are averages over a run (`LaunchCost`), so one
-piece can be off by more than its bounds; sums over many pieces are not. Time that the device itself took, with its work
-already launched, is as measured.
+Between two launches the host works, and what tracing adds to each CUDA call and node makes the gap longer. So the time
+that a gap would have without tracing lies between two bounds. High: as measured. Low: less the cost of each CUDA call
+and node that the launching thread came through since its launch before, or since the gap began if that was earlier;
+spread over the gap's pieces by their length. Costs are averages over a run (`LaunchCost`), so one gap can be off by
+more than its bounds; sums over many gaps are not. Time that the device itself took, with its work already launched, is
+as measured; what the profiler did in calls of its own is nothing without it.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle, Idle
+from ortprobe.analysis.runs.run_phases import launching
 from ortprobe.analysis.trust.overhead import LaunchCost
-from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Timeline
+from ortprobe.timeline import NONE, Int32s, Kind, Timeline
 
 ON_DEVICE = frozenset(
     {IdleCause.CROSS_STREAM_WAIT, IdleCause.BACK_TO_BACK, IdleCause.NO_MORE_WORK, IdleCause.UNATTRIBUTED}
 )
 """Causes with no thread of the host in them that tracing could slow down."""
+
+Float64s = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,40 +77,45 @@ _Priced = tuple[tuple[Int32s, float], ...]
 
 def _believed(timeline: Timeline, device: DeviceIdle, things: _Priced, launch_ns: float) -> DeviceBelief:
     columns = device.columns
-    launch = _launch_of(timeline, columns.ended_by)
-    lane = np.where(launch == NONE, NONE, timeline.spans.lane[launch])[columns.piece_gap]
-    on_host = ~np.isin(columns.piece_cause, [CAUSES.index(cause) for cause in ON_DEVICE])
-    own_ns = np.zeros(len(on_host))
-    for spans, each_ns in things:
-        own_ns += each_ns * _begun_in(timeline, spans, lane, columns.piece_start_ns, columns.piece_end_ns)
-    own_ns[columns.piece_cause == CAUSES.index(IdleCause.PROFILER)] = np.inf
+    gap, cause = columns.piece_gap, columns.piece_cause
+    own = cause == CAUSES.index(IdleCause.PROFILER)
+    on_host = ~own & ~np.isin(cause, [CAUSES.index(each) for each in ON_DEVICE])
     length_ns = columns.piece_end_ns - columns.piece_start_ns
-    low_ns = length_ns - np.where(on_host, np.minimum(own_ns, length_ns), 0).astype(np.int64)
-    high, low = (np.bincount(columns.piece_cause, times_ns, len(CAUSES)) for times_ns in (length_ns, low_ns))
+    host_ns = np.bincount(gap[on_host], length_ns[on_host], len(columns.gap_start_ns))
+    traced_ns = np.minimum(_tracing_in_gaps(timeline, device, things), host_ns)
+    share = np.divide(traced_ns, host_ns, out=np.zeros(len(host_ns)), where=host_ns > 0)
+    low_ns = np.where(own, 0, length_ns * (1 - np.where(on_host, share[gap], 0)))
+    high, low = (np.bincount(cause, times_ns, len(CAUSES)) for times_ns in (length_ns, low_ns))
     gap_ns = columns.gap_end_ns - columns.gap_start_ns
-    host_gap = np.zeros(len(gap_ns), np.bool_)
-    host_gap[columns.piece_gap[on_host]] = True
-    small = host_gap & (gap_ns < launch_ns)
+    small = (host_ns > 0) & (gap_ns < launch_ns)
     return DeviceBelief(
         device=device.device,
         by_cause={
-            cause: IdleBounds(low_ns=round(low[CAUSES.index(cause)]), high_ns=round(high[CAUSES.index(cause)]))
-            for cause in device.idle_by_cause
+            each: IdleBounds(low_ns=round(low[CAUSES.index(each)]), high_ns=round(high[CAUSES.index(each)]))
+            for each in device.idle_by_cause
         },
         small_gaps=int(small.sum()),
         small_gaps_ns=int(gap_ns[small].sum()),
     )
 
 
-def _launch_of(timeline: Timeline, work: Int32s) -> Int32s:
-    return np.where(work == NONE, NONE, timeline.links.launch[work]).astype(np.int32)
-
-
-def _begun_in(timeline: Timeline, spans: Int32s, lane: Int32s, start_ns: Int64s, end_ns: Int64s) -> Int64s:
-    """How many of the spans began in each piece, on the piece's own lane."""
-    count = np.zeros(len(lane), np.int64)
-    of_span, begins_ns = timeline.spans.lane[spans], timeline.spans.start_ns[spans]
+def _tracing_in_gaps(timeline: Timeline, device: DeviceIdle, things: _Priced) -> Float64s:
+    """For each gap, what tracing cost the launching thread on its way to the launch that ended it."""
+    spans, columns = timeline.spans, device.columns
+    launch = np.where(columns.ended_by == NONE, NONE, timeline.links.launch[columns.ended_by])
+    lane = np.where(launch == NONE, NONE, spans.lane[launch])
+    calls = spans.of_kind(Kind.CUDA_CALL)
+    launches = calls[launching(timeline, calls)]
+    traced_ns = np.zeros(len(launch))
     for thread in np.unique(lane[lane != NONE]).tolist():
-        mine, own_ns = lane == thread, begins_ns[of_span == thread]
-        count[mine] = np.searchsorted(own_ns, end_ns[mine]) - np.searchsorted(own_ns, start_ns[mine])
-    return count
+        mine = np.flatnonzero(lane == thread)
+        own_ns = spans.end_ns[launches[spans.lane[launches] == thread]]
+        before = np.searchsorted(own_ns, spans.start_ns[launch[mine]], side="right") - 1
+        since_ns = columns.gap_start_ns[mine]
+        if len(own_ns):
+            since_ns = np.where(before >= 0, np.minimum(own_ns[before], since_ns), since_ns)
+        for priced, each_ns in things:
+            begins_ns = spans.start_ns[priced[spans.lane[priced] == thread]]
+            first, last = np.searchsorted(begins_ns, since_ns), np.searchsorted(begins_ns, columns.gap_end_ns[mine])
+            traced_ns[mine] += each_ns * (last - first)
+    return traced_ns

@@ -39,7 +39,7 @@ class LaunchCost:
     that wait, and `cuda_call_ns` is the least it can be. None when no run tells."""
     node_ns: float | None
     """For each execution of a node: what ORT's profile adds, with torch's profiler there, to the time from the first
-    launch to the last, in which the GPU hides nothing."""
+    launch to the last, in which the GPU hides nothing. Nodes count as evenly spread over the launches."""
     launch_ns: float | None
     """From one launch of a kernel to the next: its share of the CUDA calls (ORT makes several for each launch) and of
     the nodes, as far as their costs are known; None when neither is."""
@@ -145,7 +145,9 @@ def _launch_cost(
     call_ns = _shared(_added(runs.latency_ns[untraced], runs.latency_ns[torch_only]), of_torch_only)
     launched = phases.launching_ns != NONE
     launching_ns = [phases.launching_ns[kind & launched] for kind in (torch_only, traced)]
-    node_ns = _shared(_added(*launching_ns), nodes)
+    # From the first launch to the last lies the work between launches, which is one less.
+    between = nodes * (launches - 1) / launches if launches else 0.0
+    node_ns = _shared(_added(*launching_ns), between)
     known = [cost * count for cost, count in ((call_ns, of_traced), (node_ns, nodes)) if cost is not None]
     drains_ns = phases.drain_ns[torch_only & (phases.drain_ns != NONE)]
     return LaunchCost(
