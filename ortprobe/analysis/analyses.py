@@ -8,9 +8,14 @@ from ortprobe.analysis.idle.device_idle import Idle, compute_idle
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.races import InputOrder, compute_races
+from ortprobe.analysis.runs.run_comparison import RunComparisons, compute_comparisons
+from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
 from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
-from ortprobe.analysis.trust.integrity import Integrity, Overhead, compute_integrity, compute_overhead
+from ortprobe.analysis.trust.believable import Believable, compute_believable
+from ortprobe.analysis.trust.integrity import Integrity, compute_integrity
+from ortprobe.analysis.trust.overhead import Overhead, compute_overhead
+from ortprobe.analysis.waits.wait_columns import WaitColumns, wait_columns
 from ortprobe.analysis.waits.wait_times import WaitTimes, compute_waits
 from ortprobe.timeline import Timeline
 
@@ -26,12 +31,24 @@ class Analyses:
         return compute_runs(self.timeline)
 
     @cached_property
+    def phases(self) -> RunPhases:
+        return compute_phases(self.timeline, self.wait_columns)
+
+    @cached_property
+    def comparisons(self) -> RunComparisons:
+        return compute_comparisons(self.timeline, self.runs, self.phases, self.wait_columns, self.idle)
+
+    @cached_property
     def sessions(self) -> SessionLives:
         return compute_sessions(self.timeline, self.runs)
 
     @cached_property
     def waits(self) -> WaitTimes:
         return compute_waits(self.timeline)
+
+    @cached_property
+    def wait_columns(self) -> WaitColumns:
+        return wait_columns(self.waits)
 
     @cached_property
     def races(self) -> InputOrder:
@@ -55,4 +72,8 @@ class Analyses:
 
     @cached_property
     def overhead(self) -> Overhead:
-        return compute_overhead(self.timeline, self.runs)
+        return compute_overhead(self.timeline, self.runs, self.phases)
+
+    @cached_property
+    def believable(self) -> Believable:
+        return compute_believable(self.timeline, self.idle, self.overhead.launch)

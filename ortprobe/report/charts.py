@@ -91,8 +91,8 @@ def _latency(judgement: Judgement) -> Chart:
     figure.update_xaxes(title="run", range=[-0.7, len(times.latency_ns) - 0.3], tickformat="d")
     figure.update_yaxes(title="ms, logarithmic", type="log", tickvals=_log_ticks(times.latency_ns[drawn]))
     summary = f"First run {format_ns(times.first_ns)}, median of the later ones {format_ns(times.median_ns)}"
-    if times.p99_ns is not None:
-        summary += f", 99th percentile {format_ns(times.p99_ns)}"
+    if times.latency.p99_ns is not None:
+        summary += f", 99th percentile {format_ns(times.latency.p99_ns)}"
     if len(drawn) < len(times.latency_ns):
         summary += f"; {len(drawn):,} of {len(times.latency_ns):,} runs are drawn, first and slowest ones among them"
     return Chart("latency", title, summary + ".", _styled(figure, 300, legend=True))

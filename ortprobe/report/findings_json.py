@@ -6,13 +6,17 @@ import msgspec
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.runs.run_comparison import Reason
+from ortprobe.analysis.runs.run_differences import IdleDifference, WaitDifference
+from ortprobe.analysis.runs.spread import Spread
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.sayable import doubt, stated_overhead
+from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
-from ortprobe.timeline import LinkedBy, LinkKind, Problem, Timeline
+from ortprobe.timeline import NONE, LinkedBy, LinkKind, Problem, Timeline, own_stream
 
 SCHEMA_VERSION = 1
+_MOST_REASONS = 10
 
 Document = dict[str, object]
 
@@ -62,12 +66,23 @@ def _problem(analyses: Analyses, problem: Problem) -> Document:
 
 def _overhead(analyses: Analyses) -> Document:
     overhead = stated_overhead(analyses)
+    phases = {
+        cost.phase.value: {"torch_only_ns": cost.torch_only_ns, "traced_ns": cost.traced_ns} for cost in overhead.phases
+    }
     return {
         "traced_median_ns": overhead.traced_median_ns,
         "torch_only_median_ns": overhead.torch_only_median_ns,
         "untraced_median_ns": overhead.untraced_median_ns,
         "ratio": overhead.ratio,
         "hook_cost_ns": overhead.hook_cost_ns,
+        "traced_period_ns": overhead.traced_period_ns,
+        "torch_only_period_ns": overhead.torch_only_period_ns,
+        "untraced_period_ns": overhead.untraced_period_ns,
+        "phases": phases or None,
+        "cuda_call_ns": overhead.launch.cuda_call_ns,
+        "cuda_call_is_a_floor": overhead.launch.hidden,
+        "node_ns": overhead.launch.node_ns,
+        "smallest_believable_gap_ns": overhead.launch.launch_ns,
     }
 
 
@@ -82,6 +97,8 @@ def _summary(analyses: Analyses) -> Document:
         "sessions": analyses.sessions.created,
         "re_inits": analyses.sessions.re_inits,
         "latency_ns": _latency(analyses),
+        "period_ns": _period(analyses),
+        "slowest_run": _slowest_run(analyses),
         "kernels": _kernels(analyses),
         "models": _models(analyses),
         "devices": [_device(analyses, device) for device in analyses.idle.devices],
@@ -90,23 +107,80 @@ def _summary(analyses: Analyses) -> Document:
 
 def _latency(analyses: Analyses) -> Document:
     runs = analyses.runs
-    times = {
+    times: Document = {
         "first": runs.first_ns,
-        "median": runs.median_ns,
-        "p99": runs.p99_ns,
+        **_spread(runs.latency),
         "untraced_median": runs.untraced_median_ns,
     }
-    return dict.fromkeys(times) if doubt(analyses, Claim.LATENCY) else dict(times)
+    return dict.fromkeys(times) if doubt(analyses, Claim.LATENCY) else times
+
+
+def _period(analyses: Analyses) -> Document:
+    times = _spread(analyses.runs.period)
+    return dict.fromkeys(times) if doubt(analyses, Claim.LATENCY) else times
+
+
+def _spread(spread: Spread) -> Document:
+    return {
+        "median": spread.median_ns,
+        "p50": spread.median_ns,
+        "p90": spread.p90_ns,
+        "p95": spread.p95_ns,
+        "p99": spread.p99_ns,
+        "min": spread.min_ns,
+        "max": spread.max_ns,
+    }
+
+
+def _slowest_run(analyses: Analyses) -> Document | None:
+    """Against the median run of the same session with the same attached; null where nothing is known of such two."""
+    slowest = stated_slowest(analyses)
+    if slowest is None:
+        return None
+    return {
+        "run": slowest.slow,
+        "median_run": slowest.median,
+        "session": slowest.session,
+        "of_runs": slowest.runs,
+        "latency_ns": slowest.slow_ns,
+        "median_latency_ns": slowest.median_ns,
+        "difference_ns": slowest.difference_ns,
+        "phases": {each.phase.value: each.more_ns for each in slowest.phases if each.phase},
+        "reasons": [_reason(analyses.timeline, reason) for reason in slowest.reasons[:_MOST_REASONS]],
+    }
+
+
+def _reason(timeline: Timeline, reason: Reason) -> Document:
+    """Without names and files, which an anonymous capture has others of. `node` is a row of the table of nodes."""
+    if isinstance(reason, IdleDifference):
+        own: Document = {"device": reason.device, "cause": reason.cause.value}
+        times: Document = {"start_ns": reason.start_ns, "end_ns": reason.end_ns}
+        return {"kind": "idle", "more_ns": reason.idle_ns, **own, **times}
+    spans, span = timeline.spans, reason.slow_span
+    known = span != NONE
+    times = {
+        "start_ns": int(spans.start_ns[span]) if known else None,
+        "end_ns": int(spans.end_ns[span]) if known else None,
+    }
+    if isinstance(reason, WaitDifference):
+        stream = own_stream(timeline.lane_of(reason.work).stream)
+        return {"kind": "wait", "more_ns": reason.stall_ns, "waited_stream": stream, **times}
+    own = {"node": reason.node, "device_ns": reason.device_ns, "host_ns": reason.host_ns}
+    return {"kind": "node", "more_ns": reason.largest_ns, **own, **times}
 
 
 def _device(analyses: Analyses, device: DeviceIdle) -> Document:
     if doubt(analyses, Claim.IDLE):
-        return {"window_ns": device.window_ns, "busy_ns": None, "idle_ns": None, "idle_by_cause": None}
+        unknown = ("busy_ns", "idle_ns", "idle_by_cause", "idle_without_tracing")
+        return {"window_ns": device.window_ns, **dict.fromkeys(unknown)}
+    believed = {each.device: each.by_cause for each in stated_believable(analyses).devices}.get(device.device)
+    bounds = {cause.value: [each.low_ns, each.high_ns] for cause, each in (believed or {}).items()}
     return {
         "window_ns": device.window_ns,
         "busy_ns": device.busy_ns,
         "idle_ns": device.idle_ns,
         "idle_by_cause": {cause.value: time_ns for cause, time_ns in device.idle_by_cause.items()},
+        "idle_without_tracing": bounds or None,
     }
 
 

@@ -9,15 +9,16 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.causes import CAUSES
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
-from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes
+from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes, stated_phases
 from ortprobe.report.wording import origin_text, waiter_label
 from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_RUN_TIMES = (
-    "latency_ns", "host_before_ns", "input_copies_ns", "execute_ns", "drain_ns", "host_after_ns", "device_busy_ns",
+_PHASES = (
+    "host_before_ns", "input_copies_ns", "execute_ns", "after_execute_ns", "host_after_ns", "before_launch_ns",
+    "launching_ns", "after_launch_ns", "drain_ns", "output_copies_ns", "finish_ns",
 )  # fmt: skip
 _LIFE_TIMES = (
     "creation_ns", "load_ns", "initialize_ns", "other_ns", "runs", "first_run_ns", "steady_run_ns",
@@ -30,14 +31,16 @@ def runs(analyses: Analyses) -> pd.DataFrame:
     import pandas as pd
 
     table, times = analyses.timeline.runs, analyses.runs
-    columns = {name: _measured(getattr(times, name)) for name in _RUN_TIMES}
-    columns["device_busy_ns"] = _measured(stated_device_busy(analyses))
+    phases = stated_phases(analyses)
     return pd.DataFrame(
         {
             "session": _measured(table.session),
             "index_in_session": times.index_in_session,
             "start_ns": table.start_ns,
-            **columns,
+            "latency_ns": times.latency_ns,
+            "period_ns": _measured(times.period_ns),
+            **{name: _measured(getattr(phases, name)) for name in _PHASES},
+            "device_busy_ns": _measured(stated_device_busy(analyses)),
             "ort_profiled": (times.attached & ATTACHED_ORT_PROFILE) > 0,
             "torch_profiled": (times.attached & ATTACHED_TORCH_PROFILER) > 0,
             "failed": times.failed,

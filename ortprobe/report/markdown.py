@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, unsayable
+from ortprobe.report.run_wording import phase_differences_text, reason_text, spread_text, telling_reasons
+from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, stated_slowest, unsayable
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
@@ -15,6 +16,8 @@ from ortprobe.timeline import Problem
 from ortprobe.units import format_ns, format_ratio
 
 TOP_NODES = 10
+_TOP_PHASES = 3
+_TOP_REASONS = 3
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
 
 
@@ -63,12 +66,23 @@ def _runs(analyses: Analyses) -> str:
     rows = [
         ("runs", str(len(runs.latency_ns))),
         ("first", format_ns(runs.first_ns)),
-        ("median", format_ns(runs.median_ns)),
-        ("99th percentile", format_ns(runs.p99_ns)),
+        ("steady", spread_text(runs.latency)),
+        ("period", spread_text(runs.period)),
         ("median, untraced", format_ns(overhead.untraced_median_ns)),
         ("median, traced", format_ns(overhead.traced_median_ns)),
+        *_slowest(analyses),
     ]
     return "## Runs\n\n" + _table(("", "value"), rows)
+
+
+def _slowest(analyses: Analyses) -> Iterable[tuple[str, str]]:
+    slowest = stated_slowest(analyses)
+    if slowest is None:
+        return
+    against = f"{format_ns(slowest.slow_ns)}, run {slowest.median} like it {format_ns(slowest.median_ns)}"
+    yield f"slowest, run {slowest.slow}", f"{against}: {phase_differences_text(slowest, _TOP_PHASES)}"
+    for reason in telling_reasons(slowest, _TOP_REASONS):
+        yield "in it", reason_text(reason, analyses.timeline)
 
 
 def _sessions(analyses: Analyses) -> str:

@@ -10,9 +10,12 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.nodes.node_times import NodeTimes
+from ortprobe.analysis.runs.run_comparison import RunComparison, phase_differences
+from ortprobe.analysis.runs.run_phases import RunPhases
+from ortprobe.analysis.trust.believable import Believable
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.analysis.trust.integrity import Overhead
-from ortprobe.timeline import NONE, Int64s, Problem
+from ortprobe.analysis.trust.overhead import NO_OVERHEAD, Overhead
+from ortprobe.timeline import NONE, Bools, Int64s, Problem
 
 CLAIM_LABELS: Mapping[Claim, str] = {
     Claim.LATENCY: "how long calls took",
@@ -52,20 +55,61 @@ def stated_nodes(analyses: Analyses) -> NodeTimes:
 
 def stated_overhead(analyses: Analyses) -> Overhead:
     """What tracing cost; nothing where latencies can't be told."""
-    if not doubt(analyses, Claim.LATENCY):
-        return analyses.overhead
-    return Overhead(
-        traced_median_ns=None, torch_only_median_ns=None, untraced_median_ns=None, ratio=None, hook_cost_ns=None
-    )  # fmt: skip
+    return NO_OVERHEAD if doubt(analyses, Claim.LATENCY) else analyses.overhead
+
+
+def stated_believable(analyses: Analyses) -> Believable:
+    """How much idle time tracing made; nothing where latencies or idle time can't be told."""
+    if doubt(analyses, Claim.LATENCY) or doubt(analyses, Claim.IDLE):
+        return Believable(smallest_gap_ns=None, devices=())
+    return analyses.believable
 
 
 def stated_device_busy(analyses: Analyses) -> Int64s:
     """How long each run kept the GPU busy; NONE for runs in a stretch where that can't be told."""
-    runs, busy_ns = analyses.timeline.runs, analyses.runs.device_busy_ns.copy()
+    return np.where(_doubtful_runs(analyses, Claim.GPU_TIME), NONE, analyses.runs.device_busy_ns)
+
+
+def stated_phases(analyses: Analyses) -> RunPhases:
+    """Phases of runs, without what waiting tells for runs in a stretch where waits can't be told."""
+    phases, doubtful = analyses.phases, _doubtful_runs(analyses, Claim.WAITS)
+    return replace(
+        phases,
+        drain_ns=np.where(doubtful, NONE, phases.drain_ns),
+        output_copies_ns=np.where(doubtful, NONE, phases.output_copies_ns),
+        finish_ns=np.where(doubtful, NONE, phases.finish_ns),
+    )
+
+
+def stated_slowest(analyses: Analyses) -> RunComparison | None:
+    """The slowest run of which something is known beside its latency, against the median run like it, as far as it can
+    be told; None where there is none."""
+    known = [each for each in analyses.comparisons.runs if each.explained and each.difference_ns]
+    if not known or doubt(analyses, Claim.LATENCY):
+        return None
+    found = known[0]
+    doubtful = {claim: _doubtful_runs(analyses, claim)[[found.slow, found.median]].any() for claim in Claim}
+    nodes = [replace(node, device_ns=None) if doubtful[Claim.NODE_TIME] else node for node in found.nodes]
+    busy_is_known = not doubtful[Claim.GPU_TIME]
+    return replace(
+        found,
+        phases=phase_differences(analyses.runs, stated_phases(analyses), found.slow, found.median),
+        nodes=tuple(node for node in nodes if node.device_ns or node.host_ns),
+        waits=() if doubtful[Claim.WAITS] else found.waits,
+        idle=() if doubtful[Claim.IDLE] else found.idle,
+        slow_busy_ns=found.slow_busy_ns if busy_is_known else None,
+        median_busy_ns=found.median_busy_ns if busy_is_known else None,
+    )
+
+
+def _doubtful_runs(analyses: Analyses, claim: Claim) -> Bools:
+    """Runs in a stretch about which this can't be claimed."""
+    runs = analyses.timeline.runs
+    doubtful = np.zeros(len(runs), np.bool_)
     for objection in analyses.integrity.objections:
-        if objection.claim is Claim.GPU_TIME:
+        if objection.claim is claim:
             start_ns, end_ns = objection.problem.start_ns, objection.problem.end_ns
             after = np.ones(len(runs), np.bool_) if start_ns is None else runs.end_ns >= start_ns
             before = np.ones(len(runs), np.bool_) if end_ns is None else runs.start_ns <= end_ns
-            busy_ns[after & before] = NONE
-    return busy_ns
+            doubtful |= after & before
+    return doubtful

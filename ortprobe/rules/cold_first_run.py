@@ -98,12 +98,11 @@ def _execute_span(analyses: Analyses, run: int) -> int:
 
 
 def _phases(analyses: Analyses, run: int) -> str:
-    runs = analyses.runs
     phases = {
-        "preparing streams and inputs": runs.input_copies_ns[run],
-        "launching the nodes": runs.execute_ns[run],
-        "waiting for the device": runs.drain_ns[run],
-        "device busy": runs.device_busy_ns[run],
+        "preparing streams and inputs": analyses.phases.input_copies_ns[run],
+        "launching the nodes": analyses.phases.execute_ns[run],
+        "waiting for the device": analyses.phases.drain_ns[run],
+        "device busy": analyses.runs.device_busy_ns[run],
     }
     known = [f"{name} {format_ns(int(time_ns))}" for name, time_ns in phases.items() if time_ns != NONE]
     return f"Of the dearest one: {', '.join(known)}." if known else "Its phases were not recorded."

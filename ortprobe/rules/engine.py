@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.trust.integrity import Overhead
+from ortprobe.analysis.trust.overhead import Overhead
 from ortprobe.rules.finding import Confidence, Finding, Outcome, Passed, RuleFailed, Severity
 from ortprobe.rules.registry import RULES
 from ortprobe.rules.rule import Rule

@@ -6,7 +6,7 @@ import pytest
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.runs.run_times import FEWEST_FOR_P99
+from ortprobe.analysis.runs.spread import FEWEST_FOR_P99
 from ortprobe.timeline import NONE
 
 
@@ -24,7 +24,7 @@ def test_ten_runs_of_resnet():
     assert runs.first_ns == 445_412_000
     assert runs.median_ns == pytest.approx(4.0e6, rel=0.1)
     assert runs.untraced_median_ns is None
-    assert runs.p99_ns is None
+    assert runs.latency.p99_ns is None
 
 
 def test_the_gpu_is_as_busy_in_the_first_run_as_in_every_other():
@@ -42,16 +42,20 @@ def test_phases_follow_the_call_from_start_to_return(tmp_path):
     scene = Scene()
     scene.profile().run(110, 50).node("n", 120, 20)
     scene.session(0, 0, 5).hook("run", 100, 80, session=0, attached=1)
-    runs = Analyses(scene.load(tmp_path)).runs
-    phases = (runs.host_before_ns, runs.input_copies_ns, runs.execute_ns, runs.drain_ns, runs.host_after_ns)
-    assert [int(phase[0]) // 1000 for phase in phases] == [10, 1, 48, 1, 20]
-    assert sum(int(phase[0]) for phase in phases) == runs.latency_ns[0]
+    analyses = Analyses(scene.load(tmp_path))
+    phases = analyses.phases.of(0)
+    assert {phase.value: time_ns // 1000 for phase, time_ns in phases.items()} == {
+        "host_before": 10, "input_copies": 1, "execute": 48, "after_execute": 1, "host_after": 20
+    }  # fmt: skip
+    assert sum(phases.values()) == analyses.runs.latency_ns[0]
 
 
 def test_what_nobody_measured_is_not_zero(tmp_path):
-    runs = Analyses(hooked_runs(3).load(tmp_path)).runs
-    for column in (runs.host_before_ns, runs.execute_ns, runs.drain_ns, runs.device_busy_ns):
+    analyses = Analyses(hooked_runs(3).load(tmp_path))
+    runs, phases = analyses.runs, analyses.phases
+    for column in (phases.host_before_ns, phases.execute_ns, phases.drain_ns, runs.device_busy_ns):
         assert (column == NONE).all()
+    assert not phases.of(0)
     assert runs.untraced_median_ns == 10_000
 
 
@@ -101,7 +105,7 @@ def test_runs_that_raised_are_in_no_statistic(tmp_path):
 @pytest.mark.parametrize(("steady", "stated"), [(FEWEST_FOR_P99 - 1, False), (FEWEST_FOR_P99, True)])
 def test_a_percentile_needs_enough_runs(tmp_path, steady, stated):
     runs = Analyses(hooked_runs(steady + 1).load(tmp_path)).runs
-    assert (runs.p99_ns is not None) is stated
+    assert (runs.latency.p99_ns is not None) is stated
 
 
 def test_an_empty_capture_has_no_figures(tmp_path):

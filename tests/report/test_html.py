@@ -287,13 +287,18 @@ def test_figures_are_those_of_findings_json_and_evidence_selects_what_it_names(
         "ORT kernels with their node": f"{summary['kernels']['with_node']:,} of {summary['kernels']['of_ort']:,}",
     }
     timeline = judgement.analyses.timeline
-    buttons = opened.page.locator("[data-show]").evaluate_all("all => all.map(each => each.dataset.show)")
+    every = "all => all.map(each => each.dataset.show)"
+    buttons = opened.page.locator("#findings [data-show]").evaluate_all(every)
     cited = [f"s{span}" for finding in judgement.findings for span in finding.evidence[:8]]
     assert buttons == cited
     for key in cited:
         mark = opened.page.evaluate(f"ortprobe.mark('{key}')")
         assert mark is not None, (key, timeline.name_of(int(key[1:])))
         assert mark["start"] == timeline.spans.start_ns[int(key[1:])] - timeline.start_ns
+    shown = opened.page.locator("#tables .evidence [data-show]").evaluate_all(every)
+    slowest = document["summary"]["slowest_run"]
+    assert shown[:2] == [f"r{slowest['run']}", f"r{slowest['median_run']}"]
+    assert all(opened.page.evaluate(f"ortprobe.mark('{key}')") is not None for key in shown)
 
 
 def test_a_synchronisation_record_leads_to_the_wait_that_it_shows(open_page: OpenPage, tmp_path: Path) -> None:

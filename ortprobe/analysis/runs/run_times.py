@@ -1,15 +1,21 @@
-"""Each run with its phases, and what runs take: first, steady, percentiles, with and without tracing."""
+"""What runs take: each one's latency and period, first against steady, and how they spread."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ortprobe.analysis.busy import busy_by_group
 from ortprobe.analysis.coverage import gpu_traced
+from ortprobe.analysis.runs.spread import Spread, spread_of
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline, UInt8s
+
+ORT_AND_TORCH = ATTACHED_ORT_PROFILE | ATTACHED_TORCH_PROFILER
+TORCH_ALONE = ATTACHED_TORCH_PROFILER
+HOOKS_ALONE = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,62 +27,84 @@ class RunTimes:
     index_in_session: Int32s
     """0 for the first run of each C session; never 0 where the session, and so its first run, is not known."""
     attached: UInt8s
-    host_before_ns: Int64s
-    """Python call → `model_run`."""
-    input_copies_ns: Int64s
-    """`model_run` start → first `Execute`: streams, handles, copies of host inputs."""
-    execute_ns: Int64s
-    """`Execute`: launching the nodes; on the CPU, computing them."""
-    drain_ns: Int64s
-    """`Execute` end → `model_run` end: waiting for the GPU, copies of outputs to the host."""
-    host_after_ns: Int64s
-    """`model_run` end → return."""
     device_busy_ns: Int64s
     """Union of the device work this run launched; NONE without a GPU trace of this run."""
     failed: Bools
+    steady: Bools
+    """Neither the first run of its session nor one that raised."""
+    next_run: Int32s
+    """The run that the same thread made next of the same session; NONE for the last one, and where the session is not
+    known."""
+    period_ns: Int64s
+    """From this run's start to the start of `next_run`; NONE where there is none."""
+    steady_period: Bools
+    """Whether this run and `next_run` are steady and had the same attached. Between others the session warms up, or
+    the profiler is started or stopped."""
     first_ns: int | None
     """Latency of the first run of a session that the capture saw being made."""
-    median_ns: int | None
-    """Median of all runs but the first of each session."""
-    p99_ns: int | None
-    """Over the same runs; None when there are fewer than `FEWEST_FOR_P99`."""
-    untraced_median_ns: int | None
-    """The same median over the runs with nothing but the hooks attached; None when there were none."""
+    latency: Spread
+    """Of the steady runs."""
+    latency_by_attached: Mapping[int, Spread]
+    """Of the steady runs, by `attached`; what none of them had attached is not in it."""
+    period: Spread
+    """Of the steady periods: the program's pace."""
+    period_by_attached: Mapping[int, Spread]
 
+    @property
+    def median_ns(self) -> int | None:
+        """Median latency of the steady runs."""
+        return self.latency.median_ns
 
-FEWEST_FOR_P99 = 100
-"""Of fewer values the 99th percentile is the greatest by another name, so it is not stated."""
-
-ORT_AND_TORCH = ATTACHED_ORT_PROFILE | ATTACHED_TORCH_PROFILER
-TORCH_ALONE = ATTACHED_TORCH_PROFILER
-HOOKS_ALONE = 0
+    @property
+    def untraced_median_ns(self) -> int | None:
+        """The same over the runs with nothing but the hooks attached; None when there were none."""
+        untraced = self.latency_by_attached.get(HOOKS_ALONE)
+        return untraced.median_ns if untraced else None
 
 
 def compute_runs(timeline: Timeline) -> RunTimes:
-    """Latency and phases of every run. Runs that raised are left out of first, median and p99."""
+    """Latency and period of every run. Runs that raised are left out of first and of what spreads."""
     runs = timeline.runs
     latency_ns = runs.end_ns - runs.start_ns
     index = _index_in_session(runs.session)
     failed = _failed(timeline)
-    steady = (index > 0) & ~failed
     known = ~failed & (runs.session != NONE)
+    steady = (index > 0) & ~failed
+    next_run = _next_run(timeline)
+    period_ns = np.where(next_run == NONE, NONE, runs.start_ns[next_run] - runs.start_ns)
+    alike = steady[next_run] & (runs.attached[next_run] == runs.attached)
+    steady_period = steady & (next_run != NONE) & alike
     return RunTimes(
         latency_ns=latency_ns,
         index_in_session=index,
         attached=runs.attached,
-        **_phases(timeline),
         device_busy_ns=_device_busy(timeline),
         failed=failed,
+        steady=steady,
+        next_run=next_run,
+        period_ns=period_ns,
+        steady_period=steady_period,
         first_ns=int(latency_ns[known][0]) if known.any() else None,
-        median_ns=median_ns(latency_ns[steady]),
-        p99_ns=int(np.percentile(latency_ns[steady], 99)) if steady.sum() >= FEWEST_FOR_P99 else None,
-        untraced_median_ns=median_ns(latency_ns[steady & (runs.attached == HOOKS_ALONE)]),
+        latency=spread_of(latency_ns[steady]),
+        latency_by_attached=_by_attached(latency_ns, runs.attached, steady),
+        period=spread_of(period_ns[steady_period]),
+        period_by_attached=_by_attached(period_ns, runs.attached, steady_period),
     )
 
 
-def median_ns(times_ns: Int64s) -> int | None:
-    """The median in whole nanoseconds; None of nothing."""
-    return int(np.median(times_ns)) if len(times_ns) else None
+def _by_attached(times_ns: Int64s, attached: UInt8s, chosen: Bools) -> dict[int, Spread]:
+    kinds = np.unique(attached[chosen]).tolist()
+    return {kind: spread_of(times_ns[chosen & (attached == kind)]) for kind in kinds}
+
+
+def _next_run(timeline: Timeline) -> Int32s:
+    runs = timeline.runs
+    order = np.lexsort((runs.start_ns, runs.lane, runs.session)).astype(np.int32)
+    session, lane = runs.session[order], runs.lane[order]
+    same = (session[1:] == session[:-1]) & (lane[1:] == lane[:-1]) & (session[1:] != NONE)
+    following = np.full(len(runs), NONE, np.int32)
+    following[order[:-1][same]] = order[1:][same]
+    return following
 
 
 def _index_in_session(session: Int32s) -> Int32s:
@@ -88,32 +116,6 @@ def _index_in_session(session: Int32s) -> Int32s:
     index[order] = np.arange(len(session)) - first
     index[session == NONE] += 1
     return index
-
-
-def _phases(timeline: Timeline) -> dict[str, Int64s]:
-    runs = timeline.runs
-    call_ns = np.where(runs.hook_span == NONE, NONE, runs.start_ns)
-    back_ns = np.where(runs.hook_span == NONE, NONE, runs.end_ns)
-    run_start_ns, run_end_ns = _bounds(timeline, runs.run_span)
-    execute_start_ns, execute_end_ns = _bounds(timeline, runs.execute_span)
-    return {
-        "host_before_ns": _between(call_ns, run_start_ns),
-        "input_copies_ns": _between(run_start_ns, execute_start_ns),
-        "execute_ns": _between(execute_start_ns, execute_end_ns),
-        "drain_ns": _between(execute_end_ns, run_end_ns),
-        "host_after_ns": _between(run_end_ns, back_ns),
-    }
-
-
-def _bounds(timeline: Timeline, span: Int32s) -> tuple[Int64s, Int64s]:
-    missing, spans = span == NONE, timeline.spans
-    return np.where(missing, NONE, spans.start_ns[span]), np.where(missing, NONE, spans.end_ns[span])
-
-
-def _between(start_ns: Int64s, end_ns: Int64s) -> Int64s:
-    """ORT's times are whole microseconds, so a phase can come out as less than nothing: then it is 0."""
-    known = (start_ns != NONE) & (end_ns != NONE)
-    return np.where(known, np.maximum(end_ns - start_ns, 0), NONE)
 
 
 def _failed(timeline: Timeline) -> Bools:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ortprobe.analysis.runs.run_times import RunTimes, median_ns
+from ortprobe.analysis.runs.run_times import RunTimes
+from ortprobe.analysis.runs.spread import median_ns
 from ortprobe.timeline import Creation, Session, Timeline
 
 

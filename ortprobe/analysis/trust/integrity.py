@@ -1,15 +1,12 @@
-"""What the capture can't show, and what tracing did to the program."""
+"""What the capture can't show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes, median_ns
 from ortprobe.analysis.trust.claims import LOST_WORK_SHARE, Claim, Objection, objections_to
 from ortprobe.analysis.waits.wait_times import WaitTimes
-from ortprobe.timeline import NONE, Bools, Problem, ProblemKind, Timeline
+from ortprobe.timeline import Problem, ProblemKind, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +51,6 @@ class Integrity:
         return Answer(tuple(each for each in near if each.claim is claim))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overhead:
-    """What tracing cost: median run with everything attached, with torch's profiler alone, with the hooks alone."""
-
-    traced_median_ns: int | None
-    torch_only_median_ns: int | None
-    untraced_median_ns: int | None
-    ratio: float | None
-    """Traced over untraced; None when one of them was not measured."""
-    hook_cost_ns: int | None
-    """What the hooks add to one run call."""
-
-
 UNDERMINING = frozenset(
     {
         ProblemKind.CUT_OFF,
@@ -94,8 +78,6 @@ _LOSSES = frozenset(
     }
 )
 """Problems that undermine a verdict together, above `LOST_WORK_SHARE` of all work."""
-FEWEST_TO_COMPARE = 3
-"""Runs of each kind that a comparison of medians needs."""
 
 
 def compute_integrity(timeline: Timeline, waits: WaitTimes) -> Integrity:
@@ -113,43 +95,6 @@ def compute_integrity(timeline: Timeline, waits: WaitTimes) -> Integrity:
         sync_calls=len(waits.waits),
         sync_resolved=len(waits.waits) - waits.unresolved,
     )
-
-
-def compute_overhead(timeline: Timeline, runs: RunTimes) -> Overhead:
-    """Medians of steady runs by what was attached to them, over runs that can be compared.
-
-    A program does other things around other runs, so like is compared with like: the steady runs of one session that
-    one line of the program made, of the session and line with the most of both kinds. Where no line made both, the
-    medians are those of all steady runs and the ratio is None.
-    """
-    steady = (runs.index_in_session > 0) & ~runs.failed
-    alike = _alike(timeline, runs, steady)
-    shown = steady if alike is None else alike
-    torch_ns = median_ns(runs.latency_ns[shown & (runs.attached == TORCH_ALONE)])
-    traced_ns = median_ns(runs.latency_ns[shown & (runs.attached == ORT_AND_TORCH)])
-    untraced_ns = median_ns(runs.latency_ns[shown & (runs.attached == HOOKS_ALONE)])
-    return Overhead(
-        traced_median_ns=traced_ns,
-        torch_only_median_ns=torch_ns,
-        untraced_median_ns=untraced_ns,
-        ratio=traced_ns / untraced_ns if alike is not None and traced_ns and untraced_ns else None,
-        hook_cost_ns=timeline.capture.hook_cost_ns,
-    )
-
-
-def _alike(timeline: Timeline, runs: RunTimes, steady: Bools) -> Bools | None:
-    """The steady runs of the session and line with the most runs both traced and untraced; None without such a line."""
-    hooked = timeline.runs.hook_span != NONE
-    site = np.full(len(hooked), NONE, np.int64)
-    site[hooked] = timeline.hooks.site[timeline.hooks.rows_of(timeline.runs.hook_span[hooked])]
-    origin = timeline.runs.session.astype(np.int64) << 32 | (site & 0xFFFFFFFF)
-    best, most = None, FEWEST_TO_COMPARE - 1
-    for value in np.unique(origin[steady]).tolist():
-        group = steady & (origin == value)
-        both = min(int((group & (runs.attached == kind)).sum()) for kind in (ORT_AND_TORCH, HOOKS_ALONE))
-        if both > most:
-            best, most = group, both
-    return best
 
 
 def _own_checks(timeline: Timeline) -> tuple[Problem, ...]:

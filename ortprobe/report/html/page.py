@@ -107,6 +107,7 @@ def _words(judgement: Judgement, payload: Payload, charts: Sequence[Chart]) -> d
         "attribution": sections.attribution(judgement),
         "problems": sections.problem_views(judgement),
         "costs": sections.tracing_cost(judgement),
+        "slowest": sections.slowest_run(judgement),
         "events": len(timeline.spans),
         "left_out": payload.marks_left_out,
         "has_charts": any(chart.figure for chart in charts),

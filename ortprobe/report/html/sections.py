@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from textwrap import dedent
 
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.html.tables.model import site_text
-from ortprobe.report.sayable import doubt, stated_overhead, unsayable
+from ortprobe.report.run_wording import (
+    PHASE_LABELS,
+    attached_text,
+    reason_span,
+    reason_text,
+    signed_ns,
+    telling_reasons,
+)
+from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest, unsayable
 from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
@@ -19,6 +27,7 @@ from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
 _MAX_EVIDENCE = 8
 _MAX_CAUSES = 3
+_MAX_REASONS = 6
 _SEVERITY_ICONS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "●"}
 _SOURCE_LABELS = {
     SourceKind.ORT_PROFILE: "onnxruntime's profile",
@@ -178,12 +187,74 @@ def tracing_cost(judgement: Judgement) -> tuple[Fact, ...]:
     """What tracing did to the program; what was not measured says so."""
     cost = stated_overhead(judgement.analyses)
     ratio = NOT_MEASURED if cost.ratio is None else f"{cost.ratio:.2f} ×"
+    least = "at least " if cost.launch.hidden and cost.launch.cuda_call_ns is not None else ""
     return (
         Fact("Median run, hooks alone", format_ns(cost.untraced_median_ns)),
         Fact("Median run, torch's profiler", format_ns(cost.torch_only_median_ns)),
         Fact("Median run, everything attached", format_ns(cost.traced_median_ns)),
         Fact("Traced over untraced", ratio),
+        Fact("Median period, hooks alone", format_ns(cost.untraced_period_ns)),
+        Fact("Median period, torch's profiler", format_ns(cost.torch_only_period_ns)),
+        Fact("Median period, everything attached", format_ns(cost.traced_period_ns)),
+        *(
+            Fact(
+                f"{PHASE_LABELS[each.phase].capitalize()}, torch's profiler → everything",
+                f"{format_ns(each.torch_only_ns)} → {format_ns(each.traced_ns)}",
+            )
+            for each in cost.phases
+        ),
+        Fact("Torch's profiler, a CUDA call", f"{least}{format_ns(cost.launch.cuda_call_ns)}"),
+        Fact("ORT's profile, a node", format_ns(cost.launch.node_ns)),
+        Fact("Shorter gaps between launches are the tracer's", format_ns(cost.launch.launch_ns)),
+        *_tracers_idle(judgement),
         Fact("Hooks, a run call", format_ns(cost.hook_cost_ns)),
+    )
+
+
+def _tracers_idle(judgement: Judgement) -> Iterator[Fact]:
+    """How much of the idle time may be tracing's own."""
+    for each in stated_believable(judgement.analyses).devices:
+        low_ns = sum(bounds.low_ns for bounds in each.by_cause.values())
+        high_ns = sum(bounds.high_ns for bounds in each.by_cause.values())
+        idle = f"{format_ns(low_ns)} to {format_ns(high_ns)}"
+        yield Fact(f"GPU {each.device} idle, had nothing been traced", idle)
+
+
+@dataclass(frozen=True, slots=True)
+class SlowestView:
+    """The slowest run against the median run like it."""
+
+    summary: str
+    phases: tuple[Fact, ...]
+    reasons: tuple[str, ...]
+    evidence: tuple[EvidenceButton, ...]
+
+
+def slowest_run(judgement: Judgement) -> SlowestView | None:
+    """None where nothing is known of two such runs beside their latency."""
+    analyses = judgement.analyses
+    slowest = stated_slowest(analyses)
+    if slowest is None:
+        return None
+    reasons = telling_reasons(slowest, _MAX_REASONS)
+    slow, median = format_ns(slowest.slow_ns), format_ns(slowest.median_ns)
+    return SlowestView(
+        summary=f"Run {slowest.slow} took {slow}, the median run {slowest.median} {median}: the slowest and the middle "
+        f"one of {slowest.runs} steady runs of session {slowest.session} with {attached_text(slowest.attached)}.",
+        phases=tuple(
+            Fact(
+                PHASE_LABELS[each.phase].capitalize(),
+                f"{signed_ns(each.more_ns)} ({format_ns(each.slow_ns)} against {format_ns(each.median_ns)})",
+            )
+            for each in slowest.phases
+            if each.phase is not None
+        ),
+        reasons=tuple(reason_text(reason, analyses.timeline) for reason in reasons),
+        evidence=(
+            EvidenceButton(f"r{slowest.slow}", f"Run {slowest.slow}, the slowest"),
+            EvidenceButton(f"r{slowest.median}", f"Run {slowest.median}, the median one"),
+            *_evidence(tuple(dict.fromkeys(map(reason_span, reasons))), analyses.timeline),
+        ),
     )
 
 
