@@ -11,6 +11,7 @@ from ortprobe.analysis.races import InputOrder, compute_races
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
 from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
 from ortprobe.analysis.trust.integrity import Integrity, Overhead, compute_integrity, compute_overhead
+from ortprobe.analysis.waits.wait_groups import WaitGroup, group_waits
 from ortprobe.analysis.waits.wait_times import WaitTimes, compute_waits
 from ortprobe.timeline import Timeline
 
@@ -32,6 +33,10 @@ class Analyses:
     @cached_property
     def waits(self) -> WaitTimes:
         return compute_waits(self.timeline)
+
+    @cached_property
+    def wait_groups(self) -> tuple[WaitGroup, ...]:
+        return group_waits(self.timeline, self.waits)
 
     @cached_property
     def races(self) -> InputOrder:

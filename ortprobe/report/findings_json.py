@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.sayable import doubt, stated_overhead
+from ortprobe.analysis.waits.wait_groups import WaitGroup
+from ortprobe.analysis.waits.wait_times import Waiter
+from ortprobe.report.sayable import doubt, doubt_of_waits, stated_overhead, stated_waits
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
 from ortprobe.timeline import LinkedBy, LinkKind, Problem, Timeline
@@ -83,6 +87,7 @@ def _summary(analyses: Analyses) -> Document:
         "re_inits": analyses.sessions.re_inits,
         "latency_ns": _latency(analyses),
         "kernels": _kernels(analyses),
+        "waits": _waits(analyses),
         "models": _models(analyses),
         "devices": [_device(analyses, device) for device in analyses.idle.devices],
     }
@@ -97,6 +102,28 @@ def _latency(analyses: Analyses) -> Document:
         "untraced_median": runs.untraced_median_ns,
     }
     return dict.fromkeys(times) if doubt(analyses, Claim.LATENCY) else dict(times)
+
+
+def _waits(analyses: Analyses) -> Document:
+    """How long waits stalled threads and held streams back, each by what the wait was in the program."""
+    groups, known = stated_waits(analyses), not doubt_of_waits(analyses)
+    return {
+        "count": len(analyses.waits),
+        "unresolved": analyses.waits.unresolved,
+        "host_stall_ns": _stalls(groups, Waiter.HOST) if known else None,
+        "stream_stall_ns": _stalls(groups, Waiter.STREAM) if known else None,
+        "not_needed_ns": sum(group.not_needed_ns or 0 for group in groups) if known else None,
+    }
+
+
+def _stalls(groups: Sequence[WaitGroup], waiter: Waiter) -> Document:
+    """By role; null where no wait of a role says what it waited for."""
+    sums: dict[str, int | None] = {}
+    for group in groups:
+        if group.waiter is waiter:
+            before = sums.setdefault(group.role.value, None)
+            sums[group.role.value] = before if group.stall_ns is None else (before or 0) + group.stall_ns
+    return dict(sums)
 
 
 def _device(analyses: Analyses, device: DeviceIdle) -> Document:
