@@ -5,8 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 
 from ortprobe.analysis.idle.device_idle import Idle, compute_idle
+from ortprobe.analysis.idle.host_activity import HostActivity
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
+from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
+from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
+from ortprobe.analysis.path.what_if import WhatIfs, compute_what_ifs
 from ortprobe.analysis.races import InputOrder, compute_races
 from ortprobe.analysis.runs.run_comparison import RunComparisons, compute_comparisons
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
@@ -15,7 +19,7 @@ from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessi
 from ortprobe.analysis.trust.believable import Believable, compute_believable
 from ortprobe.analysis.trust.integrity import Integrity, compute_integrity
 from ortprobe.analysis.trust.overhead import Overhead, compute_overhead
-from ortprobe.analysis.waits.wait_columns import WaitColumns, wait_columns
+from ortprobe.analysis.waits.wait_groups import WaitGroup, group_waits
 from ortprobe.analysis.waits.wait_times import WaitTimes, compute_waits
 from ortprobe.timeline import Timeline
 
@@ -32,11 +36,11 @@ class Analyses:
 
     @cached_property
     def phases(self) -> RunPhases:
-        return compute_phases(self.timeline, self.wait_columns)
+        return compute_phases(self.timeline, self.waits)
 
     @cached_property
     def comparisons(self) -> RunComparisons:
-        return compute_comparisons(self.timeline, self.runs, self.phases, self.wait_columns, self.idle)
+        return compute_comparisons(self.timeline, self.runs, self.phases, self.waits, self.idle)
 
     @cached_property
     def sessions(self) -> SessionLives:
@@ -47,8 +51,8 @@ class Analyses:
         return compute_waits(self.timeline)
 
     @cached_property
-    def wait_columns(self) -> WaitColumns:
-        return wait_columns(self.waits)
+    def wait_groups(self) -> tuple[WaitGroup, ...]:
+        return group_waits(self.timeline, self.waits)
 
     @cached_property
     def races(self) -> InputOrder:
@@ -57,6 +61,22 @@ class Analyses:
     @cached_property
     def idle(self) -> Idle:
         return compute_idle(self.timeline, self.waits)
+
+    @cached_property
+    def activity(self) -> HostActivity:
+        return HostActivity(self.timeline)
+
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        return compute_dependencies(self.timeline, self.waits)
+
+    @cached_property
+    def critical_paths(self) -> CriticalPaths:
+        return compute_critical_paths(self.timeline, self.waits, self.dependencies, self.activity)
+
+    @cached_property
+    def what_ifs(self) -> WhatIfs | None:
+        return compute_what_ifs(self.timeline, self.runs, self.waits, self.dependencies, self.activity)
 
     @cached_property
     def nodes(self) -> NodeTimes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from ortprobe.analysis.analyses import Analyses
@@ -10,7 +12,16 @@ from ortprobe.analysis.runs.run_comparison import Reason
 from ortprobe.analysis.runs.run_differences import IdleDifference, WaitDifference
 from ortprobe.analysis.runs.spread import Spread
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest
+from ortprobe.analysis.waits.wait_groups import WaitGroup
+from ortprobe.analysis.waits.wait_times import Waiter
+from ortprobe.report.sayable import (
+    doubt,
+    doubt_of_waits,
+    stated_believable,
+    stated_overhead,
+    stated_slowest,
+    stated_waits,
+)
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
 from ortprobe.timeline import NONE, LinkedBy, LinkKind, Problem, Timeline, own_stream
@@ -100,6 +111,7 @@ def _summary(analyses: Analyses) -> Document:
         "period_ns": _period(analyses),
         "slowest_run": _slowest_run(analyses),
         "kernels": _kernels(analyses),
+        "waits": _waits(analyses),
         "models": _models(analyses),
         "devices": [_device(analyses, device) for device in analyses.idle.devices],
     }
@@ -167,6 +179,28 @@ def _reason(timeline: Timeline, reason: Reason) -> Document:
         return {"kind": "wait", "more_ns": reason.stall_ns, "waited_stream": stream, **times}
     own = {"node": reason.node, "device_ns": reason.device_ns, "host_ns": reason.host_ns}
     return {"kind": "node", "more_ns": reason.largest_ns, **own, **times}
+
+
+def _waits(analyses: Analyses) -> Document:
+    """How long waits stalled threads and held streams back, each by what the wait was in the program."""
+    groups, known = stated_waits(analyses), not doubt_of_waits(analyses)
+    return {
+        "count": len(analyses.waits),
+        "unresolved": analyses.waits.unresolved,
+        "host_stall_ns": _stalls(groups, Waiter.HOST) if known else None,
+        "stream_stall_ns": _stalls(groups, Waiter.STREAM) if known else None,
+        "not_needed_ns": sum(group.not_needed_ns or 0 for group in groups) if known else None,
+    }
+
+
+def _stalls(groups: Sequence[WaitGroup], waiter: Waiter) -> Document:
+    """By role; null where no wait of a role says what it waited for."""
+    sums: dict[str, int | None] = {}
+    for group in groups:
+        if group.waiter is waiter:
+            before = sums.setdefault(group.role.value, None)
+            sums[group.role.value] = before if group.stall_ns is None else (before or 0) + group.stall_ns
+    return dict(sums)
 
 
 def _device(analyses: Analyses, device: DeviceIdle) -> Document:

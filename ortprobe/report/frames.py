@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.causes import CAUSES
 from ortprobe.analysis.trust.claims import Claim
+from ortprobe.analysis.waits.wait_groups import lines_of
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes, stated_phases
-from ortprobe.report.wording import origin_text, waiter_label
+from ortprobe.report.wording import origin_text, waited_node, waiter_label
 from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
 
 if TYPE_CHECKING:
@@ -98,24 +101,31 @@ def attribution(analyses: Analyses) -> pd.DataFrame:
 
 
 def waits(analyses: Analyses) -> pd.DataFrame:
-    """One row a wait, in time order."""
+    """One row a wait, in time order: what it is in the program (`WaitRole`), from which line, for which streams, what
+    node their last work was of, and what it was needed for (`Need`)."""
     import pandas as pd
 
-    timeline = analyses.timeline
+    timeline, waits = analyses.timeline, analyses.waits
+    sites = lines_of(timeline, waits, np.arange(len(waits)))
     rows = [
         {
             "name": wait.name,
             "waiter": waiter_label(wait, timeline),
+            "role": wait.role.value,
+            "file": site.file if site else "",
+            "line": site.line if site else None,
             "waited_streams": tuple(map(own_stream, wait.waited_streams)),
+            "waited_node": waited_node(wait, timeline),
             "start_ns": wait.start_ns,
             "end_ns": wait.end_ns,
             "stall_ns": wait.stall_ns,
+            "need": wait.need.value,
             "run": None if wait.run == NONE else wait.run,
         }
-        for wait in analyses.waits.waits
+        for wait, site in zip(waits.rows(), sites, strict=True)
     ]
     frame = pd.DataFrame(rows)
-    return frame.astype({"stall_ns": "Int64", "run": "Int64"}) if rows else frame
+    return frame.astype(dict.fromkeys(("line", "stall_ns", "run"), "Int64")) if rows else frame
 
 
 def idle(analyses: Analyses) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from ortprobe.analysis.runs.run_phases import RunPhases
 from ortprobe.analysis.trust.believable import Believable
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.analysis.trust.overhead import NO_OVERHEAD, Overhead
+from ortprobe.analysis.waits.wait_groups import WaitGroup
+from ortprobe.analysis.waits.wait_times import Need
 from ortprobe.timeline import NONE, Bools, Int64s, Problem
 
 CLAIM_LABELS: Mapping[Claim, str] = {
@@ -51,6 +53,21 @@ def stated_nodes(analyses: Analyses) -> NodeTimes:
         return times
     nodes = [replace(node, device_ns=None) for node in times.nodes]
     return replace(times, nodes=tuple(sorted(nodes, key=lambda node: -node.host_ns)), by_device=False)
+
+
+def doubt_of_waits(analyses: Analyses) -> str:
+    """ "can't tell, because …" for sums over waits, which rest on the work that was waited for too; else empty."""
+    return doubt(analyses, Claim.WAITS) or doubt(analyses, Claim.GPU_TIME)
+
+
+def stated_waits(analyses: Analyses) -> tuple[WaitGroup, ...]:
+    """Waits by group, their stalls and needs left out where they can't be told."""
+    if not doubt_of_waits(analyses):
+        return analyses.wait_groups
+    return tuple(
+        replace(group, stall_ns=None, not_needed_ns=None, needs={Need.UNKNOWN: group.count})
+        for group in analyses.wait_groups
+    )
 
 
 def stated_overhead(analyses: Analyses) -> Overhead:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ortprobe.analysis.idle.causes import IdleCause
 from ortprobe.analysis.nodes.attribution import NOT_OF_RUNS, Attribution, WithoutNode
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
-from ortprobe.analysis.waits.wait_times import Wait
-from ortprobe.timeline import NONE, Creation, LinkedBy, LinkKind, Timeline
+from ortprobe.analysis.waits.wait_groups import WaitGroup
+from ortprobe.analysis.waits.wait_times import Need, Wait, WaitRole
+from ortprobe.timeline import NONE, Creation, LinkedBy, LinkKind, Timeline, own_stream
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.SESSION_INIT: "session being created",
@@ -59,9 +60,50 @@ NODE_BY_LABELS: Mapping[LinkedBy, str] = {
 }
 
 
+WAIT_ROLE_LABELS: Mapping[WaitRole, str] = {
+    WaitRole.UNKNOWN: "caller not recorded",
+    WaitRole.PROFILER: "the profiler",
+    WaitRole.SESSION_CREATION: "session being created",
+    WaitRole.IN_NODE: "inside a node",
+    WaitRole.RUN_END_LEGACY: "end of run, torch's stream",
+    WaitRole.RUN_END_OWN: "end of run, ORT's stream",
+    WaitRole.BLOCKING_COPY: "copy to the host",
+    WaitRole.IN_RUN: "inside a run",
+    WaitRole.PROGRAM: "the program",
+}
+
+NEED_LABELS: Mapping[Need, str] = {
+    Need.UNKNOWN: "can't tell",
+    Need.ALREADY_DONE: "no: already done",
+    Need.DATA_FOR_HOST: "yes: data for the host",
+    Need.ORDERS_STREAMS: "orders streams",
+    Need.ORDERS_NOTHING_SEEN: "nothing on the device that was seen depends on it",
+}
+
+
 def waiter_label(wait: Wait, timeline: Timeline) -> str:
     """The thread or stream that waits; a wait without its call or its record does not say which."""
     return "not recorded" if wait.waiter_lane == NONE else timeline.lanes[wait.waiter_lane].label
+
+
+def not_needed_text(groups: Sequence[WaitGroup]) -> str:
+    """What it means that waits were not needed; empty when all were, as far as anybody can tell."""
+    if not any(group.not_needed_ns for group in groups):
+        return ""
+    return f"not needed: {NEED_LABELS[Need.ORDERS_NOTHING_SEEN]}; without it, a later wait may stall instead"
+
+
+def waited_node(wait: Wait, timeline: Timeline) -> str:
+    """The node of the last work that was waited for; empty where it has none."""
+    node = int(timeline.links.node[wait.work]) if wait.work != NONE else NONE
+    return timeline.names[timeline.nodes.name[node]] if node != NONE else ""
+
+
+def waited_label(wait: Wait, timeline: Timeline) -> str:
+    """`stream 29: /conv1/Conv`: the streams waited for, and the node of the last work, where it has one."""
+    numbers = ", ".join(str(own_stream(stream)) for stream in wait.waited_streams)
+    streams = f"stream{'s' if len(wait.waited_streams) > 1 else ''} {numbers}" if numbers else ""
+    return ": ".join(part for part in (streams, waited_node(wait, timeline)) if part)
 
 
 def origin_text(node: NodeTime) -> str:

@@ -10,7 +10,7 @@ from ortprobe.timeline import NONE, Timeline
 
 
 def waits_of(timeline: Timeline) -> tuple[Wait, ...]:
-    return Analyses(timeline).waits.waits
+    return tuple(Analyses(timeline).waits.rows())
 
 
 def only(scene: Scene, folder) -> Wait:
@@ -98,7 +98,7 @@ def test_an_unresolved_wait_is_not_measured(tmp_path):
     scene = Scene().launch("k", 0, 10, 20, 1, stream=13)
     scene.call("cudaStreamWaitEvent", 8, 1, 3).wait("Stream Wait Event", 8, 1, 3, stream=13)
     analyses = Analyses(scene.load(tmp_path))
-    assert [wait.stall_ns for wait in analyses.waits.waits] == [None]
+    assert [wait.stall_ns for wait in analyses.waits.rows()] == [None]
     assert analyses.waits.unresolved == 1
 
 
@@ -127,7 +127,7 @@ def test_a_graph_with_a_copy_in_it_holds_nobody(tmp_path):
 def test_resolution_on_real_captures():
     unresolved = Analyses(captures.resnet()).waits
     assert unresolved.unresolved == 10
-    assert {wait.name for wait in unresolved.waits if wait.stall_ns is None} == {"cudaStreamWaitEvent"}
+    assert {wait.name for wait in unresolved.rows() if wait.stall_ns is None} == {"cudaStreamWaitEvent"}
     assert Analyses(captures.healthy()).waits.unresolved == 0
 
 

@@ -74,7 +74,7 @@ def test_waits_of_each_process_are_what_they_are_alone(alone, together):
     def stalls(timeline: Timeline) -> list[tuple[object, ...]]:
         return sorted(
             (wait.start_ns, wait.name, wait.stall_ns or 0, tuple(map(own_stream, wait.waited_streams)))
-            for wait in Analyses(timeline).waits.waits
+            for wait in Analyses(timeline).waits.rows()
         )
 
     assert stalls(together) == sorted(one for timeline in alone for one in stalls(timeline))
@@ -90,7 +90,7 @@ def test_a_process_waits_for_its_own_streams_alone(tmp_path):
     trace = bundles[1] / "torch-0.json"
     trace.write_text(re.sub(rf'"pid":\s*{PROCESS}\b', f'"pid": {PROCESS + 1}', trace.read_text()))
     timeline = load_bundles(bundles)
-    (wait,) = Analyses(timeline).waits.waits
+    (wait,) = Analyses(timeline).waits.rows()
     assert timeline.name_of(wait.work) == "mine"
     assert ProblemKind.WORK_AFTER_SYNC not in {problem.kind for problem in timeline.problems}
 

@@ -304,7 +304,7 @@ def test_figures_are_those_of_findings_json_and_evidence_selects_what_it_names(
 def test_a_synchronisation_record_leads_to_the_wait_that_it_shows(open_page: OpenPage, tmp_path: Path) -> None:
     file = tmp_path / "healthy.html"
     file.write_text(render_html(judge(Analyses(healthy()))), encoding="utf-8")
-    waits = Analyses(healthy()).waits.waits
+    waits = tuple(Analyses(healthy()).waits.rows())
     opened = open_page(file)
     for number in (0, len(waits) // 2, len(waits) - 1):
         opened.page.evaluate(f"ortprobe.select('s{waits[number].span}')")

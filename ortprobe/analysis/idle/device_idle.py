@@ -217,12 +217,10 @@ def _queued(timeline: Timeline, gap: Pieces, mask: Bools, ended_by: Int32s, held
 def _held_work(timeline: Timeline, waits: WaitTimes) -> Int32s:
     """For each span, as device work: the stream's wait in front of it, and the last work waited for. Shape (N, 2)."""
     held = np.full((len(timeline.spans), 2), NONE, np.int32)
-    for wait in waits.waits:
-        if NONE in (wait.held, wait.work):
-            continue
-        before = held[wait.held, 1]
-        if before == NONE or timeline.spans.end_ns[wait.work] > timeline.spans.end_ns[before]:
-            held[wait.held] = wait.span, wait.work
+    rows = np.flatnonzero((waits.held != NONE) & (waits.work != NONE))
+    # Of several waits in front of one work, the one whose awaited work ended last; of those, the first one.
+    rows = rows[np.lexsort((-rows, timeline.spans.end_ns[waits.work[rows]]))]
+    held[waits.held[rows], 0], held[waits.held[rows], 1] = waits.span[rows], waits.work[rows]
     return held
 
 

@@ -6,6 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from ortprobe.analysis.hooked_calls import OWN_HOOKS, SESSION_HOOKS
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.pieces import Segments
 from ortprobe.analysis.waits.wait_times import WAITING_CALLS
@@ -39,9 +40,6 @@ ALLOCATIONS = ("cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaHostRegister", "c
 LOADING_CALLS = ("cuModule", "cuLibrary", "cudaFuncGetAttributes", "cudaLibrary")
 LOADING_OVERHEAD = ("Module Loading", "Function Loading")
 """CUPTI's overhead records `Lazy Function Loading` and `Runtime Triggered Module Loading`; all others are its own."""
-SESSION_HOOKS = ("set_providers", "InferenceSession")
-OWN_HOOKS = "ortprobe."
-"""Start of the names under which the capture records its own work, such as `ortprobe.profiler_start`."""
 ORT_HOOKS = (
     "run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector", "run_async", "io_binding",
     "bind_cpu_input", "bind_input", "bind_ortvalue_input", "bind_output", "bind_ortvalue_output", "synchronize_inputs",

@@ -183,7 +183,8 @@ def _share_before(steps: Steps, rows: Int64s, intervals: tuple[Int64s, Int64s]) 
     """How much of what the thread did before each of these steps the disjoint, sorted intervals cover."""
     from_ns = steps.before_from_ns[rows]
     covered = covered_ns(intervals, (from_ns, steps.start_ns[rows]))
-    return covered / np.maximum(steps.start_ns[rows] - from_ns, 1)
+    share: NDArray[np.float64] = covered / np.maximum(steps.start_ns[rows] - from_ns, 1)
+    return share
 
 
 def _with_faster_nodes(timeline: Timeline, steps: Steps) -> Iterator[ChangedLoop]:

@@ -20,7 +20,7 @@ from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.host_activity import HostActivity
 from ortprobe.analysis.idle.pieces import Pieces, split
 from ortprobe.analysis.path.dependencies import Dependencies, HeldBy
-from ortprobe.analysis.waits.wait_times import WAITERS, Waiter, WaitTimes
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline, UInt8s
 from ortprobe.timeline.groups import rows_by_value
 
@@ -81,7 +81,9 @@ class CriticalPaths:
         return sums
 
 
-def compute_critical_paths(timeline: Timeline, waits: WaitTimes, dependencies: Dependencies) -> CriticalPaths:
+def compute_critical_paths(
+    timeline: Timeline, waits: WaitTimes, dependencies: Dependencies, activity: HostActivity
+) -> CriticalPaths:
     """The path of every run that a torch trace watched."""
     walker = _Walker(timeline, waits, dependencies)
     runs = timeline.runs
@@ -89,7 +91,7 @@ def compute_critical_paths(timeline: Timeline, waits: WaitTimes, dependencies: D
     for run in np.flatnonzero(gpu_traced(timeline)).tolist():
         steps += reversed(walker.path(run, int(runs.lane[run]), int(runs.start_ns[run]), int(runs.end_ns[run])))
     table = np.array(steps, np.int64).reshape(-1, 6)
-    return _with_causes(timeline, table)
+    return _with_causes(table, activity)
 
 
 _Step = tuple[int, int, int, int, int, int]
@@ -163,7 +165,7 @@ class _Walker:
 
 def _stalls_by_thread(timeline: Timeline, waits: WaitTimes) -> dict[int, tuple[list[int], list[int], list[int]]]:
     """For each thread the ends of its stalling waits, rising, with their calls and the rows of the work waited for."""
-    stalled = np.flatnonzero((waits.waiter == WAITERS.index(Waiter.HOST)) & (waits.stall_ns > 0) & (waits.work != NONE))
+    stalled = np.flatnonzero(waits.by_host & (waits.stall_ns > 0) & (waits.work != NONE))
     stalled = stalled[np.argsort(waits.end_ns[stalled], kind="stable")]
     work = np.searchsorted(timeline.device_ops.span, waits.work)
     return {
@@ -173,7 +175,7 @@ def _stalls_by_thread(timeline: Timeline, waits: WaitTimes) -> dict[int, tuple[l
     }
 
 
-def _with_causes(timeline: Timeline, table: Int64s) -> CriticalPaths:
+def _with_causes(table: Int64s, activity: HostActivity) -> CriticalPaths:
     """Cut the host's pieces by what the thread was doing meanwhile."""
     run, start_ns, end_ns, kind, span, lane = table.T
     whole = Pieces(
@@ -184,7 +186,6 @@ def _with_causes(timeline: Timeline, table: Int64s) -> CriticalPaths:
         because=span.astype(np.int32),
     )
     is_host = kind == PATH_KINDS.index(PathKind.HOST)
-    activity = HostActivity(timeline)
     parts = [_rows(whole, ~is_host)]
     for thread in np.unique(lane[is_host]).tolist():
         parts.append(split(_rows(whole, is_host & (lane == thread)), activity.of_thread(thread)))

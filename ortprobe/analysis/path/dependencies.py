@@ -12,7 +12,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from ortprobe.analysis.waits.wait_times import WAITERS, Waiter, WaitTimes
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, UInt8s
 
 
@@ -127,7 +127,7 @@ def _awaited(timeline: Timeline, waits: WaitTimes) -> Int32s:
     """Of several waits in front of one piece of work, the one whose work ended last counts."""
     ops, spans = timeline.device_ops.span, timeline.spans
     awaited = np.full(len(ops), NONE, np.int32)
-    of_streams = (waits.waiter == WAITERS.index(Waiter.STREAM)) & (waits.held != NONE) & (waits.work != NONE)
+    of_streams = ~waits.by_host & (waits.held != NONE) & (waits.work != NONE)
     held, work = waits.held[of_streams], waits.work[of_streams]
     by_end = np.argsort(spans.end_ns[work], kind="stable")
     awaited[np.searchsorted(ops, held[by_end])] = np.searchsorted(ops, work[by_end])
@@ -149,7 +149,7 @@ def _latencies(timeline: Timeline, waits: WaitTimes, launch_ns: Int64s, free_ns:
     )
     queued = (launch_ns != NONE) & (free_ns > launch_ns + _QUEUED_FOR_NS) & (event_ns < free_ns)
     evented = (launch_ns != NONE) & (event_ns > launch_ns + _QUEUED_FOR_NS) & (event_ns > free_ns)
-    stalled = (waits.waiter == WAITERS.index(Waiter.HOST)) & (waits.stall_ns > 0) & (waits.work != NONE)
+    stalled = waits.by_host & (waits.stall_ns > 0) & (waits.work != NONE)
     return Latencies(
         launch_ns={
             each: _median(_of_kind(start_ns - launch_ns, alone, kind, each), to_kernel_ns)
@@ -162,7 +162,8 @@ def _latencies(timeline: Timeline, waits: WaitTimes, launch_ns: Int64s, free_ns:
 
 
 def _of_kind(values: Int64s, chosen: Bools, kind: UInt8s, wanted: Kind) -> Int64s:
-    return values[chosen & (kind == wanted)]
+    found: Int64s = values[chosen & (kind == wanted)]
+    return found
 
 
 def _median(values: Int64s, otherwise: int) -> int:

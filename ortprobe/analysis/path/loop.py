@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.coverage import gpu_traced, recorded_windows
-from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes, median_ns
+from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes
+from ortprobe.analysis.runs.spread import median_ns
 from ortprobe.timeline import NONE, Bools, Int64s, Timeline
 
 MOST_RUNS = 30

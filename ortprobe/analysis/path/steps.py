@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.path.dependencies import Dependencies
 from ortprobe.analysis.path.loop import Loop
-from ortprobe.analysis.waits.wait_times import WAITERS, WAITING_CALLS, Waiter, WaitTimes
+from ortprobe.analysis.waits.wait_times import WAITING_CALLS, WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
 from ortprobe.timeline.cuda_calls import base_name
 from ortprobe.timeline.intervals import union
@@ -126,12 +126,12 @@ def _call_steps(
     latencies = np.zeros(len(Kind), np.int64)
     for kind, latency_ns in dependencies.latencies.launch_ns.items():
         latencies[kind] = latency_ns
-    blocking = np.isin(launches, waits.span[(waits.waiter == WAITERS.index(Waiter.HOST)) & (waits.work != NONE)])
+    blocking = np.isin(launches, waits.span[waits.by_host & (waits.work != NONE)])
     # A call that returns with its work done has not done anything else for longer than a call that doesn't.
     own_ns = spans.duration_ns[launches]
     own_ns = np.where(blocking, np.minimum(own_ns, _typical(own_ns[~blocking], SYNC_CALL_NS)), own_ns)
     none, rest = np.full(len(launches), NONE, np.int32), len(host_waits)
-    columns = {
+    columns: _Columns = {
         "kind": np.concatenate((np.full(len(launches), StepKind.LAUNCH), sync["kind"])).astype(np.uint8),
         "span": call,
         "lane": spans.lane[call],

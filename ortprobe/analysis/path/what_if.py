@@ -18,7 +18,8 @@ from ortprobe.analysis.path.loop import Loop, find_loop
 from ortprobe.analysis.path.replay import Replayed, replay
 from ortprobe.analysis.path.steps import Steps, build_steps
 from ortprobe.analysis.path.tracing import Untraced, without_tracing
-from ortprobe.analysis.runs.run_times import RunTimes, median_ns
+from ortprobe.analysis.runs.run_times import RunTimes
+from ortprobe.analysis.runs.spread import median_ns
 from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import Timeline
 

@@ -18,7 +18,7 @@ from ortprobe.analysis.runs.run_differences import (
 )
 from ortprobe.analysis.runs.run_phases import BY_LAUNCHES, BY_PROFILE, DividedBy, Phase, RunPhases, in_parts
 from ortprobe.analysis.runs.run_times import RunTimes
-from ortprobe.analysis.waits.wait_columns import WaitColumns
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
 from ortprobe.timeline.groups import rows_by_value
 
@@ -119,7 +119,7 @@ class RunComparisons:
 
 
 def compute_comparisons(
-    timeline: Timeline, runs: RunTimes, phases: RunPhases, waits: WaitColumns, idle: Idle
+    timeline: Timeline, runs: RunTimes, phases: RunPhases, waits: WaitTimes, idle: Idle
 ) -> RunComparisons:
     """Compare like with like: neither first runs nor runs that raised, of one session, with the same attached.
 
@@ -132,7 +132,7 @@ def compute_comparisons(
 
 
 def _compared_runs(
-    timeline: Timeline, runs: RunTimes, phases: RunPhases, waits: WaitColumns, idle: Idle
+    timeline: Timeline, runs: RunTimes, phases: RunPhases, waits: WaitTimes, idle: Idle
 ) -> tuple[RunComparison, ...]:
     count, slow, median = _slowest_and_median(timeline, runs.latency_ns, runs.steady)
     both = np.concatenate((slow, median))

@@ -11,7 +11,7 @@ import numpy as np
 from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle
-from ortprobe.analysis.waits.wait_columns import WaitColumns
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import Intervals
@@ -170,7 +170,7 @@ def _difference(slow: Mapping[int, tuple[int, int]], other: Mapping[int, tuple[i
 class WaitsOfRuns:
     """The host's waits of each of some runs, of which the trace says what they waited for."""
 
-    def __init__(self, timeline: Timeline, waits: WaitColumns, runs: Int32s) -> None:
+    def __init__(self, timeline: Timeline, waits: WaitTimes, runs: Int32s) -> None:
         self._timeline, self._waits = timeline, waits
         chosen = np.zeros(len(timeline.runs) + 1, np.bool_)
         chosen[runs] = True

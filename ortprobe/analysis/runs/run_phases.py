@@ -10,7 +10,7 @@ import numpy as np
 
 from ortprobe.analysis.busy import busy_by_group
 from ortprobe.analysis.coverage import gpu_traced
-from ortprobe.analysis.waits.wait_columns import WaitColumns
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, UInt8s
 from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, KERNEL_LAUNCHES, base_name
 from ortprobe.timeline.intervals import Intervals
@@ -111,7 +111,7 @@ def in_parts(phases: Sequence[Phase]) -> tuple[Phase, ...]:
     return tuple(phase for several in parts for phase in several)
 
 
-def compute_phases(timeline: Timeline, waits: WaitColumns) -> RunPhases:
+def compute_phases(timeline: Timeline, waits: WaitTimes) -> RunPhases:
     """Phases of every run, as far as its sources tell them."""
     runs = timeline.runs
     run_start_ns, run_end_ns = _inside(timeline, runs.run_span, runs.start_ns, runs.end_ns)
@@ -175,9 +175,7 @@ def _launches(timeline: Timeline) -> Intervals:
     return first_ns, np.where(launched, np.clip(last_ns, first_ns, runs.end_ns), NONE)
 
 
-def _parts_of(
-    timeline: Timeline, waits: WaitColumns, tail: Intervals, resolved: Bools
-) -> tuple[Int64s, Int64s, Int64s]:
+def _parts_of(timeline: Timeline, waits: WaitTimes, tail: Intervals, resolved: Bools) -> tuple[Int64s, Int64s, Int64s]:
     """(drain, output copies, the rest) of each run's tail, which they sum to."""
     chosen = np.flatnonzero(waits.by_host & (waits.run != NONE))
     run, call = waits.run[chosen], waits.call[chosen]

@@ -92,8 +92,8 @@ def compute_integrity(timeline: Timeline, waits: WaitTimes) -> Integrity:
         problems=ordered,
         undermining=undermining,
         objections=tuple(objection for problem in ordered for objection in objections_to(timeline, problem)),
-        sync_calls=len(waits.waits),
-        sync_resolved=len(waits.waits) - waits.unresolved,
+        sync_calls=len(waits),
+        sync_resolved=len(waits) - waits.unresolved,
     )
 
 

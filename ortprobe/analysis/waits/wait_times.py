@@ -1,21 +1,33 @@
-"""Who waited for whom, and how long that really stalled them."""
+"""Who waited for whom, how long that really stalled them, and what it was needed for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from ortprobe.analysis.device_work import StreamKey, StreamWork, work_by_stream
-from ortprobe.timeline import NONE, Kind, LaneKind, Timeline, WaitKind
-from ortprobe.timeline.cuda_calls import QUERIES, base_name
+from ortprobe.analysis.waits.made_waits import WAITING_CALLS, MadeWaits, Streams, made_waits
+from ortprobe.analysis.waits.needs import NEEDS, NOT_NEEDED, Need, needs_of
+from ortprobe.analysis.waits.outstanding import HostWaits, StreamWaits, host_waits, stream_waits
+from ortprobe.analysis.waits.roles import ROLES, WaitRole, roles_of
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Ragged, Timeline, UInt8s
+
+__all__ = [
+    "NEEDS", "NOT_NEEDED", "ROLES", "WAITERS", "WAITING_CALLS", "Need", "Wait", "WaitRole", "WaitTimes", "Waiter",
+    "compute_waits",
+]  # fmt: skip
 
 
 class Waiter(StrEnum):
     HOST = "host"
+    """A thread that a call blocks."""
     STREAM = "stream"
+    """A stream that was told to wait for an event."""
+
+
+WAITERS = tuple(Waiter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,236 +42,147 @@ class Wait:
     """`cudaStreamSynchronize`, `cudaStreamWaitEvent`, `cudaMemcpy` …"""
     waiter: Waiter
     waiter_lane: int
-    """Index in `Timeline.lanes` of the thread or stream that waits."""
+    """Index in `Timeline.lanes` of the thread or stream that waits; NONE when that is not recorded."""
     device: int
     waited_streams: tuple[int, ...]
     """CUPTI ids of the streams waited for; empty when unresolved or when nothing was outstanding."""
     start_ns: int
     end_ns: int
     stall_ns: int | None
-    """Host: how much of the call overlapped with work it waited for. Stream: how long work that was already launched
-    was held back. None when the trace does not resolve what was waited for."""
+    """As in `WaitTimes`; None when the trace does not resolve what was waited for."""
     work: int
     """The last device work that was waited for (a span); NONE when there was none or it is unresolved."""
     held: int
     """The first device work behind a stream's wait (a span); NONE for host waits and when nothing follows."""
     run: int
     """Row in `Timeline.runs`; NONE outside runs."""
+    role: WaitRole
+    need: Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitTimes:
-    """All waits in time order, and how well they resolve."""
+    """All waits in time order. Columns have one entry for each, but for `waited`; a capture can hold 100,000."""
 
-    waits: tuple[Wait, ...]
-    unresolved: int
+    timeline: Timeline
+    """What the indices point into."""
+    span: Int32s
+    """The WAIT span, or the CUDA call where the trace holds no synchronisation records."""
+    call: Int32s
+    """The CUDA call; NONE for a wait that no recorded call made."""
+    name: Int32s
+    """Index in `Timeline.names`: of the call, or of the record without one."""
+    waiter: UInt8s
+    """Position in `WAITERS`."""
+    waiter_lane: Int32s
+    """Index in `Timeline.lanes` of the thread or stream that waits; NONE when that is not recorded."""
+    device: Int32s
+    """CUDA device number; NONE when the trace does not say."""
+    start_ns: Int64s
+    end_ns: Int64s
+    """Of the call; a stream's wait returns at once."""
+    stall_ns: Int64s
+    """Host: how much of the call overlapped with work it waited for; what the call took to return after that is not in
+    it. Stream: how long work that was already launched was held back. NONE when the trace does not resolve what was
+    waited for."""
+    waited: Ragged
+    """Of each wait the streams waited for, as indices in `Timeline.lanes`: those that a wait of the host found
+    unfinished, or that of the event. Empty when unresolved, or when nothing was there to wait for."""
+    work: Int32s
+    """The last device work that was waited for (a span); NONE when there was none or it is unresolved."""
+    held: Int32s
+    """The first device work behind a stream's wait (a span); NONE for host waits and when nothing follows."""
+    run: Int32s
+    """Row in `Timeline.runs`; NONE outside runs."""
+    role: UInt8s
+    """Position in `ROLES`."""
+    need: UInt8s
+    """Position in `NEEDS`."""
 
+    def __len__(self) -> int:
+        return len(self.span)
 
-WAITING_CALLS = {
-    "cudaDeviceSynchronize": WaitKind.DEVICE_SYNC,
-    "cuCtxSynchronize": WaitKind.DEVICE_SYNC,
-    "cudaStreamSynchronize": WaitKind.STREAM_SYNC,
-    "cuStreamSynchronize": WaitKind.STREAM_SYNC,
-    "cudaEventSynchronize": WaitKind.EVENT_SYNC,
-    "cuEventSynchronize": WaitKind.EVENT_SYNC,
-    "cudaStreamWaitEvent": WaitKind.STREAM_WAIT_EVENT,
-    "cuStreamWaitEvent": WaitKind.STREAM_WAIT_EVENT,
-}
-"""`QUERIES` are not among them, though CUPTI 12.9 and later write records for them too."""
+    @property
+    def by_host(self) -> Bools:
+        """For each, whether a thread of the host waits; otherwise a stream does."""
+        return np.asarray(self.waiter == WAITERS.index(Waiter.HOST))
+
+    @property
+    def unresolved(self) -> int:
+        """How many don't say what they waited for."""
+        return int((self.stall_ns == NONE).sum())
+
+    def wait(self, row: int) -> Wait:
+        """One wait as an object."""
+        lanes = self.timeline.lanes
+        stall_ns = int(self.stall_ns[row])
+        return Wait(
+            span=int(self.span[row]),
+            call=int(self.call[row]),
+            name=self.timeline.names[self.name[row]],
+            waiter=WAITERS[self.waiter[row]],
+            waiter_lane=int(self.waiter_lane[row]),
+            device=int(self.device[row]),
+            waited_streams=tuple(lanes[lane].stream for lane in self.waited[row].tolist()),
+            start_ns=int(self.start_ns[row]),
+            end_ns=int(self.end_ns[row]),
+            stall_ns=None if stall_ns == NONE else stall_ns,
+            work=int(self.work[row]),
+            held=int(self.held[row]),
+            run=int(self.run[row]),
+            role=ROLES[self.role[row]],
+            need=NEEDS[self.need[row]],
+        )
+
+    def rows(self) -> Iterator[Wait]:
+        """Every wait as an object, in time order. For large captures prefer the columns."""
+        return (self.wait(row) for row in range(len(self)))
 
 
 def compute_waits(timeline: Timeline) -> WaitTimes:
     """Every wait of the host and of a stream, with what it waited for where the trace says so.
 
-    A synchronisation record without a call (a library that uses the driver directly: Kineto writes only few driver
-    calls) counts as a wait, except for events, where it could be a query.
+    The cost grows with the events, and with waits for a whole device times its streams.
     """
-    scene = _Scene.of(timeline)
-    waits = [*_recorded_waits(scene), *_waits_without_record(scene), *_blocking_copies(scene)]
-    waits.sort(key=lambda wait: (wait.start_ns, wait.span))
+    streams = Streams.of(timeline)
+    made = made_waits(timeline, streams)
+    host, stream = host_waits(timeline, made, streams), stream_waits(timeline, made, streams)
+    spans, timed, unfinished = timeline.spans, made.timed, host.unfinished
+    start_ns, end_ns = spans.start_ns[timed], spans.end_ns[timed]
+    stall_ns = np.where(made.of_stream, stream.stall_ns, unfinished.stall_ns(start_ns, end_ns))
     return WaitTimes(
-        waits=tuple(waits),
-        unresolved=sum(wait.stall_ns is None for wait in waits),
+        timeline=timeline,
+        span=made.span,
+        call=made.call,
+        name=spans.name[timed],
+        waiter=made.of_stream.astype(np.uint8),
+        waiter_lane=_waiter_lanes(timeline, made),
+        device=made.device,
+        start_ns=start_ns,
+        end_ns=end_ns,
+        stall_ns=np.where(made.is_resolved, stall_ns, NONE),
+        waited=_waited(len(made), streams, host, stream),
+        work=np.where(made.of_stream, stream.work, unfinished.last_work(len(made))),
+        held=stream.held,
+        run=timeline.links.run[timed],
+        role=roles_of(timeline, made),
+        need=needs_of(timeline, made, streams, host, stream),
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
-    """What every wait is looked up in."""
-
-    timeline: Timeline
-    work: Mapping[StreamKey, StreamWork]
-    stream_lanes: Mapping[StreamKey, int]
-    wait_kinds: Mapping[int, WaitKind]
-    """Index in `Timeline.names` of each waiting call → what it does."""
-    only_device: int
-    """The device with work, when there is one alone: a call does not say which device it is for. Otherwise NONE."""
-
-    @staticmethod
-    def of(timeline: Timeline) -> _Scene:
-        lanes = enumerate(timeline.lanes)
-        names = enumerate(timeline.names)
-        work = work_by_stream(timeline)
-        devices = {device for device, _ in work}
-        return _Scene(
-            timeline=timeline,
-            work=work,
-            only_device=devices.pop() if len(devices) == 1 else NONE,
-            stream_lanes={(lane.device, lane.stream): row for row, lane in lanes if lane.kind is LaneKind.STREAM},
-            wait_kinds={row: WAITING_CALLS[base_name(name)] for row, name in names if base_name(name) in WAITING_CALLS},
-        )
-
-    def streams_of(self, process: int, device: int) -> list[StreamKey]:
-        """A process waits for its own streams alone."""
-        return [key for key, work in self.work.items() if key[0] == device and work.process == process]
-
-    def is_query(self, call: int) -> bool:
-        return call != NONE and base_name(self.timeline.name_of(call)) in QUERIES
-
-    def kind_of_call(self, call: int) -> WaitKind | None:
-        return self.wait_kinds.get(int(self.timeline.spans.name[call])) if call != NONE else None
+def _waiter_lanes(timeline: Timeline, made: MadeWaits) -> Int32s:
+    """The thread of the call, or the stream that waits."""
+    lane = np.where(made.of_stream | (made.call == NONE), NONE, timeline.spans.lane[made.timed]).astype(np.int32)
+    for number, each in enumerate(timeline.lanes):
+        if each.stream != NONE:
+            lane[made.of_stream & (made.device == each.device) & (made.waiting_stream == each.stream)] = number
+    return lane
 
 
-def _recorded_waits(scene: _Scene) -> Iterator[Wait]:
-    waits, launch = scene.timeline.waits, scene.timeline.links.launch
-    for row, span in enumerate(waits.span.tolist()):
-        kind = WaitKind(int(waits.kind[row]))
-        call = int(launch[span])
-        if kind is WaitKind.STREAM_WAIT_EVENT:
-            yield _stream_wait(scene, row, span, call)
-        elif scene.kind_of_call(call) is kind or (kind is not WaitKind.EVENT_SYNC and not scene.is_query(call)):
-            yield _host_wait(scene, span, call, _waited_for(scene, row, kind))
-
-
-def _waits_without_record(scene: _Scene) -> Iterator[Wait]:
-    """Kineto drops a stream's wait when the stream has no work in the window, and has no records at all without sync
-    events; the calls are there all the same."""
-    timeline = scene.timeline
-    spans = timeline.spans
-    calls = spans.of_kind(Kind.CUDA_CALL)
-    waiting = calls[np.isin(spans.name[calls], list(scene.wait_kinds))]
-    for call in np.setdiff1d(waiting, timeline.links.launch[timeline.waits.span]).tolist():
-        kind = scene.kind_of_call(call)
-        if kind is WaitKind.DEVICE_SYNC and scene.only_device != NONE:
-            streams = scene.streams_of(timeline.lane_of(call).process, scene.only_device)
-            yield _host_wait(scene, call, call, _launched(scene, streams, int(spans.start_ns[call])))
-        else:
-            of_stream = kind is WaitKind.STREAM_WAIT_EVENT
-            yield _unresolved(scene, call, call, Waiter.STREAM if of_stream else Waiter.HOST)
-
-
-def _blocking_copies(scene: _Scene) -> Iterator[Wait]:
-    """Copies to the host that return when the data is there: `cudaMemcpy`, and `cudaMemcpyAsync` to pageable memory
-    (CUDA Runtime API, "API synchronization behavior")."""
-    timeline = scene.timeline
-    copies = timeline.spans.of_kind(Kind.MEMCPY)
-    for copy in copies[timeline.links.launch[copies] != NONE].tolist():
-        call = int(timeline.links.launch[copy])
-        if _blocks(timeline.name_of(call), timeline.name_of(copy)):
-            lane = timeline.lane_of(copy)
-            key = (lane.device, lane.stream)
-            before = scene.work[key].enqueued_before(int(timeline.spans.correlation[copy]))
-            yield _host_wait(scene, call, call, [(key, before + 1)])
-
-
-def _blocks(call: str, copy: str) -> bool:
-    # A graph launch returns at once, whatever copies are in the graph.
-    is_copy = call.startswith(("cudaMemcpy", "cuMemcpy"))
-    return is_copy and "DtoH" in copy and ("Async" not in call or "Pageable" in copy)
-
-
-_Outstanding = list[tuple[StreamKey, int]]
-"""Streams waited for, each with how many pieces of its work."""
-
-
-def _waited_for(scene: _Scene, row: int, kind: WaitKind) -> _Outstanding | None:
-    """None when the trace does not say what the host waited for."""
-    waits = scene.timeline.waits
-    device, start_ns = int(waits.device[row]), int(scene.timeline.spans.start_ns[waits.span[row]])
-    if kind is WaitKind.DEVICE_SYNC:
-        process = scene.timeline.lane_of(int(waits.span[row])).process
-        return _launched(scene, scene.streams_of(process, device), start_ns)
-    if kind is WaitKind.STREAM_SYNC:
-        return _launched(scene, [(device, int(waits.stream[row]))], start_ns)
-    return _recorded_work(scene, row)
-
-
-def _recorded_work(scene: _Scene, row: int) -> _Outstanding | None:
-    """The work in front of the event that is waited for."""
-    waits = scene.timeline.waits
-    stream, record = int(waits.waited_stream[row]), int(waits.record_correlation[row])
-    if NONE in (stream, record):
-        return None
-    key = (int(waits.device[row]), stream)
-    return [(key, scene.work[key].enqueued_before(record))] if key in scene.work else []
-
-
-def _launched(scene: _Scene, streams: list[StreamKey], before_ns: int) -> _Outstanding:
-    return [(key, scene.work[key].launched_before(before_ns)) for key in streams if key in scene.work]
-
-
-def _host_wait(scene: _Scene, span: int, call: int, outstanding: _Outstanding | None) -> Wait:
-    wait = _unresolved(scene, span, call, Waiter.HOST)
-    if outstanding is None:
-        return wait
-    last = {key: scene.work[key].done_before(count) for key, count in outstanding}
-    running = {key: done for key, done in last.items() if done[0] > wait.start_ns}
-    until_ns, work = max(running.values(), default=(wait.start_ns, NONE))
-    return replace(
-        wait,
-        waited_streams=tuple(stream for _, stream in running),
-        stall_ns=min(until_ns, wait.end_ns) - wait.start_ns,
-        work=work,
-    )
-
-
-def _stream_wait(scene: _Scene, row: int, span: int, call: int) -> Wait:
-    waits = scene.timeline.waits
-    key = (int(waits.device[row]), int(waits.stream[row]))
-    wait = replace(_unresolved(scene, span, call, Waiter.STREAM), waiter_lane=scene.stream_lanes.get(key, NONE))
-    outstanding = _recorded_work(scene, row)
-    if outstanding is None:
-        return wait
-    until_ns, work = scene.work[outstanding[0][0]].done_before(outstanding[0][1]) if outstanding else (0, NONE)
-    stall_ns, held = _held_back(scene.work[key], scene.timeline, span, until_ns) if key in scene.work else (0, NONE)
-    return replace(
-        wait,
-        waited_streams=tuple(stream for (_, stream), _ in outstanding) if work != NONE else (),
-        stall_ns=stall_ns,
-        work=work,
-        held=held,
-    )
-
-
-def _held_back(waiting: StreamWork, timeline: Timeline, span: int, until_ns: int) -> tuple[int, int]:
-    """(stall, held work): from when the stream was free and its next work launched, to the end of the waited work."""
-    following = waiting.enqueued_before(int(timeline.spans.correlation[span]))
-    if following == len(waiting.span):
-        return 0, NONE
-    free_ns, _ = waiting.done_before(following)
-    begin_ns = max(free_ns, int(timeline.spans.start_ns[span]), int(waiting.launch_ns[following]))
-    stall_ns = min(until_ns, int(waiting.start_ns[following])) - begin_ns
-    return max(stall_ns, 0), int(waiting.span[following])
-
-
-def _unresolved(scene: _Scene, span: int, call: int, waiter: Waiter) -> Wait:
-    """A wait as far as its call and its record alone tell."""
-    timeline = scene.timeline
-    timed = call if call != NONE else span
-    row = int(np.searchsorted(timeline.waits.span, span))
-    recorded = row < len(timeline.waits.span) and timeline.waits.span[row] == span
-    return Wait(
-        span=span,
-        call=call,
-        name=timeline.name_of(timed),
-        waiter=waiter,
-        waiter_lane=int(timeline.spans.lane[call]) if waiter is Waiter.HOST and call != NONE else NONE,
-        device=int(timeline.waits.device[row]) if recorded else scene.only_device,
-        waited_streams=(),
-        start_ns=int(timeline.spans.start_ns[timed]),
-        end_ns=int(timeline.spans.end_ns[timed]),
-        stall_ns=None,
-        work=NONE,
-        held=NONE,
-        run=int(timeline.links.run[timed]),
-    )
+def _waited(waits: int, streams: Streams, host: HostWaits, stream: StreamWaits) -> Ragged:
+    """The lanes of what each wait waited for."""
+    by_event = np.flatnonzero(stream.waited != NONE)
+    rows = np.concatenate((host.unfinished.wait, by_event))
+    number = np.concatenate((host.unfinished.stream, stream.waited[by_event]))
+    starts = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=waits))))
+    return Ragged(starts=starts.astype(np.int32), rows=streams.lane[number[np.argsort(rows, kind="stable")]])

@@ -122,14 +122,11 @@ def _encode_marks(marks: Marks, timeline: Timeline) -> Encoded:
 
 
 def _encode_waits(judgement: Judgement) -> Encoded:
-    waits = judgement.analyses.waits.waits
-    columns = {
-        "span": [wait.span for wait in waits],
-        "call": [wait.call for wait in waits],
-        "work": [wait.work for wait in waits],
-        "stall": [NONE if wait.stall_ns is None else wait.stall_ns for wait in waits],
-    }
-    return encode({name: np.array(values, np.int64) for name, values in columns.items()}, _DELTA)
+    waits = judgement.analyses.waits
+    columns: dict[str, Int32s | Int64s] = {
+        "span": waits.span, "call": waits.call, "work": waits.work, "stall": waits.stall_ns
+    }  # fmt: skip
+    return encode({name: values.astype(np.int64) for name, values in columns.items()}, _DELTA)
 
 
 def _encode_pieces(judgement: Judgement) -> Encoded:

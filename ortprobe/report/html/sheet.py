@@ -9,11 +9,12 @@ import numpy as np
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.sessions.session_lives import SessionLife
-from ortprobe.analysis.waits.wait_times import Wait, Waiter
+from ortprobe.analysis.waits.wait_times import WAITERS, Waiter, WaitTimes
 from ortprobe.report.html.marks import Category, MarkBlock, MarkSheet, NamePool, PageLane
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE, Int32s, Kind, Lane, LaneKind, Timeline
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Lane, LaneKind, Timeline
+from ortprobe.timeline.intervals import Intervals
 
 _QUIET_THREAD_SPANS = 64
 """A thread with fewer spans than this, no run and no wait starts folded."""
@@ -67,11 +68,11 @@ def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
     sheet = MarkSheet()
     _add_sessions(sheet, analyses.sessions.lives, timeline, names)
     _add_runs(sheet, judgement, names)
-    waits = analyses.waits.waits
+    waits = analyses.waits
     for index in _lanes_of(timeline, LaneKind.THREAD):
-        _add_thread(sheet, timeline, index, waits, names)
+        _add_thread(sheet, timeline, index, waits)
     for index in _lanes_of(timeline, LaneKind.STREAM):
-        _add_stream(sheet, timeline, index, waits, names)
+        _add_stream(sheet, timeline, index, waits)
     piece = 0
     for device in analyses.idle.devices:
         _add_idle(sheet, device, names, first_piece=piece)
@@ -79,12 +80,15 @@ def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
     return sheet
 
 
-def stall_extent(wait: Wait, timeline: Timeline) -> tuple[int, int]:
-    """When a wait held its waiter back: a stream until the awaited work ends, a thread as long as its call lasts."""
-    if wait.waiter is Waiter.STREAM and wait.stall_ns and wait.work != NONE:
-        end_ns = int(timeline.spans.end_ns[wait.work])
-        return end_ns - wait.stall_ns, end_ns
-    return wait.start_ns, wait.end_ns
+def stall_extents(waits: WaitTimes) -> Intervals:
+    """When each wait held its waiter back: a stream until the awaited work ends, a thread as long as its call lasts."""
+    held = _is_of(waits, Waiter.STREAM) & (waits.stall_ns > 0) & (waits.work != NONE)
+    until_ns = waits.timeline.spans.end_ns[waits.work]
+    return np.where(held, until_ns - waits.stall_ns, waits.start_ns), np.where(held, until_ns, waits.end_ns)
+
+
+def _is_of(waits: WaitTimes, waiter: Waiter) -> Bools:
+    return np.asarray(waits.waiter == WAITERS.index(waiter), np.bool_)
 
 
 def _lanes_of(timeline: Timeline, kind: LaneKind) -> list[int]:
@@ -128,18 +132,18 @@ def _add_runs(sheet: MarkSheet, judgement: Judgement, names: NamePool) -> None:
     sheet.layer(lane, "run", _synthetic(pieces, names), heat=True)
 
 
-def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequence[Wait], names: NamePool) -> None:
+def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: WaitTimes) -> None:
     mine = np.flatnonzero(timeline.spans.lane == index).astype(np.int32)
     kinds = timeline.spans.kind[mine]
-    host_waits = [(n, w) for n, w in enumerate(waits) if w.waiter is Waiter.HOST and w.waiter_lane == index]
-    busy = bool(host_waits) or bool((timeline.runs.lane == index).any())
+    host_waits = np.flatnonzero(_is_of(waits, Waiter.HOST) & (waits.waiter_lane == index))
+    busy = bool(len(host_waits)) or bool((timeline.runs.lane == index).any())
     quiet = not busy and len(mine) < _QUIET_THREAD_SPANS
     thread = timeline.lanes[index]
     lane = sheet.lane(PageLane(f"lane{index}", *_thread_names(thread, timeline), folded=quiet))
     for layer, wanted in _THREAD_LAYERS:
         chosen = mine[np.isin(kinds, wanted)]
         sheet.layer(lane, layer, _span_block(timeline, chosen), heat=layer != "program")
-    sheet.layer(lane, "waits", _wait_block(host_waits, timeline, names))
+    sheet.layer(lane, "waits", _wait_block(waits, host_waits))
     sheet.layer(lane, "profiler", _span_block(timeline, mine[kinds == Kind.OVERHEAD]))
 
 
@@ -157,8 +161,7 @@ def _of_process(lane: Lane, timeline: Timeline, label: str) -> str:
     return f"{lane.process} · {label}" if timeline.capture.processes > 1 else label
 
 
-def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequence[Wait], names: NamePool) -> None:
-    drawn_as_wait = {wait.span for wait in waits}
+def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: WaitTimes) -> None:
     mine = np.flatnonzero(timeline.spans.lane == index).astype(np.int32)
     kinds = timeline.spans.kind[mine]
     stream = timeline.lanes[index]
@@ -167,10 +170,10 @@ def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: Sequenc
     sheet.layer(lane, "ranges", _span_block(timeline, mine[kinds == Kind.GPU_ANNOTATION]))
     work = mine[np.isin(kinds, (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET, Kind.OTHER))]
     sheet.layer(lane, "device work", _span_block(timeline, work), heat=True)
-    held = [(n, w) for n, w in enumerate(waits) if w.waiter is Waiter.STREAM and w.waiter_lane == index]
-    sheet.layer(lane, "waits", _wait_block(held, timeline, names))
-    others = [span for span in mine[kinds == Kind.WAIT].tolist() if span not in drawn_as_wait]
-    marks = np.sort(np.concatenate((mine[kinds == Kind.EVENT_RECORD], np.array(others, np.int32))))
+    held = np.flatnonzero(_is_of(waits, Waiter.STREAM) & (waits.waiter_lane == index))
+    sheet.layer(lane, "waits", _wait_block(waits, held))
+    others = np.setdiff1d(mine[kinds == Kind.WAIT], waits.span)
+    marks = np.sort(np.concatenate((mine[kinds == Kind.EVENT_RECORD], others)))
     sheet.layer(lane, "events", _span_block(timeline, marks.astype(np.int32)))
 
 
@@ -211,12 +214,17 @@ def _synthetic(pieces: Iterable[tuple[int, int, str, int, int]], names: NamePool
     )
 
 
-def _wait_block(waits: Sequence[tuple[int, Wait]], timeline: Timeline, names: NamePool) -> MarkBlock:
-    pieces = []
-    for number, wait in waits:
-        category = Category.STREAM_WAIT if wait.waiter is Waiter.STREAM else Category.HOST_WAIT
-        pieces.append((*stall_extent(wait, timeline), wait.name, int(category), number))
-    return _synthetic(pieces, names)
+def _wait_block(waits: WaitTimes, rows: Int64s) -> MarkBlock:
+    start_ns, end_ns = (bound[rows] for bound in stall_extents(waits))
+    order = np.lexsort((-end_ns, start_ns))
+    category = np.where(_is_of(waits, Waiter.STREAM)[rows], Category.STREAM_WAIT, Category.HOST_WAIT)
+    return MarkBlock(
+        start_ns=start_ns[order],
+        end_ns=end_ns[order],
+        name=waits.name[rows][order],
+        category=category[order].astype(np.int32),
+        ref=rows[order].astype(np.int32),
+    )
 
 
 def _span_block(timeline: Timeline, chosen: Int32s) -> MarkBlock:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.names import printable
+from ortprobe.report.sayable import doubt_of_waits, stated_waits
 from ortprobe.report.text.layout import table_of
+from ortprobe.report.wording import WAIT_ROLE_LABELS, not_needed_text
 from ortprobe.units import format_ns
 
 TOP_WAITS = 5
@@ -15,19 +17,16 @@ TOP_WAITS = 5
 
 def waits_section(analyses: Analyses) -> RenderableType | None:
     """None without a wait."""
-    waits = analyses.waits
-    if not waits.waits:
+    groups = stated_waits(analyses)
+    if not groups:
         return None
-    table = table_of("call", "waits", "stalled", "resolved", right_from=1)
-    names = dict.fromkeys(wait.name for wait in waits.waits)
-    by_name = {name: [wait for wait in waits.waits if wait.name == name] for name in names}
-    dearest = sorted(by_name.items(), key=lambda each: -sum(wait.stall_ns or 0 for wait in each[1]))
-    for name, group in dearest[:TOP_WAITS]:
-        known = [wait.stall_ns for wait in group if wait.stall_ns is not None]
-        table.add_row(
-            Text(printable(name)),
-            str(len(group)),
-            format_ns(sum(known) if known else None),
-            f"{len(known)} of {len(group)}",
-        )
-    return table
+    table = table_of("call", "where", "line", "waits", "stalled", "not needed", right_from=3)
+    for group in groups[:TOP_WAITS]:
+        line = f"{group.site.file}:{group.site.line}" if group.site else ""
+        names = (group.name, WAIT_ROLE_LABELS[group.role], line)
+        figures = (f"{group.count:,}", format_ns(group.stall_ns), format_ns(group.not_needed_ns))
+        table.add_row(*(Text(printable(name)) for name in names), *figures)
+    count, unresolved = sum(group.count for group in groups), sum(group.unresolved for group in groups)
+    blind = f"{unresolved:,} of {count:,} waits don't say what they waited for" if unresolved else ""
+    lines = (doubt_of_waits(analyses) or not_needed_text(groups), blind)
+    return Group(table, *(Text(line) for line in lines if line))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from ortprobe.analysis.waits.wait_times import Waiter
-from ortprobe.report.html.sheet import stall_extent
-from ortprobe.report.html.tables.model import Column, Table, longest, note_of
-from ortprobe.report.wording import waiter_label
+import numpy as np
+
+from ortprobe.analysis.waits.wait_groups import lines_of
+from ortprobe.report.html.sheet import stall_extents
+from ortprobe.report.html.tables.model import Column, Table, note_of, site_text
+from ortprobe.report.sayable import doubt_of_waits
+from ortprobe.report.wording import NEED_LABELS, WAIT_ROLE_LABELS, waited_label, waiter_label
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE, own_stream
+from ortprobe.timeline import NONE
 
 _MAX_WAITS = 2000
 
@@ -15,22 +18,21 @@ _MAX_WAITS = 2000
 def waits_table(judgement: Judgement) -> Table:
     """One row a wait, the longest first."""
     analyses = judgement.analyses
-    timeline, waits = analyses.timeline, analyses.waits.waits
-    rows = longest(len(waits), _MAX_WAITS, lambda i: waits[i].end_ns - waits[i].start_ns)
-    shown = [waits[i] for i in rows]
+    timeline, waits = analyses.timeline, analyses.waits
+    rows = np.argsort(waits.start_ns - waits.end_ns, kind="stable")[:_MAX_WAITS]
+    shown = [waits.wait(row) for row in rows.tolist()]
     columns = (
         Column("Wait", "text", [wait.name for wait in shown]),
         Column("Who waits", "text", [waiter_label(wait, timeline) for wait in shown]),
-        Column("Kind", "text", ["stream" if wait.waiter is Waiter.STREAM else "host" for wait in shown]),
-        Column(
-            "For streams",
-            "text",
-            [", ".join(str(own_stream(stream)) for stream in wait.waited_streams) for wait in shown],
-        ),
-        Column("Start", "time", [stall_extent(wait, timeline)[0] - timeline.start_ns for wait in shown]),
+        Column("Where", "text", [WAIT_ROLE_LABELS[wait.role] for wait in shown]),
+        Column("Line", "text", [site_text(site) for site in lines_of(timeline, waits, rows)]),
+        Column("Waited for", "text", [waited_label(wait, timeline) for wait in shown]),
+        Column("Start", "time", (stall_extents(waits)[0][rows] - timeline.start_ns).tolist()),
         Column("Call took", "ns", [wait.end_ns - wait.start_ns for wait in shown]),
         Column("Stalled", "ns", [wait.stall_ns for wait in shown]),
+        Column("Needed", "text", [NEED_LABELS[wait.need] for wait in shown]),
         Column("Run", "int", [None if wait.run == NONE else wait.run for wait in shown]),
     )
     note = note_of(len(waits), len(shown), "waits", "the longest")
-    return Table("waits", "Waits", note, columns, [f"w{i}" for i in rows])
+    unknown = doubt_of_waits(analyses)
+    return Table("waits", "Waits", f"{note}; {unknown}" if unknown else note, columns, [f"w{row}" for row in rows])
