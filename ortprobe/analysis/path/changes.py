@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.host_activity import HostActivity, runs_on_host
-from ortprobe.analysis.path.steps import StepKind, Steps
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
+from ortprobe.analysis.path.steps import CopyKind, StepKind, Steps
+from ortprobe.timeline import NONE, Bools, Int64s, Timeline
+from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import union
 
 
@@ -24,8 +25,9 @@ class Change(StrEnum):
     """The program's own stream, event and device synchronises are left out."""
     NO_RUN_WAITS = "no-run-waits"
     """The waits inside of runs are left out, with those at their end."""
-    NO_BLOCKING_COPIES = "no-blocking-copies"
-    """Copies return at once, as from and to pinned memory."""
+    PINNED_MEMORY = "pinned-memory"
+    """Copies from and to pageable memory are from and to pinned memory: their calls return at once, and take the device
+    as long as the pinned copies of this capture would. The host waits only for what it copies out."""
     NO_CPU_NODES = "no-cpu-nodes"
     """Nodes on the CPU, and the Memcpy nodes that ORT put around them, are gone with all that they did."""
     ONE_STREAM = "one-stream"
@@ -74,12 +76,12 @@ def possible_changes(timeline: Timeline, steps: Steps, activity: HostActivity) -
     ):
         if chosen.any():
             yield ChangedLoop(change=change, edit=_without(chosen))
-    if steps.blocks.any():
-        yield ChangedLoop(change=Change.NO_BLOCKING_COPIES, edit=_without_blocking)
+    if np.isin(steps.copy, (CopyKind.PAGEABLE_IN, CopyKind.PAGEABLE_OUT)).any():
+        yield ChangedLoop(change=Change.PINNED_MEMORY, edit=_with_pinned_memory)
     yield from _without_nodes_on_cpu(timeline, steps)
     if len(np.unique(steps.stream[launches])) > 1:
         yield ChangedLoop(change=Change.ONE_STREAM, edit=_on_one_stream)
-    if (launches & (steps.run != NONE)).any():
+    if (launches & (steps.run != NONE)).any() and not _is_memcpy(timeline, steps).any():
         yield ChangedLoop(change=Change.ONE_LAUNCH, edit=_as_one_launch)
     if launches.any():
         yield ChangedLoop(change=Change.NO_DEVICE_WORK, edit=_with_work(np.zeros(len(steps))))
@@ -97,8 +99,34 @@ def _without(chosen: Bools) -> Callable[[Steps], Steps]:
     return edit
 
 
-def _without_blocking(steps: Steps) -> Steps:
-    return replace(steps, blocks=np.zeros(len(steps), np.bool_))
+def _with_pinned_memory(steps: Steps) -> Steps:
+    """torch waits for its stream behind each copy of pageable memory. What follows a copy in is dropped; what follows a
+    copy out stays, since the host then reads what was copied."""
+    into, out = steps.copy == CopyKind.PAGEABLE_IN, steps.copy == CopyKind.PAGEABLE_OUT
+    launches = steps.kind == StepKind.LAUNCH
+    usual_ns = int(np.median(steps.own_ns[launches & ~into & ~out])) if (launches & ~into & ~out).any() else 0
+    behind = np.zeros(len(steps), np.bool_)
+    for lane in np.unique(steps.lane).tolist():
+        mine = np.flatnonzero((steps.lane == lane) & (steps.kind != StepKind.PASS))
+        behind[mine[1:]] = into[mine[:-1]] & (steps.kind[mine[1:]] == StepKind.SYNC_STREAM)
+    work_ns = np.where(into, _at_pinned_rate(steps, CopyKind.PINNED_IN), steps.work_ns)
+    work_ns = np.where(out, _at_pinned_rate(steps, CopyKind.PINNED_OUT), work_ns)
+    pinned = replace(
+        steps,
+        own_ns=np.where(into | out, np.minimum(steps.own_ns, usual_ns), steps.own_ns),
+        work_ns=work_ns,
+        blocks=steps.blocks & ~into,
+    )
+    return _without(behind)(pinned)
+
+
+def _at_pinned_rate(steps: Steps, like: CopyKind) -> Int64s:
+    """How long each copy takes at the rate of the loop's pinned copies; as long as it took where there are none."""
+    pinned = (steps.copy == like) & (steps.size_bytes > 0)
+    if not pinned.any():
+        return steps.work_ns
+    ns_a_byte = float(np.median(steps.work_ns[pinned] / steps.size_bytes[pinned]))
+    return np.minimum(steps.work_ns, (steps.size_bytes * ns_a_byte).astype(np.int64))
 
 
 def _on_one_stream(steps: Steps) -> Steps:
@@ -145,6 +173,19 @@ def _with_less_before(share: NDArray[np.float64]) -> Callable[[Steps], Steps]:
 
 
 def _without_nodes_on_cpu(timeline: Timeline, steps: Steps) -> Iterator[ChangedLoop]:
+    """By the executions of such nodes where ORT's profile has them, else by the copies that ORT makes for them."""
+    in_spans, in_copies = _in_executions(timeline, steps), _between_memcpy_nodes(timeline, steps)
+    share, inside = in_spans if in_spans[0].any() else in_copies
+    if share.any() or inside.any():
+        less, without = _with_less_before(share), _without(inside)
+        yield ChangedLoop(change=Change.NO_CPU_NODES, edit=lambda each: without(less(each)))
+
+
+_Taken = tuple[NDArray[np.float64], Bools]
+"""(share of what comes before each step, whether the step itself) that a change takes out."""
+
+
+def _in_executions(timeline: Timeline, steps: Steps) -> _Taken:
     spans, rows = timeline.spans, runs_on_host(timeline)
     share, inside = np.zeros(len(steps)), np.zeros(len(steps), np.bool_)
     for lane in np.unique(steps.lane).tolist():
@@ -154,10 +195,33 @@ def _without_nodes_on_cpu(timeline: Timeline, steps: Steps) -> Iterator[ChangedL
         share[on_lane] = _share_before(steps, on_lane, busy)
         at = np.searchsorted(busy[0], steps.start_ns[on_lane], side="right") - 1
         inside[on_lane] = (at >= 0) & (steps.start_ns[on_lane] < np.append(busy[1], 0)[at])
-    inside &= steps.span != NONE
-    if share.any() or inside.any():
-        less, without = _with_less_before(share), _without(inside)
-        yield ChangedLoop(change=Change.NO_CPU_NODES, edit=lambda each: without(less(each)))
+    return share, inside & (steps.span != NONE)
+
+
+def _between_memcpy_nodes(timeline: Timeline, steps: Steps) -> _Taken:
+    """Stretches of steps on one thread that launch nothing but Memcpy nodes' copies: from the first of these to the
+    last the thread computes nodes on the CPU. Before a copy to the host the GPU's nodes were still being launched."""
+    memcpy, launches = _is_memcpy(timeline, steps), steps.kind == StepKind.LAUNCH
+    share, inside = np.zeros(len(steps)), np.zeros(len(steps), np.bool_)
+    for lane in np.unique(steps.lane[memcpy]).tolist():
+        mine = np.flatnonzero((steps.lane == lane) & (steps.run != NONE))
+        stretch = np.cumsum(launches[mine] & ~memcpy[mine])
+        for _, rows in rows_by_value(stretch):
+            copies = np.flatnonzero(memcpy[mine[rows]])
+            if not len(copies):
+                continue
+            detour = mine[rows[copies[0] : copies[-1] + 1]]
+            share[detour], inside[detour] = 1.0, steps.span[detour] != NONE
+            if steps.copy[detour[0]] in (CopyKind.PAGEABLE_OUT, CopyKind.PINNED_OUT):
+                share[detour[0]] = 0.0
+    return share, inside
+
+
+def _is_memcpy(timeline: Timeline, steps: Steps) -> Bools:
+    """Which steps launch the copy of a Memcpy node."""
+    op_type = np.append(timeline.nodes.op_type, NONE)
+    names = [number for number, name in enumerate(timeline.names) if name.startswith("Memcpy")]
+    return np.asarray(np.isin(op_type[steps.node], names) & (steps.node != NONE), np.bool_)
 
 
 def _without_host_causes(steps: Steps, activity: HostActivity) -> Iterator[ChangedLoop]:
@@ -188,10 +252,9 @@ def _share_before(steps: Steps, rows: Int64s, intervals: tuple[Int64s, Int64s]) 
 
 
 def _with_faster_nodes(timeline: Timeline, steps: Steps) -> Iterator[ChangedLoop]:
-    node: Int32s = np.where(steps.span == NONE, NONE, timeline.links.node[steps.span])
-    known = (node != NONE) & (steps.kind == StepKind.LAUNCH)
-    work_ns = np.bincount(node[known], steps.work_ns[known], minlength=len(timeline.nodes))
+    known = (steps.node != NONE) & (steps.kind == StepKind.LAUNCH)
+    work_ns = np.bincount(steps.node[known], steps.work_ns[known], minlength=len(timeline.nodes))
     for dearest in np.argsort(-work_ns, kind="stable")[:MOST_NODES].tolist():
         if work_ns[dearest] > 0:
-            factor = np.where(known & (node == dearest), FASTER, 1.0)
+            factor = np.where(known & (steps.node == dearest), FASTER, 1.0)
             yield ChangedLoop(change=Change.FASTER_NODE, node=dearest, edit=_with_work(factor))

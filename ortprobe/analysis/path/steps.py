@@ -35,6 +35,17 @@ class StepKind(IntEnum):
     """A stream is told to wait for a piece of work."""
 
 
+class CopyKind(IntEnum):
+    """Where a copy goes, and whether its memory on the host is pageable."""
+
+    NONE = 0
+    """No copy, or one that stays on devices."""
+    PAGEABLE_IN = 1
+    PAGEABLE_OUT = 2
+    PINNED_IN = 3
+    PINNED_OUT = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
     """One entry for each step, in the order in which they began."""
@@ -61,6 +72,12 @@ class Steps:
     """LAUNCH: from the call's start to the work's start on a free stream."""
     room_ns: Int64s
     """LAUNCH: how long the work then waited for room on a device that was busy with other streams' work."""
+    copy: UInt8s
+    """LAUNCH: what kind of copy it is, as `CopyKind`."""
+    size_bytes: Int64s
+    """LAUNCH: of copies and fills."""
+    node: Int32s
+    """LAUNCH: row in `Timeline.nodes` of the work; NONE where it has none."""
     awaited: Int32s
     """SYNC_WORK, GATE: the step that launched the work waited for; NONE when that was before the loop."""
     blocks: Bools
@@ -131,6 +148,7 @@ def _call_steps(
     own_ns = spans.duration_ns[launches]
     own_ns = np.where(blocking, np.minimum(own_ns, _typical(own_ns[~blocking], SYNC_CALL_NS)), own_ns)
     none, rest = np.full(len(launches), NONE, np.int32), len(host_waits)
+    work = ops.span[inside][first]
     columns: _Columns = {
         "kind": np.concatenate((np.full(len(launches), StepKind.LAUNCH), sync["kind"])).astype(np.uint8),
         "span": call,
@@ -140,8 +158,11 @@ def _call_steps(
         "own_ns": np.concatenate((own_ns, sync["own_ns"])),
         "stream": np.concatenate((stream_of[inside][first], sync["stream"])).astype(np.int32),
         "work_ns": np.concatenate((work_end_ns - work_start_ns, np.zeros(rest, np.int64))),
-        "latency_ns": np.concatenate((latencies[spans.kind[ops.span[inside]][first]], np.zeros(rest, np.int64))),
+        "latency_ns": np.concatenate((latencies[spans.kind[work]], np.zeros(rest, np.int64))),
         "room_ns": np.concatenate((_room_ns(timeline, dependencies)[inside][first], np.zeros(rest, np.int64))),
+        "copy": np.concatenate((_copy_kinds(timeline)[spans.name[work]], np.zeros(rest, np.uint8))),
+        "size_bytes": np.concatenate((ops.size_bytes[inside][first], np.zeros(rest, np.int64))),
+        "node": np.concatenate((timeline.links.node[work], np.full(rest, NONE, np.int32))),
         "awaited": np.concatenate((none, sync["awaited"])).astype(np.int32),
         "blocks": np.concatenate((blocking, np.zeros(rest, np.bool_))),
         "run": timeline.links.run[call],
@@ -149,6 +170,21 @@ def _call_steps(
     }
     device = np.unique(streams[0], return_inverse=True)[1].astype(np.int64)
     return columns, {"free_ns": free_ns, "stream_device": device}
+
+
+def _copy_kinds(timeline: Timeline) -> UInt8s:
+    """Of each name, by what Kineto writes: `Memcpy HtoD (Pageable -> Device)`."""
+    kinds = {
+        ("HtoD", True): CopyKind.PAGEABLE_IN,
+        ("DtoH", True): CopyKind.PAGEABLE_OUT,
+        ("HtoD", False): CopyKind.PINNED_IN,
+        ("DtoH", False): CopyKind.PINNED_OUT,
+    }
+    found = [
+        kinds.get((name[7:11], "Pageable" in name), CopyKind.NONE) if name.startswith("Memcpy ") else CopyKind.NONE
+        for name in timeline.names
+    ]
+    return np.array(found, np.uint8)
 
 
 def _room_ns(timeline: Timeline, dependencies: Dependencies) -> Int64s:
@@ -224,6 +260,9 @@ def _run_marks(timeline: Timeline, loop: Loop) -> _Columns:
         "work_ns": zero,
         "latency_ns": zero,
         "room_ns": zero,
+        "copy": np.zeros(count, np.uint8),
+        "size_bytes": zero,
+        "node": nothing,
         "awaited": nothing,
         "blocks": np.zeros(count, np.bool_),
         "run": np.concatenate((rows, rows, [NONE])).astype(np.int32),
