@@ -10,6 +10,7 @@ from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
 from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
+from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
 from ortprobe.analysis.path.what_if import WhatIfs, compute_what_ifs
 from ortprobe.analysis.races import InputOrder, compute_races
 from ortprobe.analysis.runs.run_comparison import RunComparisons, compute_comparisons
@@ -73,6 +74,10 @@ class Analyses:
     @cached_property
     def critical_paths(self) -> CriticalPaths:
         return compute_critical_paths(self.timeline, self.waits, self.dependencies, self.activity)
+
+    @cached_property
+    def path_shares(self) -> PathShares | None:
+        return compute_path_shares(self.timeline, self.runs, self.critical_paths)
 
     @cached_property
     def what_ifs(self) -> WhatIfs | None:

@@ -19,8 +19,10 @@ from ortprobe.report.sayable import (
     doubt_of_waits,
     stated_believable,
     stated_overhead,
+    stated_path_shares,
     stated_slowest,
     stated_waits,
+    stated_what_ifs,
 )
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
@@ -112,6 +114,8 @@ def _summary(analyses: Analyses) -> Document:
         "slowest_run": _slowest_run(analyses),
         "kernels": _kernels(analyses),
         "waits": _waits(analyses),
+        "critical_path": _critical_path(analyses),
+        "what_if": _what_if(analyses),
         "models": _models(analyses),
         "devices": [_device(analyses, device) for device in analyses.idle.devices],
     }
@@ -190,6 +194,45 @@ def _waits(analyses: Analyses) -> Document:
         "host_stall_ns": _stalls(groups, Waiter.HOST) if known else None,
         "stream_stall_ns": _stalls(groups, Waiter.STREAM) if known else None,
         "not_needed_ns": sum(group.not_needed_ns or 0 for group in groups) if known else None,
+    }
+
+
+def _critical_path(analyses: Analyses) -> Document | None:
+    """Of the steady runs together; null where no path was followed, or none can be told."""
+    shares = stated_path_shares(analyses)
+    if shares is None:
+        return None
+    return {
+        "runs": len(shares.runs),
+        "latency_ns": shares.latency_ns,
+        "by_kind": {kind.value: ns for kind, ns in shares.by_kind.items()},
+        "host_by_cause": {cause.value: ns for cause, ns in shares.host_by_cause.items()},
+    }
+
+
+def _what_if(analyses: Analyses) -> Document | None:
+    """`node` is a row of the table of nodes; null where no loop could be replayed, or nothing can be told."""
+    what_ifs = stated_what_ifs(analyses)
+    if what_ifs is None:
+        return None
+    return {
+        "runs": len(what_ifs.loop.runs),
+        "pace_ns": what_ifs.pace_ns,
+        "traced_pace_ns": what_ifs.measured.pace_ns,
+        "replayed_pace_ns": what_ifs.replayed.pace_ns,
+        "error": what_ifs.error,
+        "cost_per_call_ns": what_ifs.cost_per_call_ns,
+        "changes": [
+            {
+                "change": change.change.value,
+                "cause": change.cause.value if change.cause else None,
+                "node": None if change.node == NONE else change.node,
+                "pace_ns": change.pace_ns,
+                "low_ns": change.low_ns,
+                "high_ns": change.high_ns,
+            }
+            for change in what_ifs.changes
+        ],
     }
 
 

@@ -9,10 +9,12 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.causes import CAUSES
+from ortprobe.analysis.path.critical_path import PATH_KINDS, PathKind
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.analysis.waits.wait_groups import lines_of
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
-from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes, stated_phases
+from ortprobe.report.path_wording import change_text
+from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes, stated_phases, stated_what_ifs
 from ortprobe.report.wording import origin_text, waited_node, waiter_label
 from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
 
@@ -146,6 +148,47 @@ def idle(analyses: Analyses) -> pd.DataFrame:
     ]
     empty = pd.DataFrame(columns=["device", "start_ns", "end_ns", "duration_ns", "cause"])
     return pd.concat(frames, ignore_index=True) if frames else empty
+
+
+def critical_paths(analyses: Analyses) -> pd.DataFrame:
+    """One row a piece of the critical path of a run that was watched; durations sum to each run's latency."""
+    import pandas as pd
+
+    paths, timeline = analyses.critical_paths, analyses.timeline
+    kinds = [PATH_KINDS[kind] for kind in paths.kind.tolist()]
+    causes = [CAUSES[cause].value for cause in paths.cause.tolist()]
+    node = np.where(paths.span == NONE, NONE, timeline.links.node[paths.span])
+    return pd.DataFrame(
+        {
+            "run": paths.run,
+            "start_ns": paths.start_ns,
+            "end_ns": paths.end_ns,
+            "duration_ns": paths.end_ns - paths.start_ns,
+            "kind": [kind.value for kind in kinds],
+            "cause": [cause if kind is PathKind.HOST else None for cause, kind in zip(causes, kinds, strict=True)],
+            "span": _measured(paths.span),
+            "node": _measured(node),
+        }
+    )
+
+
+def what_ifs(analyses: Analyses) -> pd.DataFrame:
+    """One row a change, what saves most first; none where nothing could be replayed or can be told."""
+    import pandas as pd
+
+    found = stated_what_ifs(analyses)
+    rows = [
+        {
+            "change": change_text(change, analyses.timeline),
+            "pace_ns": change.pace_ns,
+            "low_ns": change.low_ns,
+            "high_ns": change.high_ns,
+            "saved_ns": found.pace_ns - change.pace_ns,
+        }
+        for change in (found.changes if found else ())
+        if found
+    ]
+    return pd.DataFrame(rows, columns=["change", "pace_ns", "low_ns", "high_ns", "saved_ns"])
 
 
 def _measured(column: Int64s | Int32s) -> pd.Series[int]:

@@ -99,6 +99,14 @@ class Report:
         """One row a piece of idle time of a device: start, end and duration in ns, and its one cause."""
         return frames.idle(self.judgement.analyses)
 
+    def critical_paths(self) -> pd.DataFrame:
+        """One row a piece of a run's critical path: its kind, and what the host was doing; they sum to the latency."""
+        return frames.critical_paths(self.judgement.analyses)
+
+    def what_ifs(self) -> pd.DataFrame:
+        """One row a change, what saves most first: what one run would take with it, in ns, with bounds."""
+        return frames.what_ifs(self.judgement.analyses)
+
     def to_parquet(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the tables of `timeline.to_pandas()` as `folder/NAME.parquet`, what they mean as `columns.md`.
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.nodes.node_times import NodeTimes
+from ortprobe.analysis.path.path_shares import PathShares
+from ortprobe.analysis.path.what_if import WhatIfs
 from ortprobe.analysis.runs.run_comparison import RunComparison, phase_differences
 from ortprobe.analysis.runs.run_phases import RunPhases
 from ortprobe.analysis.trust.believable import Believable
@@ -130,3 +132,22 @@ def _doubtful_runs(analyses: Analyses, claim: Claim) -> Bools:
             before = np.ones(len(runs), np.bool_) if end_ns is None else runs.start_ns <= end_ns
             doubtful |= after & before
     return doubtful
+
+
+_PATHS_REST_ON = (Claim.LATENCY, Claim.GPU_TIME, Claim.WAITS)
+
+
+def doubt_of_paths(analyses: Analyses) -> str:
+    """Why critical paths, and what changes would give, can't be told; empty where they can."""
+    reasons = [doubt(analyses, claim) for claim in _PATHS_REST_ON]
+    return next((reason for reason in reasons if reason), "")
+
+
+def stated_path_shares(analyses: Analyses) -> PathShares | None:
+    """What critical paths consist of; None where that can't be told."""
+    return None if doubt_of_paths(analyses) else analyses.path_shares
+
+
+def stated_what_ifs(analyses: Analyses) -> WhatIfs | None:
+    """What changes would give; None where that can't be told."""
+    return None if doubt_of_paths(analyses) else analyses.what_ifs

@@ -13,6 +13,7 @@ from ortprobe.report.text.nodes import nodes_section
 from ortprobe.report.text.runs import runs_section
 from ortprobe.report.text.sessions import sessions_section
 from ortprobe.report.text.waits import waits_section
+from ortprobe.report.text.what_ifs import path_section, what_ifs_section
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Judgement
 
@@ -25,6 +26,8 @@ def render_text(judgement: Judgement, console: Console) -> None:
         ("Findings", findings_section(judgement)),
         ("Sessions", sessions_section(analyses)),
         ("Runs", runs_section(analyses)),
+        ("Critical path", path_section(analyses)),
+        ("What if", what_ifs_section(analyses)),
         ("Device", devices_section(analyses)),
         ("Nodes", nodes_section(analyses)),
         ("Waits", waits_section(analyses)),

@@ -8,6 +8,7 @@ from ortprobe.report.html.tables.nodes import nodes_table
 from ortprobe.report.html.tables.runs import runs_table
 from ortprobe.report.html.tables.sessions import sessions_table
 from ortprobe.report.html.tables.waits import waits_table
+from ortprobe.report.html.tables.what_ifs import paths_table, what_ifs_table
 from ortprobe.rules.engine import Judgement
 
 
@@ -17,6 +18,8 @@ def build_tables(judgement: Judgement) -> tuple[Table, ...]:
         runs_table(judgement),
         sessions_table(judgement),
         nodes_table(judgement),
+        what_ifs_table(judgement),
+        paths_table(judgement),
         waits_table(judgement),
         gaps_table(judgement),
     )
