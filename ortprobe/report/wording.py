@@ -76,6 +76,7 @@ NEED_LABELS: Mapping[Need, str] = {
     Need.UNKNOWN: "can't tell",
     Need.ALREADY_DONE: "no: already done",
     Need.DATA_FOR_HOST: "yes: data for the host",
+    Need.FREES_HOST_MEMORY: "yes: the host's memory was being read",
     Need.ORDERS_STREAMS: "orders streams",
     Need.ORDERS_NOTHING_SEEN: "nothing on the device that was seen depends on it",
 }
