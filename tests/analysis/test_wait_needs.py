@@ -76,6 +76,13 @@ CASES: dict[str, tuple[Callable[[Scene], object], Need]] = {
         ),
         Need.ORDERS_STREAMS,
     ),
+    "an event that is waited for again, as it was before": (
+        lambda scene: event(scene, 4, 5, waited=7, waiting=13)
+        .wait("Stream Wait Event", 66, 1, 15, stream=13, waited_stream=7, record=0)
+        .wait("Stream Wait Event", 67, 1, 16, stream=13, waited_stream=7, record=0)
+        .launch("k", 70, 80, 5, 20, stream=13),
+        Need.ORDERS_NOTHING_SEEN,
+    ),
     "a copy to the host": (
         lambda scene: scene.call("cudaMemcpyAsync", 3, 2, 2).memcpy(DTOH, 60, 3, 2), Need.DATA_FOR_HOST
     ),
