@@ -23,8 +23,8 @@ class Need(StrEnum):
     """
 
     UNKNOWN = "unknown"
-    """The trace does not say what was waited for, or who waited, or it ends too early: the host waited for unfinished
-    work, launched nothing on another stream behind that, and the recording stopped before its next such wait."""
+    """The trace does not say what was waited for. And what would be ORDERS_NOTHING_SEEN, where the trace does not say
+    which thread waited, or where the recording stops before that thread's next such wait."""
     ALREADY_DONE = "already-done"
     """Host: all that it waited for had ended when it began. Stream: it had ended when the stream was free and its next
     work was launched, or there was nothing to wait for."""
