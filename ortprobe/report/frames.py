@@ -12,11 +12,12 @@ from ortprobe.analysis.idle.causes import CAUSES
 from ortprobe.analysis.path.critical_path import PATH_KINDS, PathKind
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.analysis.waits.wait_groups import lines_of
+from ortprobe.analysis.waits.wait_times import NEEDS, ROLES
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.path_wording import change_text
 from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes, stated_phases, stated_what_ifs
-from ortprobe.report.wording import origin_text, waited_node, waiter_label
-from ortprobe.timeline import NONE, Int32s, Int64s, own_stream
+from ortprobe.report.wording import origin_text, waited_nodes, waited_streams, waiter_labels
+from ortprobe.timeline import NONE, Int32s, Int64s
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,27 +108,24 @@ def waits(analyses: Analyses) -> pd.DataFrame:
     node their last work was of, and what it was needed for (`Need`)."""
     import pandas as pd
 
-    timeline, waits = analyses.timeline, analyses.waits
-    sites = lines_of(timeline, waits, np.arange(len(waits)))
-    rows = [
+    waits, rows = analyses.waits, np.arange(len(analyses.waits))
+    sites = lines_of(analyses.timeline, waits, rows)
+    return pd.DataFrame(
         {
-            "name": wait.name,
-            "waiter": waiter_label(wait, timeline),
-            "role": wait.role.value,
-            "file": site.file if site else "",
-            "line": site.line if site else None,
-            "waited_streams": tuple(map(own_stream, wait.waited_streams)),
-            "waited_node": waited_node(wait, timeline),
-            "start_ns": wait.start_ns,
-            "end_ns": wait.end_ns,
-            "stall_ns": wait.stall_ns,
-            "need": wait.need.value,
-            "run": None if wait.run == NONE else wait.run,
+            "name": [analyses.timeline.names[name] for name in waits.name.tolist()],
+            "waiter": waiter_labels(waits, rows),
+            "role": [ROLES[role].value for role in waits.role.tolist()],
+            "file": [site.file if site else "" for site in sites],
+            "line": pd.Series([site.line if site else None for site in sites], dtype="Int64"),
+            "waited_streams": waited_streams(waits, rows),
+            "waited_node": waited_nodes(waits, rows),
+            "start_ns": waits.start_ns,
+            "end_ns": waits.end_ns,
+            "stall_ns": _measured(waits.stall_ns),
+            "need": [NEEDS[need].value for need in waits.need.tolist()],
+            "run": _measured(waits.run),
         }
-        for wait, site in zip(waits.rows(), sites, strict=True)
-    ]
-    frame = pd.DataFrame(rows)
-    return frame.astype(dict.fromkeys(("line", "stall_ns", "run"), "Int64")) if rows else frame
+    )
 
 
 def idle(analyses: Analyses) -> pd.DataFrame:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from ortprobe.analysis.idle.causes import IdleCause
 from ortprobe.analysis.nodes.attribution import NOT_OF_RUNS, Attribution, WithoutNode
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
 from ortprobe.analysis.waits.wait_groups import WaitGroup
-from ortprobe.analysis.waits.wait_times import Need, Wait, WaitRole
-from ortprobe.timeline import NONE, Creation, LinkedBy, LinkKind, Timeline, own_stream
+from ortprobe.analysis.waits.wait_times import Need, WaitRole, WaitTimes
+from ortprobe.timeline import NONE, Creation, Int64s, LinkedBy, LinkKind, own_stream
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.SESSION_INIT: "session being created",
@@ -65,7 +67,7 @@ WAIT_ROLE_LABELS: Mapping[WaitRole, str] = {
     WaitRole.PROFILER: "the profiler",
     WaitRole.SESSION_CREATION: "session being created",
     WaitRole.IN_NODE: "inside a node",
-    WaitRole.RUN_END_LEGACY: "end of run, torch's stream",
+    WaitRole.RUN_END_LEGACY: "end of run, legacy stream",
     WaitRole.RUN_END_OWN: "end of run, ORT's stream",
     WaitRole.BLOCKING_COPY: "copy to the host",
     WaitRole.IN_RUN: "inside a run",
@@ -76,14 +78,16 @@ NEED_LABELS: Mapping[Need, str] = {
     Need.UNKNOWN: "can't tell",
     Need.ALREADY_DONE: "no: already done",
     Need.DATA_FOR_HOST: "yes: data for the host",
+    Need.FREES_HOST_MEMORY: "yes: the host's memory was being read",
     Need.ORDERS_STREAMS: "orders streams",
     Need.ORDERS_NOTHING_SEEN: "nothing on the device that was seen depends on it",
 }
 
 
-def waiter_label(wait: Wait, timeline: Timeline) -> str:
+def waiter_labels(waits: WaitTimes, rows: Int64s) -> list[str]:
     """The thread or stream that waits; a wait without its call or its record does not say which."""
-    return "not recorded" if wait.waiter_lane == NONE else timeline.lanes[wait.waiter_lane].label
+    labels = [*(lane.label for lane in waits.timeline.lanes), "not recorded"]
+    return [labels[lane] for lane in waits.waiter_lane[rows].tolist()]
 
 
 def not_needed_text(groups: Sequence[WaitGroup]) -> str:
@@ -93,17 +97,29 @@ def not_needed_text(groups: Sequence[WaitGroup]) -> str:
     return f"not needed: {NEED_LABELS[Need.ORDERS_NOTHING_SEEN]}; without it, a later wait may stall instead"
 
 
-def waited_node(wait: Wait, timeline: Timeline) -> str:
-    """The node of the last work that was waited for; empty where it has none."""
-    node = int(timeline.links.node[wait.work]) if wait.work != NONE else NONE
-    return timeline.names[timeline.nodes.name[node]] if node != NONE else ""
+def waited_nodes(waits: WaitTimes, rows: Int64s) -> list[str]:
+    """The node of the last work that each wait waited for; empty where it has none."""
+    timeline, work = waits.timeline, waits.work[rows]
+    node = np.where(work != NONE, timeline.links.node[work], NONE)
+    return [
+        timeline.names[name] if name != NONE else "" for name in np.append(timeline.nodes.name, NONE)[node].tolist()
+    ]
 
 
-def waited_label(wait: Wait, timeline: Timeline) -> str:
+def waited_streams(waits: WaitTimes, rows: Int64s) -> list[tuple[int, ...]]:
+    """The streams that each wait waited for, as its process numbers them."""
+    streams = [own_stream(lane.stream) for lane in waits.timeline.lanes]
+    return [tuple(streams[lane] for lane in waits.waited[row].tolist()) for row in rows.tolist()]
+
+
+def waited_labels(waits: WaitTimes, rows: Int64s) -> list[str]:
     """`stream 29: /conv1/Conv`: the streams waited for, and the node of the last work, where it has one."""
-    numbers = ", ".join(str(own_stream(stream)) for stream in wait.waited_streams)
-    streams = f"stream{'s' if len(wait.waited_streams) > 1 else ''} {numbers}" if numbers else ""
-    return ": ".join(part for part in (streams, waited_node(wait, timeline)) if part)
+    found = []
+    for streams, node in zip(waited_streams(waits, rows), waited_nodes(waits, rows), strict=True):
+        numbers = ", ".join(map(str, streams))
+        named = f"stream{'s' if len(streams) > 1 else ''} {numbers}" if streams else ""
+        found.append(": ".join(part for part in (named, node) if part))
+    return found
 
 
 def origin_text(node: NodeTime) -> str:

@@ -190,6 +190,12 @@ def names_of_copies_to_host(timeline: Timeline) -> Bools:
     return np.array(["DtoH" in name for name in timeline.names], np.bool_)
 
 
+def names_of_copies_from_pinned(timeline: Timeline) -> Bools:
+    """For each of `Timeline.names`, whether copies that read pinned host memory are called that. Pageable memory is
+    copied to a buffer of the driver's before the call returns (CUDA Runtime API, "API synchronization behavior")."""
+    return np.array(["HtoD" in name and "Pinned" in name for name in timeline.names], np.bool_)
+
+
 def _of_calls(
     timeline: Timeline, calls: Int32s, *, kind: UInt8s, is_copy: Bools, is_resolved: Bools, device: Int32s,
     stream: Int64s, up_to: Int64s,

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.device_work import StreamWork
-from ortprobe.analysis.waits.made_waits import MadeWaits, Streams, names_of_copies_to_host
+from ortprobe.analysis.waits.made_waits import (
+    MadeWaits,
+    Streams,
+    names_of_copies_from_pinned,
+    names_of_copies_to_host,
+)
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, WaitKind
 
 
@@ -24,6 +29,8 @@ class Unfinished:
     """End of the last work waited for on that stream."""
     work: Int32s
     """That work, a span."""
+    count: Int64s
+    """How many pieces of that stream's work were waited for: the first so many."""
 
     def stall_ns(self, start_ns: Int64s, end_ns: Int64s) -> Int64s:
         """For each wait how much of it overlapped with work that it waited for."""
@@ -47,13 +54,15 @@ class HostWaits:
     brings_data: Bools
     """For each wait, whether a copy to the host was among what it waited for, and no wait that had returned before it
     began had waited for that copy."""
+    frees_memory: Bools
+    """The same of copies that read pinned memory of the host."""
 
 
 def host_waits(timeline: Timeline, made: MadeWaits, streams: Streams) -> HostWaits:
     """Look up each resolved wait of the host, stream by stream."""
     start_ns, end_ns = timeline.spans.start_ns[made.timed], timeline.spans.end_ns[made.timed]
-    to_host = names_of_copies_to_host(timeline)
-    brings_data = np.zeros(len(made), np.bool_)
+    to_host, from_host = names_of_copies_to_host(timeline), names_of_copies_from_pinned(timeline)
+    brings_data, frees_memory = np.zeros(len(made), np.bool_), np.zeros(len(made), np.bool_)
     parts = []
     for number, (rows, work) in enumerate(_waits_for_each(made, streams)):
         before = np.where(
@@ -61,13 +70,13 @@ def host_waits(timeline: Timeline, made: MadeWaits, streams: Streams) -> HostWai
             np.searchsorted(work.launch_ns, start_ns[rows], side="left"),
             np.searchsorted(work.correlation, made.up_to[rows], side="left"),
         )
-        copies = np.concatenate(([0], np.cumsum(_copies_to_host(timeline, work, to_host))))
-        known = _known_before(before, start_ns[rows], end_ns[rows])
-        brings_data[rows] |= copies[before] > copies[np.minimum(known, before)]
+        known = np.minimum(_known_before(before, start_ns[rows], end_ns[rows]), before)
+        brings_data[rows] |= _any_copy(timeline, work, to_host, known, before)
+        frees_memory[rows] |= _any_copy(timeline, work, from_host, known, before)
         late = (before > 0) & (work.reach_ns[before - 1] > start_ns[rows])
         last, stream = before[late] - 1, np.full(late.sum(), number, np.int32)
-        parts.append((rows[late], stream, work.reach_ns[last], work.span[work.last[last]]))
-    return HostWaits(unfinished=_joined(parts), brings_data=brings_data)
+        parts.append((rows[late], stream, work.reach_ns[last], work.span[work.last[last]], before[late]))
+    return HostWaits(unfinished=_joined(parts), brings_data=brings_data, frees_memory=frees_memory)
 
 
 def _waits_for_each(made: MadeWaits, streams: Streams) -> Iterator[tuple[Int64s, StreamWork]]:
@@ -79,9 +88,12 @@ def _waits_for_each(made: MadeWaits, streams: Streams) -> Iterator[tuple[Int64s,
         yield np.flatnonzero(known & here), work
 
 
-def _copies_to_host(timeline: Timeline, work: StreamWork, to_host: Bools) -> Bools:
+def _any_copy(timeline: Timeline, work: StreamWork, names: Bools, first: Int64s, past: Int64s) -> Bools:
+    """Whether copies of these names are among the work from one position up to another."""
     spans = timeline.spans
-    return np.asarray((spans.kind[work.span] == Kind.MEMCPY) & to_host[spans.name[work.span]], np.bool_)
+    is_copy = (spans.kind[work.span] == Kind.MEMCPY) & names[spans.name[work.span]]
+    copies = np.concatenate(([0], np.cumsum(is_copy)))
+    return np.asarray(copies[past] > copies[first], np.bool_)
 
 
 def _known_before(count: Int64s, start_ns: Int64s, end_ns: Int64s) -> Int64s:
@@ -91,11 +103,14 @@ def _known_before(count: Int64s, start_ns: Int64s, end_ns: Int64s) -> Int64s:
     return np.asarray(most[np.searchsorted(end_ns[order], start_ns, side="right")], np.int64)
 
 
-def _joined(parts: list[tuple[Int64s, Int32s, Int64s, Int32s]]) -> Unfinished:
-    empty = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int32))
-    wait, stream, end_ns, work = (np.concatenate(columns) for columns in zip(empty, *parts, strict=True))
+def _joined(parts: list[tuple[Int64s, Int32s, Int64s, Int32s, Int64s]]) -> Unfinished:
+    no_rows, no_spans = np.zeros(0, np.int64), np.zeros(0, np.int32)
+    empty = (no_rows, no_spans, no_rows, no_spans, no_rows)
+    wait, stream, end_ns, work, count = (np.concatenate(columns) for columns in zip(empty, *parts, strict=True))
     order = np.lexsort((stream, wait))
-    return Unfinished(wait=wait[order], stream=stream[order], end_ns=end_ns[order], work=work[order])
+    return Unfinished(
+        wait=wait[order], stream=stream[order], end_ns=end_ns[order], work=work[order], count=count[order]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +119,8 @@ class StreamWaits:
 
     waited: Int32s
     """Position in `Streams.keys` of the stream waited for; NONE where nothing on it was in front of the event."""
+    in_front: Int64s
+    """How many pieces of that stream's work were in front of the event."""
     work: Int32s
     """Last work in front of the event, a span; NONE where there was none."""
     held: Int32s
@@ -121,6 +138,7 @@ def stream_waits(timeline: Timeline, made: MadeWaits, streams: Streams) -> Strea
     known = made.is_resolved & made.of_stream
     found = StreamWaits(
         waited=np.full(len(made), NONE, np.int32),
+        in_front=np.zeros(len(made), np.int64),
         work=np.full(len(made), NONE, np.int32),
         held=np.full(len(made), NONE, np.int32),
         ready_ns=np.full(len(made), NONE, np.int64),
@@ -140,6 +158,7 @@ def _look_in_front(made: MadeWaits, rows: Int64s, number: int, work: StreamWork,
     before = np.searchsorted(work.correlation, made.up_to[rows], side="left")
     rows, last = rows[before > 0], before[before > 0] - 1
     found.waited[rows] = number
+    found.in_front[rows] = last + 1
     found.work[rows] = work.span[work.last[last]]
     found.until_ns[rows] = work.reach_ns[last]
 

@@ -73,7 +73,9 @@ def group_waits(timeline: Timeline, waits: WaitTimes) -> tuple[WaitGroup, ...]:
 
 def lines_of(timeline: Timeline, waits: WaitTimes, rows: Int64s) -> list[Site | None]:
     """The program's own line of each of these waits, as in `WaitGroup.site`."""
-    return [_site(timeline, number) for number in _sites(timeline, waits)[rows].tolist()]
+    numbers = _sites(timeline, waits)[rows].tolist()
+    sites = {number: _site(timeline, number) for number in set(numbers)}
+    return [sites[number] for number in numbers]
 
 
 def _sites(timeline: Timeline, waits: WaitTimes) -> Int32s:

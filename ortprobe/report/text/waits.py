@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -16,17 +18,21 @@ TOP_WAITS = 5
 
 
 def waits_section(analyses: Analyses) -> RenderableType | None:
-    """None without a wait."""
+    """The groups of waits that stalled longest; None without a wait."""
     groups = stated_waits(analyses)
     if not groups:
         return None
+    shown = [group for group in groups if group.stall_ns != 0][:TOP_WAITS] or groups[:1]
     table = table_of("call", "where", "line", "waits", "stalled", "not needed", right_from=3)
-    for group in groups[:TOP_WAITS]:
-        line = f"{group.site.file}:{group.site.line}" if group.site else ""
+    for group in shown:
+        line = f"{PurePath(group.site.file).name}:{group.site.line}" if group.site else ""
         names = (group.name, WAIT_ROLE_LABELS[group.role], line)
         figures = (f"{group.count:,}", format_ns(group.stall_ns), format_ns(group.not_needed_ns))
         table.add_row(*(Text(printable(name)) for name in names), *figures)
+    others = [group for group in groups if group not in shown]
+    stalled = format_ns(sum(group.stall_ns or 0 for group in others))
+    rest = f"{sum(group.count for group in others):,} more waits: {stalled}" if others else ""
     count, unresolved = sum(group.count for group in groups), sum(group.unresolved for group in groups)
-    blind = f"{unresolved:,} of {count:,} waits don't say what they waited for" if unresolved else ""
-    lines = (doubt_of_waits(analyses) or not_needed_text(groups), blind)
+    blind = f"{unresolved:,} of {count:,} don't say what they waited for" if unresolved else ""
+    lines = (rest, blind, doubt_of_waits(analyses) or not_needed_text(groups))
     return Group(table, *(Text(line) for line in lines if line))

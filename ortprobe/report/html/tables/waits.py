@@ -8,7 +8,7 @@ from ortprobe.analysis.waits.wait_groups import lines_of
 from ortprobe.report.html.sheet import stall_extents
 from ortprobe.report.html.tables.model import Column, Table, note_of, site_text
 from ortprobe.report.sayable import doubt_of_waits
-from ortprobe.report.wording import NEED_LABELS, WAIT_ROLE_LABELS, waited_label, waiter_label
+from ortprobe.report.wording import NEED_LABELS, WAIT_ROLE_LABELS, waited_labels, waiter_labels
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE
 
@@ -23,10 +23,10 @@ def waits_table(judgement: Judgement) -> Table:
     shown = [waits.wait(row) for row in rows.tolist()]
     columns = (
         Column("Wait", "text", [wait.name for wait in shown]),
-        Column("Who waits", "text", [waiter_label(wait, timeline) for wait in shown]),
+        Column("Who waits", "text", waiter_labels(waits, rows)),
         Column("Where", "text", [WAIT_ROLE_LABELS[wait.role] for wait in shown]),
         Column("Line", "text", [site_text(site) for site in lines_of(timeline, waits, rows)]),
-        Column("Waited for", "text", [waited_label(wait, timeline) for wait in shown]),
+        Column("Waited for", "text", waited_labels(waits, rows)),
         Column("Start", "time", (stall_extents(waits)[0][rows] - timeline.start_ns).tolist()),
         Column("Call took", "ns", [wait.end_ns - wait.start_ns for wait in shown]),
         Column("Stalled", "ns", [wait.stall_ns for wait in shown]),
