@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from ortprobe.analysis.idle.causes import IdleCause
 from ortprobe.analysis.nodes.attribution import NOT_OF_RUNS, Attribution, WithoutNode
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
+from ortprobe.analysis.sessions.stale import HeldBy, StaleSession
 from ortprobe.analysis.waits.wait_times import Wait
 from ortprobe.timeline import NONE, Creation, LinkedBy, LinkKind, Timeline
+from ortprobe.units import format_bytes, format_ns
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.SESSION_INIT: "session being created",
@@ -33,6 +35,12 @@ CREATION_LABELS: Mapping[Creation, str] = {
     Creation.SET_PROVIDERS: "created by set_providers",
     Creation.FALLBACK: "created by ORT's fallback",
     Creation.UNKNOWN: "creation seen in ORT's profile alone",
+}
+
+HELD_BY_LABELS: Mapping[HeldBy, str] = {
+    HeldBy.PROGRAM: "kept by the program, which made other sessions since",
+    HeldBy.BINDING: "replaced, and kept by an IOBinding made for it",
+    HeldBy.PERHAPS_BINDING: "replaced; an IOBinding made for it may still keep it",
 }
 
 WITHOUT_NODE_LABELS: Mapping[WithoutNode, str] = {
@@ -62,6 +70,19 @@ NODE_BY_LABELS: Mapping[LinkedBy, str] = {
 def waiter_label(wait: Wait, timeline: Timeline) -> str:
     """The thread or stream that waits; a wait without its call or its record does not say which."""
     return "not recorded" if wait.waiter_lane == NONE else timeline.lanes[wait.waiter_lane].label
+
+
+def stale_text(stale: StaleSession) -> str:
+    """One line about a session that was held without use, with the memory in it as far as that is known."""
+    held = f", held {format_ns(stale.held_ns)} without use" if stale.held_ns is not None else ""
+    memory = stale.memory
+    known = [
+        f"{what} {format_bytes(size_bytes)}"
+        for what, size_bytes in (("weights", memory.weight_bytes), ("arenas", memory.arena_bytes))
+        if size_bytes is not None
+    ]
+    in_it = f"; in it: {', '.join(known)}" if known else "; its memory is not known"
+    return f"session {stale.session} is {HELD_BY_LABELS[stale.held_by]}{held}{in_it}"
 
 
 def origin_text(node: NodeTime) -> str:

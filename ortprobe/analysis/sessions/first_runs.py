@@ -74,15 +74,22 @@ class FirstRuns:
 
     until_steady: int | None
     """How many runs came before the first of two consecutive steady ones; None when the session never got there."""
+    first: FirstRunCost | None
+    """The first run, steady or not; None when there was none, or it raised."""
     early: tuple[FirstRunCost, ...]
-    """These runs; the first alone when it is not known how many they are."""
+    """The runs until then; the first alone when it is not known how many they are."""
     new_shapes: tuple[FirstRunCost, ...]
     """Later runs with new shapes."""
     excess_ns: int | None
     """What the early runs took more, summed, 0 at least; they may have overlapped. None when no excess is known."""
 
+    @property
+    def divided(self) -> bool:
+        """Whether it is known what each of the early runs took more, and for what."""
+        return bool(self.early) and all(cost.parts_ns is not None for cost in self.early)
 
-NO_RUNS = FirstRuns(until_steady=None, early=(), new_shapes=(), excess_ns=None)
+
+NO_RUNS = FirstRuns(until_steady=None, first=None, early=(), new_shapes=(), excess_ns=None)
 
 
 def compute_first_runs(timeline: Timeline, runs: RunTimes) -> tuple[FirstRuns, ...]:
@@ -92,7 +99,8 @@ def compute_first_runs(timeline: Timeline, runs: RunTimes) -> tuple[FirstRuns, .
     plans = {
         session: _plan(runs, shapes, rows)
         for session, rows in rows_by_value(timeline.runs.session)
-        if session != NONE
+        # After a first run that raised nobody knows what the session had paid for already.
+        if session != NONE and not runs.failed[rows[0]]
     }
     division = _Division.of(timeline, runs, [run for plan in plans.values() for run in plan.watched()])
     return tuple(
@@ -116,20 +124,18 @@ class _Plan:
     """Which runs of a session are to be divided."""
 
     until_steady: int | None
+    first: _Compared
     early: Sequence[_Compared]
     later: Sequence[_Compared]
     settled: Int64s
     """The steady runs."""
 
     def watched(self) -> list[int]:
-        pairs = [(each.run, each.reference) for each in (*self.early, *self.later)]
+        pairs = [(each.run, each.reference) for each in (self.first, *self.early, *self.later)]
         return [run for pair in pairs if NONE not in pair for run in pair]
 
 
 def _plan(runs: RunTimes, shapes: RunShapes, own: Int64s) -> _Plan:
-    if runs.failed[own[0]]:
-        # A first run that raised left the session in a state that nobody knows.
-        return _Plan(until_steady=None, early=(), later=(), settled=own[:0])
     position = np.flatnonzero(~runs.failed[own])
     ok = own[position]
     until = _until_steady(runs, shapes, ok)
@@ -139,6 +145,7 @@ def _plan(runs: RunTimes, shapes: RunShapes, own: Int64s) -> _Plan:
     fresh = np.flatnonzero(shapes.first_seen[ok] != NONE)
     return _Plan(
         until_steady=until,
+        first=groups.compared(int(ok[0]), 0),
         early=[groups.compared(int(ok[row]), int(position[row])) for row in range(count)],
         later=[groups.compared(int(ok[row]), int(position[row])) for row in fresh.tolist() if row >= count],
         settled=settled,
@@ -200,6 +207,7 @@ def _first_runs(plan: _Plan, division: _Division) -> FirstRuns:
     known = [each.excess_ns for each in early if each.excess_ns is not None]
     return FirstRuns(
         until_steady=plan.until_steady,
+        first=early[0] if early else division.cost(plan.first, plan.settled),
         early=early,
         new_shapes=tuple(division.cost(each, plan.settled) for each in plan.later),
         excess_ns=max(sum(known), 0) if known else None,
