@@ -199,9 +199,9 @@ def _sessions(sessions: SessionLives) -> Chart:
     if not lives:
         return Chart("sessions", title, "No session was created in this capture.", None)
     parts = (
-        ("load", [_phase_ns(life, Phase.LOAD) for life in lives], 3),
-        ("initialise", [_phase_ns(life, Phase.INITIALIZE) for life in lives], 0),
-        ("setting up providers", [_phase_ns(life, Phase.PROVIDERS) for life in lives], 5),
+        ("load", [life.phase_ns(Phase.LOAD) for life in lives], 3),
+        ("initialise", [life.phase_ns(Phase.INITIALIZE) for life in lives], 0),
+        ("setting up providers", [life.phase_ns(Phase.PROVIDERS) for life in lives], 5),
         ("rest of creation", [_rest_ns(life) for life in lives], 4),
         ("first runs above steady ones", [life.first_runs.excess_ns for life in lives], 1),
     )
@@ -233,16 +233,11 @@ def _sessions(sessions: SessionLives) -> Chart:
     return Chart("sessions", title, summary, _styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
 
 
-def _phase_ns(life: SessionLife, phase: Phase) -> int | None:
-    phases = life.creation.phases if life.creation else None
-    return phases[phase].length_ns if phases and phase in phases else None
-
-
 def _rest_ns(life: SessionLife) -> int | None:
     """Before loading and after initialising; the whole creation where its phases are not known."""
     if life.creation is None or life.creation.phases is None:
         return life.creation_ns
-    return sum(_phase_ns(life, phase) or 0 for phase in (Phase.BEFORE, Phase.AFTER))
+    return sum(life.phase_ns(phase) or 0 for phase in (Phase.BEFORE, Phase.AFTER))
 
 
 def _telling(latency_ns: Int64s, first: Bools) -> Int64s:

@@ -8,6 +8,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.sayable import doubt, stated_overhead
+from ortprobe.report.session_json import session_lives
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
 from ortprobe.timeline import LinkedBy, LinkKind, Problem, Timeline
@@ -81,6 +82,7 @@ def _summary(analyses: Analyses) -> Document:
         ],
         "sessions": analyses.sessions.created,
         "re_inits": analyses.sessions.re_inits,
+        "session_lives": session_lives(analyses),
         "latency_ns": _latency(analyses),
         "kernels": _kernels(analyses),
         "models": _models(analyses),

@@ -54,7 +54,7 @@ def creation_items(cost: CreationCost) -> Items:
 
 
 def _inside(host: str, time: PhaseTime, cost: CreationCost) -> dict[str, int]:
-    labels = PART_LABELS | {HostPart.OUTSIDE: host, HostPart.COPY: _upload(cost)}
+    labels = {**PART_LABELS, HostPart.OUTSIDE: host, HostPart.COPY: _upload(cost)}
     items = {labels[part]: length_ns for part, length_ns in time.parts_ns.items()}
     return items | ({"not watched by a trace": time.unwatched_ns} if time.unwatched_ns else {})
 
@@ -98,9 +98,10 @@ def listed(items: Items) -> str:
 
 
 def runs_text(first_runs: FirstRuns) -> str:
-    """`its next 2 runs`: those that were not steady yet."""
+    """`next 2 runs`: those that were not steady yet, and that their times overlap, where they do."""
     count = len(first_runs.early)
-    return "its next run" if count == 1 else f"its next {count} runs"
+    runs = "next run" if count == 1 else f"next {count} runs"
+    return f"{runs} (which overlapped)" if first_runs.overlapping else runs
 
 
 def tuning_text(analyses: Analyses, costs: Sequence[FirstRunCost]) -> str:
@@ -109,11 +110,13 @@ def tuning_text(analyses: Analyses, costs: Sequence[FirstRunCost]) -> str:
     if not compared or None in compared or not analyses.integrity.can_say(Claim.GPU_TIME).yes:
         return ""
     found = [each for each in compared if each is not None]
-    only_here = sum(each.only_here for each in found)
+    only_here, time_ns = sum(each.only_here for each in found), sum(each.only_here_ns for each in found)
     if only_here:
-        time_ns = sum(each.only_here_ns for each in found)
         return f"the GPU ran {only_here} kernels that no steady run has, for {format_ns(time_ns)}"
-    return "the GPU ran no kernel that steady runs do not: nothing was tuned on it"
+    count, steady = sum(each.kernels for each in found), sum(each.steady_kernels for each in found)
+    if count != steady:
+        return f"the GPU ran {count} kernels where steady runs have {steady}, none that no steady run has"
+    return "the GPU ran the same kernels as in steady runs: nothing was tuned on it"
 
 
 def growth_text(costs: Sequence[FirstRunCost]) -> str:

@@ -5,8 +5,9 @@ What it is
     weights, and leaves a session whose next run is a first run.
 
 Why it matters
-    The cost is paid twice: in the call, and in the runs after it. On an H100 with ResNet-50 the call took 188 ms and the
-    run after it 130 ms, where a steady run takes 2.3 ms. The CUDA provider's constructor also drains the whole device.
+    The cost is paid twice: in the call, and in the runs after it. On an H100 with ResNet-50 the call took 188 ms and
+    the run after it 130 ms, where a steady run takes 2.3 ms. The CUDA provider's constructor also drains the whole
+    device.
 
 Evidence
     A session that replaced another: seen by the hooks, or inferred from two ORT profiles of the same nodes in one
@@ -145,7 +146,7 @@ def _dearest_text(life: SessionLife) -> str:
     call = "set_providers call" if life.session.creation is Creation.SET_PROVIDERS else "creation"
     cost = f"This {call} cost {format_ns(life.creation_ns)}"
     if life.first_runs.excess_ns is not None:
-        cost += f" + {format_ns(life.first_runs.excess_ns)} in {runs_text(life.first_runs)}"
+        cost += f" + {format_ns(life.first_runs.excess_ns)} in its {runs_text(life.first_runs)}"
     return f"{cost} (session {life.session.index}): {_first_run(life)}."
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
@@ -138,7 +139,7 @@ def _bounds(timeline: Timeline, session: Session, profiled: _Profiled) -> _Bound
     at_ns = [int(times[span]) for span in found for times in (spans.start_ns, spans.end_ns)]
     inner_ns = np.clip(np.maximum.accumulate(at_ns), session.start_ns, session.end_ns).tolist()
     borders_ns = [session.start_ns, *inner_ns, session.end_ns]
-    phases: _Bounds = dict(zip(PHASES, zip(borders_ns[:-1], borders_ns[1:], strict=True), strict=True))
+    phases: _Bounds = dict(zip(PHASES, pairwise(borders_ns), strict=True))
     return phases if hooked else {phase: phases[phase] for phase in (Phase.LOAD, Phase.PROVIDERS, Phase.INITIALIZE)}
 
 

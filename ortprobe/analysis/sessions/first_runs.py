@@ -81,7 +81,9 @@ class FirstRuns:
     new_shapes: tuple[FirstRunCost, ...]
     """Later runs with new shapes."""
     excess_ns: int | None
-    """What the early runs took more, summed, 0 at least; they may have overlapped. None when no excess is known."""
+    """What the early runs took more, summed, 0 at least. None when no excess is known."""
+    overlapping: bool
+    """Whether early runs overlapped: then the program waited for less than the sum."""
 
     @property
     def divided(self) -> bool:
@@ -89,17 +91,18 @@ class FirstRuns:
         return bool(self.early) and all(cost.parts_ns is not None for cost in self.early)
 
 
-NO_RUNS = FirstRuns(until_steady=None, first=None, early=(), new_shapes=(), excess_ns=None)
+NO_RUNS = FirstRuns(until_steady=None, first=None, early=(), new_shapes=(), excess_ns=None, overlapping=False)
 
 
 def compute_first_runs(timeline: Timeline, runs: RunTimes) -> tuple[FirstRuns, ...]:
-    """The runs of each session that paid for being first, in the order of `Timeline.sessions`. Runs that raised are left
-    out."""
+    """The runs of each session that were not steady yet, in the order of `Timeline.sessions`.
+
+    Runs that raised are left out; where the first one did, nobody knows what the session had paid for already, so all.
+    """
     shapes = compute_run_shapes(timeline)
     plans = {
         session: _plan(runs, shapes, rows)
         for session, rows in rows_by_value(timeline.runs.session)
-        # After a first run that raised nobody knows what the session had paid for already.
         if session != NONE and not runs.failed[rows[0]]
     }
     division = _Division.of(timeline, runs, [run for plan in plans.values() for run in plan.watched()])
@@ -205,12 +208,15 @@ class _Groups:
 def _first_runs(plan: _Plan, division: _Division) -> FirstRuns:
     early = tuple(division.cost(each, plan.settled) for each in plan.early)
     known = [each.excess_ns for each in early if each.excess_ns is not None]
+    runs, rows = division.timeline.runs, [each.run for each in early]
+    start_ns, end_ns = runs.start_ns[rows], np.maximum.accumulate(runs.end_ns[rows])
     return FirstRuns(
         until_steady=plan.until_steady,
         first=early[0] if early else division.cost(plan.first, plan.settled),
         early=early,
         new_shapes=tuple(division.cost(each, plan.settled) for each in plan.later),
         excess_ns=max(sum(known), 0) if known else None,
+        overlapping=bool((start_ns[1:] < end_ns[:-1]).any()),
     )
 
 
@@ -341,5 +347,3 @@ class _Kernels:
         """Names of the kernels of these runs, each once."""
         found = [np.unique(self.name[self.first[run] : self.first[run + 1]]) for run in runs.tolist()]
         return np.unique(np.concatenate(found)) if found else self.name[:0]
-
-

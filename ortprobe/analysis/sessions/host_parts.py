@@ -18,7 +18,7 @@ from ortprobe.timeline.intervals import innermost_containing, union
 
 
 class HostPart(StrEnum):
-    """What the thread was in, by the innermost span around it. All but the last four are CUDA calls or CUPTI records."""
+    """What the thread was in, by the innermost span around it: a CUDA call or a record of CUPTI, else `HOST_CODE`."""
 
     MODULE_LOADING = "module-loading"
     """CUDA loads code: CUPTI's records of it, and the calls that ask about a function or load a library."""
@@ -209,5 +209,3 @@ def _first_launches_ns(timeline: Timeline, node_span: Int32s) -> Int64s:
     first_ns = np.full(len(distinct), never, np.int64)
     np.minimum.at(first_ns, np.searchsorted(distinct, links.node_span[ops]), spans.start_ns[links.launch[ops]])
     return np.where(first_ns == never, 0, first_ns)[member]
-
-

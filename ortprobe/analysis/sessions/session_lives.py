@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.runs.run_times import RunTimes
-from ortprobe.analysis.sessions.creations import CreationCost, compute_creations
+from ortprobe.analysis.sessions.creations import CreationCost, Phase, compute_creations
 from ortprobe.analysis.sessions.first_runs import FirstRuns, compute_first_runs
 from ortprobe.analysis.sessions.stale import Memory, StaleSession, compute_memory, compute_stale
 from ortprobe.analysis.waits.wait_times import WaitTimes
@@ -31,8 +31,6 @@ class SessionLife:
     session: Session
     creation_ns: int | None
     """The whole call; from loading to initialised where only ORT's profile is there, None where it lacks both."""
-    load_ns: int | None
-    initialize_ns: int | None
     creation: CreationCost | None
     """How the creation divides; None where nobody saw it."""
     runs: int
@@ -56,6 +54,11 @@ class SessionLife:
     """Options that the call named, and that now are others than in the session before."""
     end_ns: int
     """When the next C session of the same owner replaced it, else the end of its last run."""
+
+    def phase_ns(self, phase: Phase) -> int | None:
+        """How long a phase of its creation took; None where that is not known."""
+        phases = self.creation.phases if self.creation else None
+        return phases[phase].length_ns if phases and phase in phases else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +137,6 @@ def _life(
     return SessionLife(
         session=session,
         creation_ns=creation_ns,
-        load_ns=session.load_ns,
-        initialize_ns=session.initialize_ns,
         creation=creation,
         runs=len(own),
         first_run_ns=first_ns,

@@ -12,7 +12,7 @@ from ortprobe.names import printable
 from ortprobe.report.sayable import doubt
 from ortprobe.report.text.layout import table_of
 from ortprobe.report.wording import CREATION_LABELS, stale_text
-from ortprobe.rules.session_costs import creation_items, first_run_items, growth_text, listed, tuning_text
+from ortprobe.rules.session_costs import creation_items, first_run_items, growth_text, listed, runs_text, tuning_text
 from ortprobe.units import format_ns
 
 TOP_STALE = 3
@@ -65,8 +65,8 @@ def _dearest_first_runs(analyses: Analyses) -> str:
         return ""
     life = max(divided, key=lambda each: each.first_runs.excess_ns or 0)
     early = life.first_runs.early
-    runs = "1 run" if len(early) == 1 else f"{len(early)} runs"
-    head = f"first runs of session {life.session.index}, +{format_ns(life.first_runs.excess_ns)} over steady in {runs}"
+    excess, runs = format_ns(life.first_runs.excess_ns), runs_text(life.first_runs)
+    head = f"first runs of session {life.session.index}, +{excess} over steady in the {runs}"
     notes = [listed(first_run_items(early)), growth_text(early), tuning_text(analyses, early)]
     return f"{head}: {'; '.join(note for note in notes if note)}"
 
