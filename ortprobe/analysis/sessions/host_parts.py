@@ -131,32 +131,46 @@ def host_pieces(timeline: Timeline, stretches: Stretches) -> HostPieces:
 
 def _spans_of(timeline: Timeline, lane: int, whole: Pieces) -> Int64s:
     """Spans of the thread that say what it did in one of the stretches."""
+    mine = np.flatnonzero(timeline.spans.lane == lane)
+    mine = mine[np.isin(timeline.spans.kind[mine], (Kind.CUDA_CALL, *_PART_OF_KIND))]
+    return _reaching_into(timeline, mine, whole.start_ns, whole.end_ns)
+
+
+def _reaching_into(timeline: Timeline, chosen: Int64s, start_ns: Int64s, end_ns: Int64s) -> Int64s:
+    """Those of some spans that share time with one of the stretches."""
     spans = timeline.spans
-    telling = (Kind.CUDA_CALL, *_PART_OF_KIND)
-    mine = np.flatnonzero(spans.lane == lane)
-    mine = mine[np.isin(spans.kind[mine], telling)]
-    first_ns, last_ns = union(whole.start_ns, whole.end_ns)
-    before = np.searchsorted(first_ns, spans.start_ns[mine], side="right") - 1
-    inside = (before >= 0) & (spans.start_ns[mine] < last_ns[np.maximum(before, 0)])
-    following = np.minimum(before + 1, max(len(first_ns) - 1, 0))
-    reaches = (before + 1 < len(first_ns)) & (first_ns[following] < spans.end_ns[mine])
-    return np.asarray(mine[inside | reaches], np.int64)
+    first_ns, last_ns = union(start_ns, end_ns)
+    over = np.searchsorted(last_ns, spans.start_ns[chosen], side="right")
+    return np.asarray(chosen[over < np.searchsorted(first_ns, spans.end_ns[chosen], side="left")], np.int64)
 
 
 def _overhead(timeline: Timeline, stretches: Stretches) -> tuple[Int64s, Int32s]:
     """CUPTI's records and the thread each belongs to, which CUPTI does not say: that of the CUDA call around it; where
     there is none, that of the stretch around it, if nothing else was created or run meanwhile."""
     spans = timeline.spans
-    overhead, calls = spans.of_kind(Kind.OVERHEAD), spans.of_kind(Kind.CUDA_CALL)
+    overhead, calls = (
+        _reaching_into(timeline, spans.of_kind(kind).astype(np.int64), stretches.start_ns, stretches.end_ns)
+        for kind in (Kind.OVERHEAD, Kind.CUDA_CALL)
+    )
     middle_ns = (spans.start_ns[overhead] + spans.end_ns[overhead]) // 2
-    call = innermost_containing(spans.start_ns[calls], spans.end_ns[calls], middle_ns)
-    lane = np.full(len(overhead), NONE, np.int32)
-    lane[call != NONE] = spans.lane[calls[call[call != NONE]]]
+    lane = _lanes_of_calls(timeline, calls, middle_ns)
     order = np.lexsort((-stretches.end_ns, stretches.start_ns))
     around = innermost_containing(stretches.start_ns[order], stretches.end_ns[order], middle_ns)
-    adopted = (call == NONE) & (around != NONE) & (_going_on(timeline, middle_ns) == 1)
+    adopted = (lane == NONE) & (around != NONE) & (_going_on(timeline, middle_ns) == 1)
     lane[adopted] = stretches.lane[order[around[adopted]]]
-    return overhead.astype(np.int64), lane
+    return overhead, lane
+
+
+def _lanes_of_calls(timeline: Timeline, calls: Int64s, points_ns: Int64s) -> Int32s:
+    """The thread in a call at each point; of several, the one whose call began last; NONE where there is none."""
+    spans = timeline.spans
+    lane, began_ns = np.full(len(points_ns), NONE, np.int32), np.zeros(len(points_ns), np.int64)
+    for each, rows in rows_by_value(spans.lane[calls]):
+        own = calls[rows]
+        call = innermost_containing(spans.start_ns[own], spans.end_ns[own], points_ns)
+        later = (call != NONE) & (spans.start_ns[own[call]] > began_ns)
+        lane[later], began_ns[later] = each, spans.start_ns[own[call[later]]]
+    return lane
 
 
 def _going_on(timeline: Timeline, points_ns: Int64s) -> Int64s:

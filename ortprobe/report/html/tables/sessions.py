@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ortprobe.analysis.sessions.creations import Phase
-from ortprobe.analysis.sessions.session_lives import SessionLife
+from ortprobe.analysis.sessions.session_lives import OptionChange, SessionLife
 from ortprobe.report.html.tables.model import Column, Table, note_of, site_text
 from ortprobe.report.wording import CREATION_LABELS, stale_text
 from ortprobe.rules.engine import Judgement
@@ -41,6 +43,8 @@ def sessions_table(judgement: Judgement) -> Table:
         Column("Arena growth bytes", "int", [life.memory.arena_bytes for life in lives]),
         Column("Held without use", "text", [_held(judgement, each.index) for each in sessions]),
         Column("Cost of re-init", "ns", [life.re_init_cost_ns for life in lives]),
+        Column("Options lost", "text", [_options(life.options_reset) for life in lives]),
+        Column("Options changed", "text", [_options(life.options_changed) for life in lives]),
         Column("Providers", "text", [", ".join(each.providers) for each in sessions]),
         Column("Model", "text", [each.model for each in sessions]),
         Column("Line", "text", [site_text(each.site) for each in sessions]),
@@ -56,6 +60,10 @@ def _uploaded(life: SessionLife) -> int | None:
 
 def _for_what(life: SessionLife) -> Items:
     return first_run_items(life.first_runs.early) if life.first_runs.divided else ()
+
+
+def _options(changes: Sequence[OptionChange]) -> str:
+    return ", ".join(f"{change.option} {change.before} → {change.after}" for change in changes)
 
 
 def _held(judgement: Judgement, session: int) -> str:
