@@ -47,7 +47,7 @@ def _dearest_first_runs(analyses: Analyses) -> str:
     life = max(divided, key=lambda each: each.first_runs.excess_ns or 0)
     early = life.first_runs.early
     excess, runs = format_ns(life.first_runs.excess_ns), runs_text(life.first_runs)
-    head = f"first runs of session {life.session.index}, +{excess} over steady in the {runs}"
+    head = f"first {runs} of session {life.session.index}, +{excess} over steady"
     notes = [listed(first_run_items(early)), growth_text(early), tuning_text(analyses, early)]
     return f"{head}: {'; '.join(note for note in notes if note)}"
 

@@ -98,9 +98,9 @@ def listed(items: Items) -> str:
 
 
 def runs_text(first_runs: FirstRuns) -> str:
-    """`next 2 runs`: those that were not steady yet, and that their times overlap, where they do."""
+    """`2 runs`, or `run`: those that were not steady yet, and that their times overlap, where they do."""
     count = len(first_runs.early)
-    runs = "next run" if count == 1 else f"next {count} runs"
+    runs = "run" if count == 1 else f"{count} runs"
     return f"{runs} (which overlapped)" if first_runs.overlapping else runs
 
 

@@ -146,7 +146,7 @@ def _dearest_text(life: SessionLife) -> str:
     call = "set_providers call" if life.session.creation is Creation.SET_PROVIDERS else "creation"
     cost = f"This {call} cost {format_ns(life.creation_ns)}"
     if life.first_runs.excess_ns is not None:
-        cost += f" + {format_ns(life.first_runs.excess_ns)} in its {runs_text(life.first_runs)}"
+        cost += f" + {format_ns(life.first_runs.excess_ns)} in its next {runs_text(life.first_runs)}"
     return f"{cost} (session {life.session.index}): {_first_run(life)}."
 
 

@@ -75,7 +75,8 @@ def test_kernels_of_a_search_are_those_that_no_steady_run_has(scene, tmp_path):
     assert (found.early[0].kernels.only_here, found.early[0].kernels.only_here_ns) == (2, 50_000)
 
 
-def test_a_run_with_new_shapes_is_compared_with_runs_of_its_shapes(tmp_path):
+def growing(later: int) -> Scene:
+    """Five runs, one with new shapes and a kernel of its own that takes 400 µs longer, and `later` more like it."""
     scene = Scene(window_us=(0, 20_000))
     profile = scene.profile().load(10, 10).initialize(30, 60)
     scene.session(0, 0, 100)
@@ -83,16 +84,27 @@ def test_a_run_with_new_shapes_is_compared_with_runs_of_its_shapes(tmp_path):
         steady(scene, profile, 1000 * (number + 1), number, shape=(1, 3))
     scene.hook("run", 8000, 500, session=0, attached=EVERYTHING)
     profile.run(8005, 490).node("conv", 8020, 400, shape=(8, 3))
-    scene.launch("k", 8400, 8410, 5, 50)
-    for number in range(3):
+    scene.launch("k", 8400, 8403, 5, 50).launch("k_new", 8405, 8410, 5, 51)
+    for number in range(later):
         steady(scene, profile, 9000 + 1000 * number, 60 + number, shape=(8, 3))
-    (found,) = first_runs(scene.load(tmp_path))
+    return scene
+
+
+def test_a_run_with_new_shapes_is_compared_with_runs_of_its_shapes(tmp_path):
+    (found,) = first_runs(growing(2).load(tmp_path))
     assert (found.until_steady, found.early) == (0, ())
     (cost,) = found.new_shapes
     assert_sums(cost)
     assert (cost.run, cost.position, cost.excess_ns) == (5, 5, 400_000)
     assert cost.new_shapes != NONE
     assert cost.compared_with > cost.run
+    assert cost.kernels.only_here == 1
+
+
+def test_one_more_run_of_the_new_shapes_does_not_say_what_is_steady(tmp_path):
+    (found,) = first_runs(growing(1).load(tmp_path))
+    (cost,) = found.new_shapes
+    assert (cost.excess_ns, cost.parts_ns, cost.kernels) == (None, None, None)
 
 
 def test_shapes_that_never_come_again_have_nothing_to_compare_with(tmp_path):

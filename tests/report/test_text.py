@@ -28,7 +28,7 @@ def test_the_report_on_resnet():
         "S1 warning",
         "cost 234 ms, likely",
         "creation of session 0, 351 ms: setting up providers 151 ms, initialising 100 ms, loading the model 100 ms",
-        "first runs of session 0, +446 ms over steady in the next 2 runs: Conv nodes on the host 274 ms",
+        "first 2 runs of session 0, +446 ms over steady: Conv nodes on the host 274 ms, loading GPU code 65.4 ms",
         "2,340 of 2,340 kernels of ORT have their node: 2,340 seen inside it",
         "waits-unresolved",
     ):
