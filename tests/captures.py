@@ -42,3 +42,20 @@ def service() -> Timeline:
 def example(name: str) -> Analyses:
     """A packaged example, traced on an H100: `missing-wait`, `set-providers` or `healthy`; a bundle."""
     return Analyses(load_bundle(DATA / "h100-examples" / f"{name}.ortprobe"))
+
+
+@cache
+def recorded(name: str) -> Timeline:
+    """`graph` (replays of a CUDA graph) or `flow` (If, Loop and a node on the CPU): bundles of a whole program."""
+    return load_bundle(DATA / f"h100-{name}.ortprobe")
+
+
+WATCHED = ("resnet", "set-providers", "graph", "flow", "service")
+"""Captures with ORT's profile and torch's trace of the same runs, for `watched`."""
+
+
+def watched(name: str) -> Timeline:
+    """One of `WATCHED`."""
+    if name in ("resnet", "service"):
+        return resnet() if name == "resnet" else service()
+    return example(name).timeline if name == "set-providers" else recorded(name)

@@ -62,12 +62,12 @@ class Profile:
 
     def node(
         self, name: str, start_us: int, dur_us: int, *, op: str = "Conv", provider: str = "CUDAExecutionProvider",
-        index: int = 0, thread: int = PROCESS,
+        index: int = 0, thread: int = PROCESS, shape: Sequence[int] = (), arena_bytes: int = 0,
     ) -> Profile:  # fmt: skip
         self.events.append(
             node_row(
                 name, start_us - self.start_us, dur_us, process=PROCESS, thread=thread, op=op, provider=provider,
-                index=index,
+                index=index, shape=shape, arena_bytes=arena_bytes,
             )
         )  # fmt: skip
         return self

@@ -45,7 +45,7 @@ class Analyses:
 
     @cached_property
     def sessions(self) -> SessionLives:
-        return compute_sessions(self.timeline, self.runs)
+        return compute_sessions(self.timeline, self.runs, self.waits)
 
     @cached_property
     def waits(self) -> WaitTimes:

@@ -14,7 +14,8 @@ from plotly import graph_objects as go
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
-from ortprobe.analysis.sessions.session_lives import SessionLives
+from ortprobe.analysis.sessions.creations import Phase
+from ortprobe.analysis.sessions.session_lives import SessionLife, SessionLives
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.sayable import doubt, stated_nodes
 from ortprobe.report.wording import CAUSE_LABELS
@@ -198,10 +199,11 @@ def _sessions(sessions: SessionLives) -> Chart:
     if not lives:
         return Chart("sessions", title, "No session was created in this capture.", None)
     parts = (
-        ("load", [life.load_ns for life in lives], 3),
-        ("initialise", [life.initialize_ns for life in lives], 0),
-        ("rest of creation", [life.other_ns for life in lives], 5),
-        ("first run above a steady one", [life.first_run_excess_ns for life in lives], 1),
+        ("load", [life.phase_ns(Phase.LOAD) for life in lives], 3),
+        ("initialise", [life.phase_ns(Phase.INITIALIZE) for life in lives], 0),
+        ("setting up providers", [life.phase_ns(Phase.PROVIDERS) for life in lives], 5),
+        ("rest of creation", [_rest_ns(life) for life in lives], 4),
+        ("first runs above steady ones", [life.first_runs.excess_ns for life in lives], 1),
     )
     labels = [f"session {life.session.index}" + (" ↻" if life.session.replaces is not None else "") for life in lives]
     if not any(value for _, values, _ in parts for value in values):
@@ -229,6 +231,13 @@ def _sessions(sessions: SessionLives) -> Chart:
     if len(lives) > 1:
         summary = f"{sessions.created} sessions, {sessions.re_inits} of them re-initialisations (↻)."
     return Chart("sessions", title, summary, _styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
+
+
+def _rest_ns(life: SessionLife) -> int | None:
+    """Before loading and after initialising; the whole creation where its phases are not known."""
+    if life.creation is None or life.creation.phases is None:
+        return life.creation_ns
+    return sum(life.phase_ns(phase) or 0 for phase in (Phase.BEFORE, Phase.AFTER))
 
 
 def _telling(latency_ns: Int64s, first: Bools) -> Int64s:

@@ -24,6 +24,7 @@ from ortprobe.report.sayable import (
     stated_waits,
     stated_what_ifs,
 )
+from ortprobe.report.session_json import session_lives
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement
 from ortprobe.timeline import NONE, LinkedBy, LinkKind, Problem, Timeline, own_stream
@@ -109,6 +110,7 @@ def _summary(analyses: Analyses) -> Document:
         ],
         "sessions": analyses.sessions.created,
         "re_inits": analyses.sessions.re_inits,
+        "session_lives": session_lives(analyses),
         "latency_ns": _latency(analyses),
         "period_ns": _period(analyses),
         "slowest_run": _slowest_run(analyses),

@@ -10,6 +10,9 @@ import numpy as np
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.causes import CAUSES
 from ortprobe.analysis.path.critical_path import PATH_KINDS, PathKind
+from ortprobe.analysis.sessions.creations import Phase
+from ortprobe.analysis.sessions.host_parts import HostPart
+from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.analysis.waits.wait_groups import lines_of
 from ortprobe.analysis.waits.wait_times import NEEDS, ROLES
@@ -26,10 +29,12 @@ _PHASES = (
     "host_before_ns", "input_copies_ns", "execute_ns", "after_execute_ns", "host_after_ns", "before_launch_ns",
     "launching_ns", "after_launch_ns", "drain_ns", "output_copies_ns", "finish_ns",
 )  # fmt: skip
-_LIFE_TIMES = (
-    "creation_ns", "load_ns", "initialize_ns", "other_ns", "runs", "first_run_ns", "steady_run_ns",
-    "first_run_excess_ns", "re_init_cost_ns",
-)  # fmt: skip
+_LIFE_TIMES = ("creation_ns", "runs", "first_run_ns", "steady_run_ns", "first_run_excess_ns", "re_init_cost_ns")
+_CREATION_PARTS = {
+    "upload_ns": HostPart.COPY, "allocation_ns": HostPart.ALLOCATION, "module_loading_ns": HostPart.MODULE_LOADING,
+    "wait_ns": HostPart.WAIT,
+}  # fmt: skip
+"""Columns of what the thread did while a session was made, where a torch trace watched all of it."""
 
 
 def runs(analyses: Analyses) -> pd.DataFrame:
@@ -58,6 +63,7 @@ def sessions(analyses: Analyses) -> pd.DataFrame:
     """One row a C session, in order of creation."""
     import pandas as pd
 
+    stale = {each.session: each for each in analyses.sessions.stale or ()}
     rows = [
         {
             "creation": life.session.creation.value,
@@ -65,11 +71,50 @@ def sessions(analyses: Analyses) -> pd.DataFrame:
             "file": life.session.site.file if life.session.site else "",
             "line": life.session.site.line if life.session.site else None,
             **{name: getattr(life, name) for name in _LIFE_TIMES},
+            **{f"{phase.value}_ns": life.phase_ns(phase) for phase in Phase},
+            **_divided_creation(life),
+            "runs_until_steady": life.first_runs.until_steady,
+            "early_excess_ns": life.first_runs.excess_ns,
+            "runs_with_new_shapes": len(life.first_runs.new_shapes),
+            "weight_bytes": life.memory.weight_bytes,
+            "arena_bytes": life.memory.arena_bytes,
+            "stale_ns": stale[life.session.index].held_ns if life.session.index in stale else None,
         }
         for life in analyses.sessions.lives
     ]
-    whole = ["replaces", "line", *_LIFE_TIMES]
+    whole = [
+        "replaces", "line", *_LIFE_TIMES, *(f"{phase.value}_ns" for phase in Phase), *_CREATION_PARTS, "drain_stall_ns",
+        "runs_until_steady", "early_excess_ns", "runs_with_new_shapes", "weight_bytes", "arena_bytes", "stale_ns",
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=["creation", "file", *whole]).astype(dict.fromkeys(whole, "Int64"))
+
+
+def _divided_creation(life: SessionLife) -> dict[str, int | None]:
+    cost = life.creation
+    watched = cost.whole.parts_ns if cost and not cost.whole.unwatched_ns else None
+    parts = {name: None if watched is None else watched.get(part, 0) for name, part in _CREATION_PARTS.items()}
+    return {**parts, "drain_stall_ns": cost.drain.stall_ns if cost and cost.drain else None}
+
+
+def first_runs(analyses: Analyses) -> pd.DataFrame:
+    """One row for each part of what a run took over a steady one: early runs, and later ones with new shapes.
+
+    The parts of a run sum to its `excess_ns` exactly; `unexplained` is one of them.
+    """
+    import pandas as pd
+
+    rows = [
+        (life.session.index, cost.run, cost.position, cost.new_shapes != NONE, cost.compared_with, cost.excess_ns, part,
+         more_ns)
+        for life in analyses.sessions.lives
+        for cost in (*life.first_runs.early, *life.first_runs.new_shapes)
+        if cost.parts_ns is not None
+        for part, more_ns in [*((part.value, ns) for part, ns in cost.parts_ns.items()),
+                              ("unexplained", cost.unexplained_ns)]
+    ]  # fmt: skip
+    columns = ["session", "run", "index_in_session", "new_shapes", "compared_with", "excess_ns", "part", "more_ns"]
+    whole = dict.fromkeys(("session", "run", "index_in_session", "compared_with", "excess_ns", "more_ns"), "Int64")
+    return pd.DataFrame(rows, columns=columns).astype(whole | {"new_shapes": "boolean", "part": "string"})
 
 
 def nodes(analyses: Analyses) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.run_wording import phase_differences_text, reason_text, spread_text, telling_reasons
 from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, stated_slowest, unsayable
+from ortprobe.report.session_lines import session_lines
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
@@ -98,7 +99,8 @@ def _sessions(analyses: Analyses) -> str:
         for life in analyses.sessions.lives
     ]
     columns = ("session", "origin", "creation", "runs", "first run", "steady run")
-    return "## Sessions\n\n" + _table(columns, rows) if rows else ""
+    lines = "".join(f"\n\n{escaped(line)}." for line in session_lines(analyses))
+    return "## Sessions\n\n" + _table(columns, rows) + lines if rows else ""
 
 
 def _devices(analyses: Analyses) -> Iterable[str]:

@@ -80,8 +80,12 @@ class Report:
         return frames.runs(self.judgement.analyses)
 
     def sessions(self) -> pd.DataFrame:
-        """One row a C session: why it was made, what making it and its first run cost in ns."""
+        """One row a C session: why it was made, what making it and its first runs cost in ns, what memory it holds."""
         return frames.sessions(self.judgement.analyses)
+
+    def first_runs(self) -> pd.DataFrame:
+        """What runs took over steady ones, in ns, part by part: the first of each session, and with new shapes."""
+        return frames.first_runs(self.judgement.analyses)
 
     def nodes(self) -> pd.DataFrame:
         """One row an ONNX node of a session, the dearest first: device and host time in ns, kernels."""

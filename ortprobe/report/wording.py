@@ -9,9 +9,11 @@ import numpy as np
 from ortprobe.analysis.idle.causes import IdleCause
 from ortprobe.analysis.nodes.attribution import NOT_OF_RUNS, Attribution, WithoutNode
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
+from ortprobe.analysis.sessions.stale import HeldBy, StaleSession
 from ortprobe.analysis.waits.wait_groups import WaitGroup
 from ortprobe.analysis.waits.wait_times import Need, WaitRole, WaitTimes
 from ortprobe.timeline import NONE, Creation, Int64s, LinkedBy, LinkKind, own_stream
+from ortprobe.units import format_bytes, format_ns
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.SESSION_INIT: "session being created",
@@ -36,6 +38,12 @@ CREATION_LABELS: Mapping[Creation, str] = {
     Creation.SET_PROVIDERS: "created by set_providers",
     Creation.FALLBACK: "created by ORT's fallback",
     Creation.UNKNOWN: "creation seen in ORT's profile alone",
+}
+
+HELD_BY_LABELS: Mapping[HeldBy, str] = {
+    HeldBy.PROGRAM: "kept by the program, which made other sessions since",
+    HeldBy.BINDING: "replaced, and kept by an IOBinding made for it",
+    HeldBy.PERHAPS_BINDING: "replaced; an IOBinding made for it may still keep it",
 }
 
 WITHOUT_NODE_LABELS: Mapping[WithoutNode, str] = {
@@ -120,6 +128,19 @@ def waited_labels(waits: WaitTimes, rows: Int64s) -> list[str]:
         named = f"stream{'s' if len(streams) > 1 else ''} {numbers}" if streams else ""
         found.append(": ".join(part for part in (named, node) if part))
     return found
+
+
+def stale_text(stale: StaleSession) -> str:
+    """One line about a session that was held without use, with the memory in it as far as that is known."""
+    held = f", held {format_ns(stale.held_ns)} without use" if stale.held_ns is not None else ""
+    memory = stale.memory
+    known = [
+        f"{what} {format_bytes(size_bytes)}"
+        for what, size_bytes in (("weights", memory.weight_bytes), ("arenas", memory.arena_bytes))
+        if size_bytes is not None
+    ]
+    in_it = f"; in it: {', '.join(known)}" if known else "; its memory is not known"
+    return f"session {stale.session} is {HELD_BY_LABELS[stale.held_by]}{held}{in_it}"
 
 
 def origin_text(node: NodeTime) -> str:

@@ -37,6 +37,7 @@ from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, run_span, site_of_run
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
+from ortprobe.rules.session_costs import first_run_items, listed
 from ortprobe.rules.session_recreated import is_recreated
 from ortprobe.rules.thresholds import FIRST_RUN_EXCESS_NS, FIRST_RUN_RATIO
 from ortprobe.timeline import NONE
@@ -77,7 +78,8 @@ def _finding(analyses: Analyses, cold: list[SessionLife]) -> Finding:
         severity=Severity.INFO,
         title=f"The first run took {first}, a steady one {steady}{sessions}",
         detail=f"What first runs cost on top is {format_ratio(cost_ns, in_runs_ns)} of all the time spent in runs. "
-        + _phases(analyses, _first_run(analyses, worst)),
+        + _phases(analyses, _first_run(analyses, worst))
+        + _for_what(worst),
         count=len(cold),
         cost_ns=cost_ns,
         confidence=Confidence.CERTAIN,
@@ -106,6 +108,13 @@ def _phases(analyses: Analyses, run: int) -> str:
     }
     known = [f"{name} {format_ns(int(time_ns))}" for name, time_ns in phases.items() if time_ns != NONE]
     return f"Of the dearest one: {', '.join(known)}." if known else "Its phases were not recorded."
+
+
+def _for_what(life: SessionLife) -> str:
+    first = life.first_runs.first
+    if first is None or first.parts_ns is None:
+        return ""
+    return f" Over a steady one: {listed(first_run_items([first]))}."
 
 
 RULE = Rule(code="F1", name="cold_first_run", severity=Severity.INFO, check=check)

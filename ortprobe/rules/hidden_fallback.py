@@ -52,7 +52,7 @@ def check(analyses: Analyses) -> Outcome:
 
 def _finding(analyses: Analyses, fallbacks: list[SessionLife]) -> Finding:
     last = fallbacks[-1].session
-    cost_ns = sum((life.creation_ns or 0) + (life.first_run_excess_ns or 0) for life in fallbacks)
+    cost_ns = sum((life.creation_ns or 0) + (life.first_runs.excess_ns or 0) for life in fallbacks)
     times = "once" if len(fallbacks) == 1 else f"{len(fallbacks)} times"
     runs_on = f"; it runs on {', '.join(last.providers)} since" if last.providers else ""
     errors = dict.fromkeys(life.session.error for life in analyses.sessions.lives if life.session.error)

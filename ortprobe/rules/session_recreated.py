@@ -5,8 +5,9 @@ What it is
     weights, and leaves a session whose next run is a first run.
 
 Why it matters
-    The cost is paid twice: in the call, and in the run after it. On an H100 with ResNet-50 the call took 188 ms and the
-    run after it 130 ms, where a steady run takes 2.3 ms. The CUDA provider's constructor also drains the whole device.
+    The cost is paid twice: in the call, and in the runs after it. On an H100 with ResNet-50 the call took 188 ms and
+    the run after it 130 ms, where a steady run takes 2.3 ms. The CUDA provider's constructor also drains the whole
+    device.
 
 Evidence
     A session that replaced another: seen by the hooks, or inferred from two ORT profiles of the same nodes in one
@@ -14,8 +15,8 @@ Evidence
     last run of a session that the program then let go of: that one repeats the other is inferred.
 
 Cost
-    Creating the session, and what its first run took over a steady one, summed over all re-creations. Where a session
-    did not run often enough to know what a steady run takes, its creation alone.
+    Creating the session, and what its runs took over a steady one until it ran steadily, summed over all re-creations.
+    Where a session did not run often enough to know what a steady run takes, its creation alone.
 
 Fix
     Give the providers and their options to the constructor, once:
@@ -40,6 +41,14 @@ from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen, run_span
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
+from ortprobe.rules.session_costs import (
+    creation_items,
+    first_run_items,
+    growth_text,
+    listed,
+    runs_text,
+    tuning_text,
+)
 from ortprobe.rules.thresholds import REPEATED_SESSIONS
 from ortprobe.timeline import NONE, Creation
 from ortprobe.units import format_ns
@@ -114,14 +123,12 @@ def _first_run_row(analyses: Analyses, life: SessionLife) -> int | None:
 
 
 def _cost_ns(life: SessionLife) -> int:
-    return (life.creation_ns or 0) + (life.first_run_excess_ns or 0)
+    return (life.creation_ns or 0) + (life.first_runs.excess_ns or 0)
 
 
 def _detail(analyses: Analyses, again: list[SessionLife]) -> str:
     dearest = max(again, key=_cost_ns)
-    sentences = [
-        f"Creating session {dearest.session.index} took {format_ns(dearest.creation_ns)}, and {_first_run(dearest)}."
-    ]
+    sentences = [_dearest_text(dearest), *_divided(analyses, dearest)]
     first = _first_run_row(analyses, dearest)
     if first is not None and analyses.runs.device_busy_ns[first] != NONE:
         busy_ns = int(analyses.runs.device_busy_ns[first])
@@ -133,6 +140,26 @@ def _detail(analyses: Analyses, again: list[SessionLife]) -> str:
     if any(life.repeats is not None for life in again):
         sentences.append("The constructor was called again for the same model, providers and options.")
     return " ".join(sentences)
+
+
+def _dearest_text(life: SessionLife) -> str:
+    call = "set_providers call" if life.session.creation is Creation.SET_PROVIDERS else "creation"
+    cost = f"This {call} cost {format_ns(life.creation_ns)}"
+    if life.first_runs.excess_ns is not None:
+        cost += f" + {format_ns(life.first_runs.excess_ns)} in its next {runs_text(life.first_runs)}"
+    return f"{cost} (session {life.session.index}): {_first_run(life)}."
+
+
+def _divided(analyses: Analyses, life: SessionLife) -> list[str]:
+    """For what the time went, where the capture tells."""
+    sentences = []
+    if life.creation is not None and life.creation.phases is not None:
+        sentences.append(f"The creation: {listed(creation_items(life.creation))}.")
+    if life.first_runs.divided:
+        early = life.first_runs.early
+        told = [listed(first_run_items(early)), growth_text(early), tuning_text(analyses, early)]
+        sentences.append(f"The runs, over steady ones: {'; '.join(text for text in told if text)}.")
+    return sentences
 
 
 def _first_run(life: SessionLife) -> str:

@@ -259,10 +259,15 @@ class Timeline:
         return int(self.spans.end_ns.max()) if len(self.spans) else 0
 
 
-def torch_windows(spans: Spans, sources: Sequence[Source]) -> Intervals:
-    """From the first to the last span of each torch trace, overlaps joined. Between two of them nobody watched."""
+def torch_windows(spans: Spans, sources: Sequence[Source], process: int = NONE) -> Intervals:
+    """From the first to the last span of each torch trace, overlaps joined. Between two of them nobody watched.
+
+    Of one process alone where one is named.
+    """
     of_sources = [
-        spans.source == number for number, source in enumerate(sources) if source.kind is SourceKind.TORCH_TRACE
+        spans.source == number
+        for number, source in enumerate(sources)
+        if source.kind is SourceKind.TORCH_TRACE and (process == NONE or source.process in (process, NONE))
     ]
     bounds = [(spans.start_ns[mine].min(), spans.end_ns[mine].max()) for mine in of_sources if mine.any()]
     start_ns, end_ns = np.array(bounds, np.int64).reshape(-1, 2).T

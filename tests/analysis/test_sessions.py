@@ -25,7 +25,7 @@ def test_two_lives_of_resnet():
     assert (first.runs, second.runs) == (5, 5)
     assert sessions.re_inits == 1
     assert first.re_init_cost_ns is None
-    assert second.re_init_cost_ns == second.creation_ns + second.first_run_excess_ns == sessions.re_init_cost_ns
+    assert second.re_init_cost_ns == second.creation_ns + second.first_runs.excess_ns == sessions.re_init_cost_ns
     assert second.first_run_ns == 103_658_000
     assert first.end_ns <= second.session.start_ns
 
@@ -36,6 +36,12 @@ def test_a_re_initialisation_costs_its_creation_and_its_slow_first_run(tmp_path)
     sessions = lives_of(scene, tmp_path)
     assert sessions.re_init_cost_ns == 300_000 + 200_000
     assert sessions.lives[0].end_ns == sessions.lives[1].session.start_ns
+
+
+def test_a_re_initialisation_costs_every_run_until_it_is_steady(tmp_path):
+    scene = Scene().session(0, 0, 100).session(1, 10_000, 300, reason="set_providers", replaces=0)
+    runs(runs(scene, 0, 1000, 50, 10, 10), 1, 20_000, 210, 30, 10, 10)
+    assert lives_of(scene, tmp_path).re_init_cost_ns == 300_000 + 200_000 + 20_000
 
 
 def test_a_steady_run_is_one_under_the_same_tracing_as_the_first(tmp_path):
@@ -70,6 +76,20 @@ def test_options_that_went_back_to_their_defaults(tmp_path):
     assert [(change.option, change.before, change.after) for change in changes] == [
         ("cudnn_conv_algo_search", "HEURISTIC", "EXHAUSTIVE"), ("device_id", "1", "0")
     ]  # fmt: skip
+
+
+def test_options_that_the_call_changed(tmp_path):
+    before, after = {"device_id": "0", "use_tf32": "1", "gone": "1"}, {"device_id": "1", "use_tf32": "1", "own": "2"}
+    scene = Scene().session(0, 0, 100, provider_options={CUDA: before})
+    scene.session(
+        1, 10_000, 5, reason="set_providers", replaces=0, provider_options={CUDA: after},
+        previous_provider_options={CUDA: before}, requested_options={CUDA: after},
+    )  # fmt: skip
+    life = lives_of(scene, tmp_path).lives[1]
+    assert [(change.option, change.before, change.after) for change in life.options_changed] == [
+        ("device_id", "0", "1")
+    ]
+    assert life.options_reset == ()
 
 
 def test_the_defaults_are_those_that_onnxruntime_states():

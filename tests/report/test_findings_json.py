@@ -30,6 +30,16 @@ def test_the_summary_of_resnet():
     assert device["busy_ns"] + device["idle_ns"] == device["window_ns"]
 
 
+def test_the_lives_of_sessions():
+    first, second = document(captures.resnet())["summary"]["session_lives"]
+    assert (first["replaces"], second["replaces"], second["stale"]) == (None, 0, None)
+    assert first["upload"] is None
+    assert sum(phase["length_ns"] for phase in second["phases"].values()) == second["creation_ns"]
+    assert second["re_init_cost_ns"] == second["creation_ns"] + second["early_excess_ns"]
+    for run in second["early_runs"]:
+        assert sum(run["parts_ns"].values()) + run["unexplained_ns"] == run["excess_ns"]
+
+
 def test_evidence_is_the_event_in_the_file_that_was_given():
     found = document(captures.resnet())["findings"][0]
     assert found["code"] == "S1"

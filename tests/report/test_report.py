@@ -33,6 +33,18 @@ def test_tables_tell_the_same_story():
     assert attribution.device_ns.sum() == busy
 
 
+def test_what_sessions_and_their_first_runs_cost_sums_up():
+    report = resnet()
+    sessions, parts = report.sessions(), report.first_runs()
+    phases = sessions[["load_ns", "providers_ns", "initialize_ns"]].sum(axis=1)
+    assert phases.tolist() == sessions.creation_ns.tolist() == [351_135_000, 132_092_000]
+    assert sessions.upload_ns.isna().tolist() == [True, False], "no trace watched the first one being made"
+    by_run = parts.groupby("run")
+    assert by_run.more_ns.sum().tolist() == by_run.excess_ns.first().tolist()
+    assert parts.groupby("session").more_ns.sum().tolist() == sessions.early_excess_ns.tolist()
+    assert sessions.stale_ns.isna().all()
+
+
 def test_a_run_of_no_microsecond_has_every_format(tmp_path):
     """ORT's profile counts whole microseconds."""
     scene = Scene()
@@ -65,7 +77,15 @@ def test_a_wait_that_no_lane_is_known_of_names_none(tmp_path):
 def test_an_empty_capture_has_empty_tables(tmp_path):
     bundle = Scene().hook("synchronize", 1, 1).write_bundle(tmp_path / "x.ortprobe")
     report = ortprobe.load(bundle)
-    tables = [report.runs(), report.sessions(), report.nodes(), report.attribution(), report.waits(), report.idle()]
+    tables = [
+        report.runs(),
+        report.sessions(),
+        report.first_runs(),
+        report.nodes(),
+        report.attribution(),
+        report.waits(),
+        report.idle(),
+    ]
     assert not any(len(table) for table in tables)
     assert report.verdict.startswith("no verdict")
 

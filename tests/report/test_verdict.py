@@ -18,7 +18,7 @@ def verdict_on(timeline: Timeline) -> str:
 
 
 def test_the_dearest_cause_with_its_figures():
-    assert verdict_on(captures.resnet()) == "The session was built again once, which cost 232 ms (S1)"
+    assert verdict_on(captures.resnet()) == "The session was built again once, which cost 234 ms (S1)"
 
 
 def test_information_is_no_accusation():

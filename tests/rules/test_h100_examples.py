@@ -41,7 +41,7 @@ def test_the_re_initialisation_is_found_with_its_cost_at_its_line():
     first, second = example("set-providers").sessions.lives
     assert (first.session.replaces, second.session.replaces) == (None, 0)
     assert second.session.creation is Creation.SET_PROVIDERS
-    assert finding.cost_ns == second.re_init_cost_ns == second.creation_ns + second.first_run_excess_ns
+    assert finding.cost_ns == second.re_init_cost_ns == second.creation_ns + second.first_runs.excess_ns
     assert 50e6 < finding.cost_ns < 200e6
     assert finding.title.startswith("The session was built again once by set_providers")
     assert "The GPU was busy 4" in finding.detail, "about 0.4 ms of 84 ms"

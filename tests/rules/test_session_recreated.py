@@ -32,6 +32,18 @@ def test_resnet_was_re_initialised_once():
     ]
 
 
+def test_the_call_and_the_runs_after_it_are_told_apart_and_divided(tmp_path):
+    scene = Scene().session(0, 0, 100).session(1, 10_000, 300, reason="set_providers", replaces=0)
+    found = finding("S1", runs(runs(scene, 0, 1000, 50, 10, 10), 1, 20_000, 210, 30, 10, 10), tmp_path)
+    assert found.detail.startswith("This set_providers call cost 300 µs + 220 µs in its next 2 runs (session 1)")
+    assert "nothing was tuned" not in found.detail, "no trace watched the GPU"
+    detail = ask("S1", captures.resnet()).detail
+    assert "This creation cost 132 ms + 102 ms in its next 2 runs" in detail
+    assert "loading the model 73.6 ms, initialising on the host 43.7 ms, uploading 97.3 MiB from pageable" in detail
+    assert "Conv nodes on the host 97.2 ms" in detail
+    assert "nothing was tuned on it" in detail
+
+
 def test_before_the_first_run_it_is_no_more_than_information(tmp_path):
     scene = Scene().session(0, 0, 100).session(1, 200, 300, reason="set_providers", replaces=0)
     assert finding("S1", runs(scene, 1, 1000, 50, 10, 10), tmp_path).severity is Severity.INFO
@@ -69,5 +81,5 @@ def test_a_session_that_never_ran_is_told_so_and_evidence_is_its_own(tmp_path):
     scene.session(1, 1000, 300, reason="set_providers", replaces=0).hook("copy_", 1100, 10, thread=9)
     timeline = scene.load(tmp_path)
     found = ask("S1", timeline)
-    assert found.detail == "Creating session 1 took 300 µs, and it never ran."
+    assert found.detail == "This set_providers call cost 300 µs (session 1): it never ran."
     assert named(timeline, found) == ["InferenceSession"]

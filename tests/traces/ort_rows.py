@@ -30,9 +30,13 @@ def session_row(name: str, start_us: int, duration_us: int, *, process: int, thr
 
 def node_row(
     name: str, start_us: int, duration_us: int, *, process: int, thread: int, op: str = "Conv",
-    provider: str = "CUDAExecutionProvider", index: int = 0,
+    provider: str = "CUDAExecutionProvider", index: int = 0, shape: Sequence[int] = (), arena_bytes: int = 0,
 ) -> Event:  # fmt: skip
     args: Event = {"op_name": op, "provider": provider, "node_index": str(index), "output_size": "64"}
+    if shape:
+        args["input_type_shape"] = [{"float": list(shape)}]
+    if arena_bytes:
+        args["mem_arena_held_delta"] = str(arena_bytes)
     return _row("Node", f"{name}_kernel_time", start_us, duration_us, process, thread, args)
 
 

@@ -65,13 +65,13 @@ class HostActivity:
             by_layer = [np.flatnonzero(mine & (self._layer == layer)) for layer in Layer]
             for layer in (Layer.PROFILER, Layer.LOADING):
                 by_layer[layer] = np.union1d(by_layer[layer], self._overhead_of(lane, layer))
-            self._of_thread[lane] = self._segments(by_layer)
+            self._of_thread[lane] = Segments.of(self._timeline.spans, by_layer, self._cause)
         return self._of_thread[lane]
 
     def loading_on(self, lane: int) -> Segments:
         """The profiler's work and the loading of code on this thread, alone."""
         overhead = [self._overhead_of(lane, layer) for layer in (Layer.PROFILER, Layer.LOADING)]
-        return self._segments(overhead)
+        return Segments.of(self._timeline.spans, overhead, self._cause)
 
     def _overhead_of(self, lane: int, layer: Layer) -> Int64s:
         """Overhead records during CUDA calls of this thread: CUPTI does not say whose they are."""
@@ -81,17 +81,6 @@ class HostActivity:
         middle_ns = (spans.start_ns[overhead] + spans.end_ns[overhead]) // 2
         during = innermost_containing(spans.start_ns[calls], spans.end_ns[calls], middle_ns)
         return np.asarray(overhead[during != NONE], np.int64)
-
-    def _segments(self, by_layer: list[Int64s]) -> Segments:
-        spans = self._timeline.spans
-        everything = np.concatenate(by_layer)
-        points_ns = np.unique(np.concatenate((spans.start_ns[everything], spans.end_ns[everything])))
-        because = np.full(len(points_ns), NONE, np.int32)
-        for members in reversed(by_layer):
-            if len(members):
-                row = innermost_containing(spans.start_ns[members], spans.end_ns[members], points_ns)
-                because = np.where(row == NONE, because, members[row]).astype(np.int32)
-        return Segments(points_ns=points_ns, cause=self._cause[because], because=because)
 
 
 def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, UInt8s
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Spans, UInt8s
+from ortprobe.timeline.intervals import innermost_containing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,21 @@ class Segments:
     """Position in `CAUSES`; meaningless where `because` is NONE."""
     because: Int32s
     """The span that the thread was in; NONE where it was in none."""
+
+    @classmethod
+    def of(cls, spans: Spans, by_layer: Sequence[Int64s], cause: UInt8s) -> Segments:
+        """What spans of one thread say, each moment in one of them: of the first layer, and there the innermost.
+
+        `by_layer` holds indices of spans, in order; `cause` has an entry for each span there is.
+        """
+        everything = np.concatenate(by_layer)
+        points_ns = np.unique(np.concatenate((spans.start_ns[everything], spans.end_ns[everything])))
+        because = np.full(len(points_ns), NONE, np.int32)
+        for members in reversed(by_layer):
+            if len(members):
+                row = innermost_containing(spans.start_ns[members], spans.end_ns[members], points_ns)
+                because = np.where(row == NONE, because, members[row]).astype(np.int32)
+        return cls(points_ns=points_ns, cause=cause[because], because=because)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

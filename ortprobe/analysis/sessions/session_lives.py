@@ -1,4 +1,4 @@
-"""The lives of sessions: why each began, what it cost to make, and what its first run paid on top."""
+"""The lives of sessions: why each began, what it cost to make, and what its first runs paid on top."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.runs.run_times import RunTimes
-from ortprobe.analysis.runs.spread import median_ns
+from ortprobe.analysis.sessions.creations import CreationCost, Phase, compute_creations
+from ortprobe.analysis.sessions.first_runs import FirstRuns, compute_first_runs
+from ortprobe.analysis.sessions.stale import Memory, StaleSession, compute_memory, compute_stale
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import Creation, Session, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionChange:
-    """A provider option that a re-creation changed without naming it: it went back to its default."""
+    """A provider option that a re-creation changed."""
 
     provider: str
     option: str
@@ -28,25 +31,34 @@ class SessionLife:
     session: Session
     creation_ns: int | None
     """The whole call; from loading to initialised where only ORT's profile is there, None where it lacks both."""
-    load_ns: int | None
-    initialize_ns: int | None
-    other_ns: int | None
-    """Creation less loading and initialising: checking providers, setting them up, Python."""
+    creation: CreationCost | None
+    """How the creation divides; None where nobody saw it."""
     runs: int
     first_run_ns: int | None
     steady_run_ns: int | None
-    """Median of its later runs under the same tracing as the first; None with fewer than two of them."""
+    """Median of its steady runs under the same tracing as the first; None with fewer than two of them."""
     first_run_excess_ns: int | None
     """First run less steady run; 0 at least."""
+    first_runs: FirstRuns
+    """What each run took on top until the session ran steadily, and later runs with new shapes, and for what."""
     re_init_cost_ns: int | None
-    """For a session that replaced another: creation and first-run excess together; creation alone where the excess is
-    not known. None for any other session."""
+    """For a session that replaced another: creation, and what its runs took on top until it ran steadily; creation
+    alone where that is not known. None for any other session."""
+    memory: Memory
     repeats: int | None
     """Index of an earlier session that this one repeats without replacing it: the same model on the same providers with
     the same options, and its last run was over when this one was made. None when there is none."""
     options_reset: tuple[OptionChange, ...]
+    """Options that went back to their defaults, and that the call did not name."""
+    options_changed: tuple[OptionChange, ...]
+    """Options that the call named, and that now are others than in the session before."""
     end_ns: int
     """When the next C session of the same owner replaced it, else the end of its last run."""
+
+    def phase_ns(self, phase: Phase) -> int | None:
+        """How long a phase of its creation took; None where that is not known."""
+        phases = self.creation.phases if self.creation else None
+        return phases[phase].length_ns if phases and phase in phases else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +71,8 @@ class SessionLives:
     re_inits: int
     re_init_cost_ns: int | None
     """Summed over all re-initialisations whose cost is known; None without one."""
+    stale: tuple[StaleSession, ...] | None
+    """Sessions that were held without being used, in order of creation; None where nobody saw who held what."""
 
 
 CUDA_DEFAULTS = {
@@ -88,13 +102,18 @@ CUDA_DEFAULTS = {
 """Defaults of the CUDA execution provider's options, as a session of onnxruntime-gpu 1.31.1 states them that was given
 none. `has_user_compute_stream` is left out: it follows from `user_compute_stream`."""
 
-STEADY_RUNS_NEEDED = 2
 _CUDA = "CUDAExecutionProvider"
 
 
-def compute_sessions(timeline: Timeline, runs: RunTimes) -> SessionLives:
+def compute_sessions(timeline: Timeline, runs: RunTimes, waits: WaitTimes) -> SessionLives:
     """The life of every C session, in order of creation."""
-    lives = tuple(_life(timeline, runs, session) for session in timeline.sessions)
+    creations = compute_creations(timeline, waits)
+    memory = compute_memory(timeline, creations)
+    first_runs = compute_first_runs(timeline, runs)
+    lives = tuple(
+        _life(timeline, runs, session, creations[session.index], first_runs[session.index], memory[session.index])
+        for session in timeline.sessions
+    )
     re_inits = [life for life in lives if life.session.replaces is not None and not life.session.error]
     costs = [life.re_init_cost_ns for life in re_inits if life.re_init_cost_ns is not None]
     return SessionLives(
@@ -102,47 +121,43 @@ def compute_sessions(timeline: Timeline, runs: RunTimes) -> SessionLives:
         created=sum(not life.session.error for life in lives),
         re_inits=len(re_inits),
         re_init_cost_ns=sum(costs) if costs else None,
+        stale=compute_stale(timeline, memory),
     )
 
 
-def _life(timeline: Timeline, runs: RunTimes, session: Session) -> SessionLife:
-    own = np.flatnonzero(timeline.runs.session == session.index)
-    seen = session.creation is not Creation.UNKNOWN or (session.load_ns, session.initialize_ns) != (None, None)
-    creation_ns = session.end_ns - session.start_ns if seen else None
-    first_ns, steady_ns = _first_and_steady(runs, own.tolist())
-    excess_ns = max(first_ns - steady_ns, 0) if first_ns is not None and steady_ns is not None else None
+def _life(
+    timeline: Timeline, runs: RunTimes, session: Session, creation: CreationCost | None, first_runs: FirstRuns,
+    memory: Memory,
+) -> SessionLife:  # fmt: skip
+    own = np.flatnonzero(timeline.runs.session == session.index).tolist()
+    creation_ns = creation.creation_ns if creation else None
+    first_ns = int(runs.latency_ns[own[0]]) if own and not runs.failed[own[0]] else None
+    excess_ns, steady_ns = _of_first_run(first_runs)
     replaced = session.replaces is not None and not session.error
     return SessionLife(
         session=session,
         creation_ns=creation_ns,
-        load_ns=session.load_ns,
-        initialize_ns=session.initialize_ns,
-        other_ns=_other_ns(session, creation_ns),
+        creation=creation,
         runs=len(own),
         first_run_ns=first_ns,
         steady_run_ns=steady_ns,
         first_run_excess_ns=excess_ns,
-        re_init_cost_ns=creation_ns + (excess_ns or 0) if replaced and creation_ns is not None else None,
+        first_runs=first_runs,
+        re_init_cost_ns=creation_ns + (first_runs.excess_ns or 0) if replaced and creation_ns is not None else None,
+        memory=memory,
         repeats=_repeats(timeline, session),
         options_reset=_options_reset(session),
-        end_ns=_end_of_life(timeline, session, own.tolist()),
+        options_changed=_options_changed(session),
+        end_ns=_end_of_life(timeline, session, own),
     )
 
 
-def _other_ns(session: Session, creation_ns: int | None) -> int | None:
-    if creation_ns is None or session.load_ns is None or session.initialize_ns is None:
-        return None
-    return max(creation_ns - session.load_ns - session.initialize_ns, 0)
-
-
-def _first_and_steady(runs: RunTimes, own: list[int]) -> tuple[int | None, int | None]:
-    """A first run that raised is no first run to compare with."""
-    if not own or runs.failed[own[0]]:
+def _of_first_run(first_runs: FirstRuns) -> tuple[int | None, int | None]:
+    """What the first run took on top, and what a steady one takes."""
+    first = first_runs.first
+    if first is None or first.excess_ns is None:
         return None, None
-    first, later = own[0], np.array(own[1:], np.int64)
-    alike = later[(runs.attached[later] == runs.attached[first]) & ~runs.failed[later]]
-    steady_ns = median_ns(runs.latency_ns[alike]) if len(alike) >= STEADY_RUNS_NEEDED else None
-    return int(runs.latency_ns[first]), steady_ns
+    return max(first.excess_ns, 0), first.steady_ns
 
 
 def _repeats(timeline: Timeline, session: Session) -> int | None:
@@ -173,6 +188,16 @@ def _options_reset(session: Session) -> tuple[OptionChange, ...]:
         OptionChange(provider=_CUDA, option=option, before=value, after=after[option])
         for option, value in before.items()
         if option not in named and after.get(option, value) != value and after[option] == CUDA_DEFAULTS.get(option)
+    )
+
+
+def _options_changed(session: Session) -> tuple[OptionChange, ...]:
+    return tuple(
+        OptionChange(provider=provider, option=option, before=before[option], after=after)
+        for provider, options in session.provider_options.items()
+        if (before := session.previous_provider_options.get(provider)) is not None
+        for option, after in options.items()
+        if option in session.requested_options.get(provider, {}) and before.get(option, after) != after
     )
 
 

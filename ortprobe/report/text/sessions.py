@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.names import printable
+from ortprobe.report.session_lines import session_lines
 from ortprobe.report.text.layout import table_of
 from ortprobe.report.wording import CREATION_LABELS
 from ortprobe.units import format_ns
@@ -28,7 +29,7 @@ def sessions_section(analyses: Analyses) -> RenderableType | None:
             format_ns(life.steady_run_ns),
             format_ns(life.re_init_cost_ns) if life.session.replaces is not None else "–",
         )
-    return table
+    return Group(table, *(Text(printable(line)) for line in session_lines(analyses)))
 
 
 def _origin(life: SessionLife) -> str:

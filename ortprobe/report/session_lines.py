@@ -1,0 +1,59 @@
+"""What the dearest creation and the dearest first runs consisted of, and which sessions were held without use: lines of
+text for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.sayable import doubt
+from ortprobe.report.wording import stale_text
+from ortprobe.rules.session_costs import (
+    creation_items,
+    first_run_items,
+    growth_text,
+    listed,
+    runs_text,
+    tuning_text,
+)
+from ortprobe.units import format_ns
+
+TOP_STALE = 3
+
+
+def session_lines(analyses: Analyses) -> list[str]:
+    """One line each, none where the capture does not tell. Names in them are as the sources have them."""
+    return [*_divisions(analyses), *_stale(analyses)]
+
+
+def _divisions(analyses: Analyses) -> list[str]:
+    """How the dearest creation and the dearest first runs divide."""
+    if doubt(analyses, Claim.LATENCY):
+        return []
+    return [line for line in (_dearest_creation(analyses), _dearest_first_runs(analyses)) if line]
+
+
+def _dearest_creation(analyses: Analyses) -> str:
+    divided = [life.creation for life in analyses.sessions.lives if life.creation and life.creation.phases]
+    if not divided:
+        return ""
+    cost = max(divided, key=lambda each: each.creation_ns)
+    return f"creation of session {cost.session}, {format_ns(cost.creation_ns)}: {listed(creation_items(cost))}"
+
+
+def _dearest_first_runs(analyses: Analyses) -> str:
+    divided = [life for life in analyses.sessions.lives if life.first_runs.excess_ns and life.first_runs.divided]
+    if not divided:
+        return ""
+    life = max(divided, key=lambda each: each.first_runs.excess_ns or 0)
+    early = life.first_runs.early
+    excess, runs = format_ns(life.first_runs.excess_ns), runs_text(life.first_runs)
+    head = f"first {runs} of session {life.session.index}, +{excess} over steady"
+    notes = [listed(first_run_items(early)), growth_text(early), tuning_text(analyses, early)]
+    return f"{head}: {'; '.join(note for note in notes if note)}"
+
+
+def _stale(analyses: Analyses) -> list[str]:
+    stale = analyses.sessions.stale or ()
+    dearest = sorted(stale, key=lambda each: -(each.held_ns or 0))
+    more = [f"and {len(stale) - TOP_STALE} more sessions held without use"] if len(stale) > TOP_STALE else []
+    return [*(stale_text(each) for each in dearest[:TOP_STALE]), *more]
