@@ -11,6 +11,7 @@ from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
 from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
 from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
+from ortprobe.analysis.path.re_inits import WithoutReInits, compute_without_re_inits
 from ortprobe.analysis.path.what_if import WhatIfs, compute_what_ifs
 from ortprobe.analysis.races import InputOrder, compute_races
 from ortprobe.analysis.runs.run_comparison import RunComparisons, compute_comparisons
@@ -82,6 +83,10 @@ class Analyses:
     @cached_property
     def what_ifs(self) -> WhatIfs | None:
         return compute_what_ifs(self.timeline, self.runs, self.waits, self.dependencies, self.activity)
+
+    @cached_property
+    def without_re_inits(self) -> tuple[WithoutReInits, ...]:
+        return compute_without_re_inits(self.timeline, self.sessions)
 
     @cached_property
     def nodes(self) -> NodeTimes:
