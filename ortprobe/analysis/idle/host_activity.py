@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -10,7 +11,7 @@ from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.pieces import Segments
 from ortprobe.analysis.waits.wait_times import WAITING_CALLS
 from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
-from ortprobe.timeline.cuda_calls import base_name
+from ortprobe.timeline.cuda_calls import PAGEABLE_TO_DEVICE, base_name, blocks_host
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -107,8 +108,28 @@ def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
         if found is not None:
             layer_of[group], cause_of[group] = found[0], CAUSES.index(found[1])
     layer, cause = layer_of[member], cause_of[member]
+    for calls, found in _copying_calls(timeline):
+        layer[calls], cause[calls] = Layer.CALL, CAUSES.index(found)
     cause[_runs_on_host(timeline)] = CAUSES.index(IdleCause.CPU_NODE)
     return layer, cause
+
+
+def _copying_calls(timeline: Timeline) -> Iterator[tuple[Int32s, IdleCause]]:
+    """Calls that copy while the host waits for the data, or hands it over piece by piece."""
+    spans = timeline.spans
+    copies = spans.of_kind(Kind.MEMCPY)
+    copies = copies[timeline.links.launch[copies] != NONE]
+    calls = timeline.links.launch[copies]
+    pairs = spans.name[calls].astype(np.int64) * len(timeline.names) + spans.name[copies]
+    distinct, member = np.unique(pairs, return_inverse=True)
+    named = [
+        (timeline.names[call], timeline.names[copy])
+        for call, copy in zip(*np.divmod(distinct, max(len(timeline.names), 1)), strict=True)
+    ]
+    waits = np.array([blocks_host(call, copy) for call, copy in named], np.bool_)
+    stages = np.array([call.startswith("cudaMemcpy") and PAGEABLE_TO_DEVICE in copy for call, copy in named], np.bool_)
+    yield calls[waits[member]], IdleCause.SYNC_WAIT
+    yield calls[stages[member]], IdleCause.PAGEABLE_COPY
 
 
 def _runs_on_host(timeline: Timeline) -> Int32s:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,6 +66,23 @@ class Pieces:
             because=np.full(int(keep.sum()), NONE, np.int32) if because is None else because[keep],
         )
 
+    def rows(self, mask: Bools) -> Pieces:
+        """The pieces in `mask`, as they are."""
+        return Pieces(
+            gap=self.gap[mask],
+            start_ns=self.start_ns[mask],
+            end_ns=self.end_ns[mask],
+            cause=self.cause[mask],
+            because=self.because[mask],
+        )
+
+    def within(self, from_ns: Int64s, until_ns: Int64s) -> Pieces:
+        """Of each piece what lies in its gap's stretch, with one stretch for each gap."""
+        start_ns = np.maximum(self.start_ns, from_ns[self.gap])
+        end_ns = np.minimum(self.end_ns, until_ns[self.gap])
+        kept = replace(self, start_ns=start_ns, end_ns=end_ns)
+        return kept.rows(end_ns > start_ns)
+
     @classmethod
     def joined(cls, parts: Sequence[Pieces]) -> Pieces:
         """All parts in time order; neighbours that say the same become one."""
@@ -103,3 +120,10 @@ def split(pieces: Pieces, segments: Segments) -> Pieces:
         cause=np.where(inside, segments.cause[segment], pieces.cause[parent]).astype(np.uint8),
         because=np.where(inside, segments.because[segment], pieces.because[parent]).astype(np.int32),
     )
+
+
+def by_cause(pieces: Pieces) -> dict[IdleCause, int]:
+    """Summed lengths in ns, the dearest first; causes that did not occur are not in it."""
+    sums = np.zeros(len(CAUSES), np.int64)
+    np.add.at(sums, pieces.cause, pieces.end_ns - pieces.start_ns)
+    return {CAUSES[row]: int(sums[row]) for row in np.argsort(-sums, kind="stable").tolist() if sums[row]}
