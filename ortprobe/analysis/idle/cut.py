@@ -10,6 +10,7 @@ import numpy as np
 from ortprobe.analysis.idle.causes import (
     ARRIVAL_NS,
     BACK_TO_BACK_NS,
+    ENGINE_SWITCH_NS,
     EVENT_LATENCY_NS,
     FIRST_LAUNCH_NS,
     LATE_ARRIVAL_NS,
@@ -37,6 +38,9 @@ class Knife:
     """For each span, whether it is a call that launches a graph."""
     is_pageable: Bools
     """For each span, whether it is a copy from or to pageable memory."""
+    switched_ns: Int64s
+    """For each span that another engine than the work before it in its stream executes, when that ended; otherwise
+    `_NEVER_NS`."""
     is_staged: Bools
     """For each span, whether it is a copy from pageable memory to the device."""
     loads_code: Bools
@@ -52,6 +56,7 @@ class Knife:
             is_first_of_call=_first_of_calls(timeline),
             launches_graph=_named(timeline, Kind.CUDA_CALL, lambda name: base_name(name) in GRAPH_LAUNCHES),
             is_pageable=_named(timeline, Kind.MEMCPY, lambda name: "Pageable" in name),
+            switched_ns=_switches(timeline),
             is_staged=_named(timeline, Kind.MEMCPY, lambda name: PAGEABLE_TO_DEVICE in name),
             loads_code=_first_launches(timeline),
         )
@@ -79,31 +84,32 @@ class Knife:
         call_end_ns = spans.end_ns[launch]
         late_ns = np.clip(spans.start_ns[launch], gap.start_ns, gap.end_ns)
         arrives = mask & (gap.end_ns <= call_end_ns + ARRIVAL_NS)
-        held_ns, wait = self._held_until(gap, mask & ~arrives, launch, ended_by, late_ns)
+        held_ns, wait = self._held_until(gap, mask & ~arrives, ended_by, late_ns)
         crossing = mask & (held_ns != _NEVER_NS)
         open_ns = np.where(crossing, held_ns, late_ns)
         # A call that has not returned when the gap begins has not enqueued its work for certain.
         under_way = arrives | (mask & ~crossing & (call_end_ns > gap.start_ns))
         latest_ns = np.clip(call_end_ns + LATE_ARRIVAL_NS, open_ns, gap.end_ns)
         arrived_ns = np.where(arrives, gap.end_ns, np.where(under_way, latest_ns, open_ns))
-        close = mask & (arrived_ns == gap.start_ns) & (gap.end_ns - gap.start_ns < BACK_TO_BACK_NS)
+        length_ns = gap.end_ns - gap.start_ns
+        queued = mask & (arrived_ns == gap.start_ns)
+        switching = queued & (self.switched_ns[ended_by] == gap.start_ns) & (length_ns < ENGINE_SWITCH_NS)
+        close = queued & ~switching & (length_ns < BACK_TO_BACK_NS)
         launching = self._launching(gap, under_way, launch, ended_by).within(open_ns, arrived_ns)
         return [
             self._by_thread(gap.where(mask, IdleCause.PYTHON, end_ns=late_ns), launch, HostActivity.of_thread),
             self._by_thread(launching, launch, HostActivity.loading_on),
             gap.where(crossing, IdleCause.CROSS_STREAM_WAIT, start_ns=late_ns, end_ns=held_ns, because=wait),
-            gap.where(close, IdleCause.BACK_TO_BACK, start_ns=arrived_ns, because=ended_by),
-            gap.where(mask & ~close, IdleCause.UNATTRIBUTED, start_ns=arrived_ns, because=ended_by),
+            gap.where(switching, IdleCause.ENGINE_SWITCH, because=ended_by),
+            gap.where(close, IdleCause.BACK_TO_BACK, because=ended_by),
+            gap.where(mask & ~close & ~switching, IdleCause.UNATTRIBUTED, start_ns=arrived_ns, because=ended_by),
         ]
 
-    def _held_until(
-        self, gap: Pieces, mask: Bools, launch: Int32s, ended_by: Int32s, late_ns: Int64s
-    ) -> tuple[Int64s, Int32s]:
+    def _held_until(self, gap: Pieces, mask: Bools, ended_by: Int32s, late_ns: Int64s) -> tuple[Int64s, Int32s]:
         """Until when a stream's wait explains each gap in `mask` (`_NEVER_NS`: none does), and that wait."""
-        spans = self.timeline.spans
         wait = np.where(mask, self.held[ended_by, 0], NONE).astype(np.int32)
-        waited_ns = spans.end_ns[self.held[ended_by, 1]]
-        ends_inside = (waited_ns >= late_ns) & (waited_ns >= spans.end_ns[launch]) & (waited_ns <= gap.end_ns)
+        waited_ns = self.timeline.spans.end_ns[self.held[ended_by, 1]]
+        ends_inside = (waited_ns >= late_ns) & (waited_ns <= gap.end_ns)
         holds = (wait != NONE) & ends_inside
         soon = gap.end_ns - waited_ns < EVENT_LATENCY_NS
         # What ended where the gap began explains nothing but the moment after it.
@@ -155,6 +161,21 @@ def _first_launches(timeline: Timeline) -> Bools:
     loads = np.zeros(len(spans), np.bool_)
     loads[first] = spans.end_ns[launch] - spans.start_ns[launch] > FIRST_LAUNCH_NS
     return loads
+
+
+def _switches(timeline: Timeline) -> Int64s:
+    """For each span, the end of the work before it in its stream where one of the two is a copy from or to the host,
+    which copy engines execute; `_NEVER_NS` for all others."""
+    spans, ops = timeline.spans, timeline.device_ops
+    of_host = _named(timeline, Kind.MEMCPY, lambda name: "HtoD" in name or "DtoH" in name)
+    switched_ns = np.full(len(spans), _NEVER_NS, np.int64)
+    if of_host.any():
+        order = np.lexsort((ops.stream, ops.device))
+        before, after = ops.span[order[:-1]], ops.span[order[1:]]
+        same = (ops.stream[order[:-1]] == ops.stream[order[1:]]) & (ops.device[order[:-1]] == ops.device[order[1:]])
+        switches = same & (of_host[before] != of_host[after])
+        switched_ns[after[switches]] = spans.end_ns[before[switches]]
+    return switched_ns
 
 
 def _named(timeline: Timeline, kind: Kind, fits: Callable[[str], bool]) -> Bools:

@@ -131,7 +131,7 @@ def _device_idle(knife: Knife, device: int, windows: Intervals) -> DeviceIdle:
     free = [gaps(busy, start, end) for start, end in zip(*(bound.tolist() for bound in windows), strict=True)]
     gap_start_ns = np.concatenate([start for start, _ in free])
     gap_end_ns = np.concatenate([end for _, end in free])
-    ended_by = _ended_by(spans.start_ns[ops], ops, gap_end_ns)
+    ended_by = _ended_by(timeline, ops, gap_end_ns)
     pieces = knife.cut(gap_start_ns, gap_end_ns, ended_by)
     idle_ns = total_ns((gap_start_ns, gap_end_ns))
     window_ns = total_ns(windows)
@@ -156,11 +156,18 @@ def _device_idle(knife: Knife, device: int, windows: Intervals) -> DeviceIdle:
     )
 
 
-def _ended_by(start_ns: Int64s, ops: Int32s, gap_end_ns: Int64s) -> Int32s:
-    """The work that starts where the gap ends, of several the first in the trace's order; NONE for a gap that the end
-    of the recording ended."""
+def _ended_by(timeline: Timeline, ops: Int32s, gap_end_ns: Int64s) -> Int32s:
+    """The work that starts where the gap ends, of several the one launched first; NONE for a gap that the end of the
+    recording ended."""
+    start_ns = timeline.spans.start_ns[ops]
     row = np.minimum(np.searchsorted(start_ns, gap_end_ns), len(ops) - 1)
-    return np.where(start_ns[row] == gap_end_ns, ops[row], NONE).astype(np.int32)
+    ended_by = np.where(start_ns[row] == gap_end_ns, ops[row], NONE).astype(np.int32)
+    past = np.searchsorted(start_ns, gap_end_ns, side="right")
+    for gap in np.flatnonzero((past - row > 1) & (ended_by != NONE)).tolist():
+        starting = ops[row[gap] : int(past[gap])]
+        launch = timeline.links.launch[starting]
+        ended_by[gap] = starting[np.argmin(np.where(launch == NONE, len(timeline.spans), launch))]
+    return ended_by
 
 
 def _held_work(timeline: Timeline, waits: WaitTimes) -> Int32s:

@@ -77,13 +77,14 @@ class HostActivity:
         return self._segments(overhead)
 
     def _overhead_of(self, lane: int, layer: Layer) -> Int64s:
-        """Overhead records during CUDA calls of this thread: CUPTI does not say whose they are."""
+        """Overhead records that lie inside of a CUDA call of this thread: CUPTI does not say whose they are."""
         spans = self._timeline.spans
         overhead = np.flatnonzero((spans.kind == Kind.OVERHEAD) & (self._layer == layer))
         calls = np.flatnonzero((spans.kind == Kind.CUDA_CALL) & (spans.lane == lane))
-        middle_ns = (spans.start_ns[overhead] + spans.end_ns[overhead]) // 2
-        during = innermost_containing(spans.start_ns[calls], spans.end_ns[calls], middle_ns)
-        return np.asarray(overhead[during != NONE], np.int64)
+        during = innermost_containing(spans.start_ns[calls], spans.end_ns[calls], spans.start_ns[overhead])
+        inside = during != NONE
+        inside[inside] = spans.end_ns[overhead[inside]] <= spans.end_ns[calls[during[inside]]]
+        return np.asarray(overhead[inside], np.int64)
 
     def _segments(self, by_layer: list[Int64s]) -> Segments:
         spans = self._timeline.spans
