@@ -161,14 +161,12 @@ class _Scope:
 def _cuda_steps(draw: st.DrawFn, scope: _Scope) -> tuple[Step, ...]:
     stream = draw(st.integers(0, len(scope.streams) - 1))
     event = 10 * scope.thread + draw(st.integers(0, 1))
-    match draw(st.sampled_from(("launch", "launch", "graph", "wait", "sync", "call"))):
+    match draw(st.sampled_from(("launch", "launch", "graph", "wait", "sync"))):
         case "launch":
             return (draw(launches(st.just(stream), is_unknown=scope.is_odd)),)
         case "graph":
             kernel = Launch(name="graphed", duration_ns=draw(st.sampled_from(_NS)))
             return (GraphLaunch(kernels=(kernel,) * draw(st.integers(1, 3)), graph=9, stream=stream),)
-        case "call":
-            return (HostCall(name=draw(st.sampled_from(_HOST_CALLS)), duration_ns=draw(st.integers(2_000, 50_000))),)
         case "wait":
             other = draw(st.integers(0, len(scope.streams) - 1))
             wait = StreamWait(stream=other, event=event, has_call=not scope.is_odd or draw(st.booleans()))
@@ -187,7 +185,7 @@ def _cuda_steps(draw: st.DrawFn, scope: _Scope) -> tuple[Step, ...]:
 
 @st.composite
 def _steps(draw: st.DrawFn, scope: _Scope, depth: int) -> tuple[Step, ...]:
-    kind = draw(st.sampled_from(("run", "run", "run", "cuda", "cuda", "op", "pause", "session")))
+    kind = draw(st.sampled_from(("run", "run", "run", "cuda", "cuda", "call", "op", "pause", "session")))
     if kind == "run" and scope.owners:
         owner, count = draw(st.sampled_from(scope.owners)), draw(st.integers(1, 3))
         is_replay = draw(st.sampled_from((False, False, False, True)))
@@ -198,6 +196,8 @@ def _steps(draw: st.DrawFn, scope: _Scope, depth: int) -> tuple[Step, ...]:
         return (TorchOp(name=name, steps=tuple(step for steps in inner for step in steps)),)
     if kind == "session" and scope.replaceable:
         return (draw(st.sampled_from((SetProviders, EndProfiling)))(owner=draw(st.sampled_from(scope.replaceable))),)
+    if kind == "call":
+        return (HostCall(name=draw(st.sampled_from(_HOST_CALLS)), duration_ns=draw(st.integers(2_000, 50_000))),)
     if kind == "pause":
         return (Pause(duration_ns=draw(st.integers(0, _QUIET_NS))),)
     return draw(_cuda_steps(scope))

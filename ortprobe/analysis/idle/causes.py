@@ -40,7 +40,7 @@ class IdleCause(StrEnum):
     """Host. The program's own code: no call of onnxruntime, torch or CUDA was on the thread."""
     PAGEABLE_COPY = "pageable-copy"
     """Launch. From the start of a call that copies from pageable memory to the start of the copy: the host stages the
-    data. Between the parts of a copy from or to pageable memory too, and until the call of one to the device returns."""
+    data. Between the parts of a copy from or to pageable memory too, and until the call of one to the device ends."""
     LAUNCH_LATENCY = "launch-latency"
     """Launch. From the start of the launching call to the start of its work, if the call had not returned when the gap
     began, or the work starts before the launch has arrived for certain."""
@@ -64,7 +64,7 @@ class IdleCause(StrEnum):
 CAUSES = tuple(IdleCause)
 """Columns name a cause by its position in here."""
 
-HOST_CAUSES = CAUSES[: CAUSES.index(IdleCause.PYTHON) + 1] + (IdleCause.PAGEABLE_COPY, IdleCause.LAUNCH_LATENCY)
+HOST_CAUSES = CAUSES[: CAUSES.index(IdleCause.LAUNCH_LATENCY) + 1]
 """The host was late, or was launching: a line of the program stands behind it."""
 
 # Measured on H100s (onnxruntime-gpu 1.31.1, torch 2.11 and CUDA 13.0): 174,600 gaps of 36 recordings.

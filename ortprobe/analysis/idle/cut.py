@@ -183,4 +183,4 @@ def _named(timeline: Timeline, kind: Kind, fits: Callable[[str], bool]) -> Bools
     of_name = np.array([fits(name) for name in timeline.names], np.bool_)
     found = timeline.spans.kind == kind
     found[found] = of_name[timeline.spans.name[found]]
-    return found
+    return np.asarray(found, np.bool_)

@@ -114,12 +114,17 @@ class Idle:
     devices: tuple[DeviceIdle, ...]
 
 
-def compute_idle(timeline: Timeline, waits: WaitTimes) -> Idle:
+def compute_knife(timeline: Timeline, waits: WaitTimes) -> Knife:
+    """What gaps are cut with, for idle devices and for starved streams."""
+    return Knife.of(timeline, with_chains(timeline, _held_work(timeline, waits)))
+
+
+def compute_idle(knife: Knife) -> Idle:
     """Cut every gap of every device into pieces with a cause, see `IdleCause`."""
+    timeline = knife.timeline
     windows = recorded_windows(timeline)
     if not len(windows[0]):
         return Idle(devices=())
-    knife = Knife.of(timeline, with_chains(timeline, _held_work(timeline, waits)))
     devices = np.unique(timeline.device_ops.device).tolist()
     return Idle(devices=tuple(_device_idle(knife, device, windows) for device in devices))
 

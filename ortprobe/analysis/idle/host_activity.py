@@ -109,8 +109,8 @@ def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
         if found is not None:
             layer_of[group], cause_of[group] = found[0], CAUSES.index(found[1])
     layer, cause = layer_of[member], cause_of[member]
-    for calls, found in _copying_calls(timeline):
-        layer[calls], cause[calls] = Layer.CALL, CAUSES.index(found)
+    for calls, waits_for in _copying_calls(timeline):
+        layer[calls], cause[calls] = Layer.CALL, CAUSES.index(waits_for)
     cause[_runs_on_host(timeline)] = CAUSES.index(IdleCause.CPU_NODE)
     return layer, cause
 

@@ -9,9 +9,8 @@ from itertools import groupby
 from textwrap import dedent
 
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.html.tables.model import site_text
 from ortprobe.report.sayable import doubt, stated_overhead, unsayable
-from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes
+from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes, site_text
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.timeline import DEVICE_WORK, NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline

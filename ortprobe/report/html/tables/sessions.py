@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ortprobe.report.html.tables.model import Column, Table, note_of, site_text
-from ortprobe.report.wording import CREATION_LABELS
+from ortprobe.report.html.tables.model import Column, Table, note_of
+from ortprobe.report.wording import CREATION_LABELS, site_text
 from ortprobe.rules.engine import Judgement
 
 
