@@ -111,6 +111,18 @@ def test_a_node_on_the_cpu_is_told_from_a_node_on_the_gpu(tmp_path):
     assert by_cause[IdleCause.ORT_HOST] == 7_000
 
 
+@pytest.mark.parametrize("first", ["node", "subgraph"])
+def test_a_node_that_is_all_of_its_subgraph_counts_and_not_the_subgraph(tmp_path, first):
+    scene = Scene().launch("a", 12, 20, 10, 1).launch("b", 88, 95, 5, 2)
+    profile = scene.profile().run(5, 100).node("If", 10, 70).node("n", 82, 10, index=2)
+    for part in (first, "subgraph" if first == "node" else "node"):
+        if part == "node":
+            profile.node("cpu", 40, 25, provider="CPUExecutionProvider", index=1)
+        else:
+            profile.execute(40, 25)
+    assert idle_of(scene.load(tmp_path)).idle_by_cause[IdleCause.CPU_NODE] == 25_000
+
+
 def test_queued_work_says_what_the_device_waited_for(tmp_path):
     scene = Scene().launch("a", 0, 10, 10, 1).launch("near", 2, 23, 7, 2)
     scene.call("cudaEventRecord", 3, 1, 3).launch("far", 5, 50, 10, 4)
