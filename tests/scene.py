@@ -60,6 +60,10 @@ class Profile:
         self._session("model_run", start_us, dur_us, thread)
         return self._session("SequentialExecutor::Execute", start_us + 1, dur_us - 2, thread)
 
+    def execute(self, start_us: int, dur_us: int, thread: int = PROCESS) -> Profile:
+        """The `Execute` of a subgraph."""
+        return self._session("SequentialExecutor::Execute", start_us, dur_us, thread)
+
     def node(
         self, name: str, start_us: int, dur_us: int, *, op: str = "Conv", provider: str = "CUDAExecutionProvider",
         index: int = 0, thread: int = PROCESS, shape: Sequence[int] = (), arena_bytes: int = 0,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ortprobe.analysis.idle.device_idle import Idle, compute_idle
+from ortprobe.analysis.idle.cut import Knife
+from ortprobe.analysis.idle.device_idle import Idle, compute_idle, compute_knife
 from ortprobe.analysis.idle.host_activity import HostActivity
+from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
+from ortprobe.analysis.idle.idle_of_runs import IdleOfRuns, compute_idle_of_runs
+from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
@@ -61,8 +65,24 @@ class Analyses:
         return compute_races(self.timeline)
 
     @cached_property
+    def _knife(self) -> Knife:
+        return compute_knife(self.timeline, self.waits)
+
+    @cached_property
     def idle(self) -> Idle:
-        return compute_idle(self.timeline, self.waits)
+        return compute_idle(self._knife)
+
+    @cached_property
+    def idle_lines(self) -> IdleLines:
+        return compute_idle_lines(self.timeline, self.idle)
+
+    @cached_property
+    def idle_of_runs(self) -> IdleOfRuns:
+        return compute_idle_of_runs(self.timeline, self.idle)
+
+    @cached_property
+    def starvation(self) -> Starvation:
+        return compute_starvation(self._knife)
 
     @cached_property
     def activity(self) -> HostActivity:

@@ -8,6 +8,8 @@ import msgspec
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.idle.idle_lines import IdleLine
+from ortprobe.analysis.idle.starvation import StreamStarvation
 from ortprobe.analysis.runs.run_comparison import Reason
 from ortprobe.analysis.runs.run_differences import IdleDifference, WaitDifference
 from ortprobe.analysis.runs.spread import Spread
@@ -26,11 +28,13 @@ from ortprobe.report.sayable import (
 )
 from ortprobe.report.session_json import session_lives
 from ortprobe.report.verdict import verdict
+from ortprobe.report.wording import site_text
 from ortprobe.rules import Finding, Judgement
 from ortprobe.timeline import NONE, LinkedBy, LinkKind, Problem, Timeline, own_stream
 
 SCHEMA_VERSION = 1
 _MOST_REASONS = 10
+_MAX_LINES = 10
 
 Document = dict[str, object]
 
@@ -250,16 +254,43 @@ def _stalls(groups: Sequence[WaitGroup], waiter: Waiter) -> Document:
 
 def _device(analyses: Analyses, device: DeviceIdle) -> Document:
     if doubt(analyses, Claim.IDLE):
-        unknown = ("busy_ns", "idle_ns", "idle_by_cause", "idle_without_tracing")
+        unknown = ("busy_ns", "idle_ns", "idle_by_cause", "idle_without_tracing", "idle_by_line", "streams")
         return {"window_ns": device.window_ns, **dict.fromkeys(unknown)}
     believed = {each.device: each.by_cause for each in stated_believable(analyses).devices}.get(device.device)
     bounds = {cause.value: [each.low_ns, each.high_ns] for cause, each in (believed or {}).items()}
+    (lines,) = (each for each in analyses.idle_lines.devices if each.device == device.device)
     return {
         "window_ns": device.window_ns,
         "busy_ns": device.busy_ns,
         "idle_ns": device.idle_ns,
         "idle_by_cause": {cause.value: time_ns for cause, time_ns in device.idle_by_cause.items()},
         "idle_without_tracing": bounds or None,
+        "idle_by_line": [_line(line) for line in lines.lines[:_MAX_LINES]],
+        "streams": [_stream(one) for one in analyses.starvation.streams if one.device == device.device],
+    }
+
+
+def _line(line: IdleLine) -> Document:
+    """`next` is the line that the thread was on its way to when it was in no hooked call; null inside of one."""
+    return {
+        "cause": line.cause.value,
+        "line": site_text(line.site) or None,
+        "next": site_text(line.next_site) or None,
+        "time_ns": line.time_ns,
+        "pieces": line.pieces,
+    }
+
+
+def _stream(starved: StreamStarvation) -> Document:
+    """Busy, starved and device idle are the life; `meanwhile_ns` is by the streams that ran while this one starved."""
+    return {
+        "stream": own_stream(starved.stream),
+        "life_ns": starved.life_ns,
+        "busy_ns": starved.busy_ns,
+        "starved_ns": starved.starved_ns,
+        "device_idle_ns": starved.device_idle_ns,
+        "starved_by_cause": {cause.value: time_ns for cause, time_ns in starved.starved_by_cause.items()},
+        "meanwhile_ns": {str(own_stream(other)): time_ns for other, time_ns in starved.meanwhile_ns.items()},
     }
 
 

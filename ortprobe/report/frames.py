@@ -9,6 +9,8 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.causes import CAUSES
+from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.idle.idle_lines import DeviceLines
 from ortprobe.analysis.path.critical_path import PATH_KINDS, PathKind
 from ortprobe.analysis.sessions.creations import Phase
 from ortprobe.analysis.sessions.host_parts import HostPart
@@ -20,7 +22,7 @@ from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.path_wording import change_text
 from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes, stated_phases, stated_what_ifs
 from ortprobe.report.wording import origin_text, waited_nodes, waited_streams, waiter_labels
-from ortprobe.timeline import NONE, Int32s, Int64s
+from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,7 @@ _PHASES = (
     "host_before_ns", "input_copies_ns", "execute_ns", "after_execute_ns", "host_after_ns", "before_launch_ns",
     "launching_ns", "after_launch_ns", "drain_ns", "output_copies_ns", "finish_ns",
 )  # fmt: skip
+_IDLE_COLUMNS = ["device", "start_ns", "end_ns", "duration_ns", "cause", "because", "run", "line", "next_line"]
 _LIFE_TIMES = ("creation_ns", "runs", "first_run_ns", "steady_run_ns", "first_run_excess_ns", "re_init_cost_ns")
 _CREATION_PARTS = {
     "upload_ns": HostPart.COPY, "allocation_ns": HostPart.ALLOCATION, "module_loading_ns": HostPart.MODULE_LOADING,
@@ -174,22 +177,16 @@ def waits(analyses: Analyses) -> pd.DataFrame:
 
 
 def idle(analyses: Analyses) -> pd.DataFrame:
-    """One row a piece of idle time, device by device, in time order; durations sum to each device's idle time."""
+    """One row a piece of idle time, device by device, in time order; durations sum to each device's idle time.
+
+    `because` is the name of what shows the cause, `run` the run that it belongs to. `line` is the line of the program
+    that the host was at, `next_line` the one it was on its way to, where it was in no hooked call.
+    """
     import pandas as pd
 
-    frames = [
-        pd.DataFrame(
-            {
-                "device": device.device,
-                "start_ns": device.columns.piece_start_ns,
-                "end_ns": device.columns.piece_end_ns,
-                "duration_ns": device.columns.piece_end_ns - device.columns.piece_start_ns,
-                "cause": [CAUSES[cause].value for cause in device.columns.piece_cause.tolist()],
-            }
-        )
-        for device in analyses.idle.devices
-    ]
-    empty = pd.DataFrame(columns=["device", "start_ns", "end_ns", "duration_ns", "cause"])
+    devices = zip(analyses.idle.devices, analyses.idle_lines.devices, strict=True)
+    frames = [_idle_of(analyses.timeline, device, lines) for device, lines in devices]
+    empty = pd.DataFrame(columns=_IDLE_COLUMNS)
     return pd.concat(frames, ignore_index=True) if frames else empty
 
 
@@ -232,6 +229,25 @@ def what_ifs(analyses: Analyses) -> pd.DataFrame:
         if found
     ]
     return pd.DataFrame(rows, columns=["change", "pace_ns", "low_ns", "high_ns", "saved_ns"])
+
+
+def _idle_of(timeline: Timeline, device: DeviceIdle, lines: DeviceLines) -> pd.DataFrame:
+    import pandas as pd
+
+    columns, because = device.columns, device.columns.piece_because
+    names = np.array([*timeline.names, None], object)
+    values = {
+        "device": device.device,
+        "start_ns": columns.piece_start_ns,
+        "end_ns": columns.piece_end_ns,
+        "duration_ns": columns.piece_end_ns - columns.piece_start_ns,
+        "cause": np.array([cause.value for cause in CAUSES], object)[columns.piece_cause],
+        "because": names[np.where(because == NONE, NONE, timeline.spans.name[because])],
+        "run": _measured(np.where(because == NONE, NONE, timeline.links.run[because])),
+        "line": names[lines.piece_site],
+        "next_line": names[lines.piece_next_site],
+    }
+    return pd.DataFrame(values, columns=_IDLE_COLUMNS)
 
 
 def _measured(column: Int64s | Int32s) -> pd.Series[int]:

@@ -100,7 +100,7 @@ class Report:
         return frames.waits(self.judgement.analyses)
 
     def idle(self) -> pd.DataFrame:
-        """One row a piece of idle time of a device: start, end and duration in ns, and its one cause."""
+        """One row a piece of idle time of a device: start, end and duration in ns, its one cause, and the line."""
         return frames.idle(self.judgement.analyses)
 
     def critical_paths(self) -> pd.DataFrame:

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ortprobe.analysis.idle.causes import IdleCause
+from ortprobe.analysis.idle.starvation import StreamStarvation
 from ortprobe.analysis.nodes.attribution import NOT_OF_RUNS, Attribution, WithoutNode
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
 from ortprobe.analysis.sessions.stale import HeldBy, StaleSession
 from ortprobe.analysis.waits.wait_groups import WaitGroup
 from ortprobe.analysis.waits.wait_times import Need, WaitRole, WaitTimes
-from ortprobe.timeline import NONE, Creation, Int64s, LinkedBy, LinkKind, own_stream
+from ortprobe.timeline import NONE, Creation, Int64s, LinkedBy, LinkKind, Site, Timeline, own_stream
 from ortprobe.units import format_bytes, format_ns
 
 CAUSE_LABELS: Mapping[IdleCause, str] = {
@@ -26,8 +27,11 @@ CAUSE_LABELS: Mapping[IdleCause, str] = {
     IdleCause.CUDA_CALL: "another CUDA call",
     IdleCause.PROFILER: "the profiler",
     IdleCause.PYTHON: "the program's own Python",
+    IdleCause.PAGEABLE_COPY: "copying pageable memory",
     IdleCause.LAUNCH_LATENCY: "launch latency",
     IdleCause.CROSS_STREAM_WAIT: "stream waits for a stream",
+    IdleCause.WITHIN_GRAPH: "within a CUDA graph",
+    IdleCause.ENGINE_SWITCH: "between copy and kernel",
     IdleCause.BACK_TO_BACK: "between queued work",
     IdleCause.NO_MORE_WORK: "no work left",
     IdleCause.UNATTRIBUTED: "unattributed",
@@ -90,6 +94,38 @@ NEED_LABELS: Mapping[Need, str] = {
     Need.ORDERS_STREAMS: "orders streams",
     Need.ORDERS_NOTHING_SEEN: "nothing on the device that was seen depends on it",
 }
+
+
+def site_text(site: Site | None) -> str:
+    """`file:line`, empty for none."""
+    return f"{site.file}:{site.line}" if site else ""
+
+
+def line_text(site: Site | None, next_site: Site | None, *, is_between: bool) -> str:
+    """`app.py:12` for a call's own time, `app.py:12 → app.py:15` for what lies between two calls; empty for none."""
+    line, next_line = site_text(site), site_text(next_site)
+    if not is_between or not (line or next_line):
+        return line
+    if not next_line:
+        return f"after {line}"
+    return f"{line} → {next_line}" if line else f"before {next_line}"
+
+
+def starved_text(starved: StreamStarvation, timeline: Timeline) -> str:
+    """`stream 29 starved 98.8 ms of 277 ms while stream 7 ran: mostly stream waits for a stream (11.4 ms)`."""
+    main, time_ns = next(iter(starved.starved_by_cause.items()))
+    names = [
+        stream_label(timeline, starved.device, stream) for stream in (starved.stream, next(iter(starved.meanwhile_ns)))
+    ]
+    times = f"{format_ns(starved.starved_ns)} of {format_ns(starved.life_ns)}"
+    cause = "queued, without a wait that is known" if main is IdleCause.UNATTRIBUTED else CAUSE_LABELS[main]
+    return f"{names[0]} starved {times} while {names[1]} ran: mostly {cause} ({format_ns(time_ns)})"
+
+
+def stream_label(timeline: Timeline, device: int, stream: int) -> str:
+    """What a stream is called: by its lane."""
+    lanes = (lane.label for lane in timeline.lanes if (lane.device, lane.stream) == (device, stream))
+    return next(lanes, f"stream {own_stream(stream)}")
 
 
 def waiter_labels(waits: WaitTimes, rows: Int64s) -> list[str]:

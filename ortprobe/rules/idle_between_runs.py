@@ -9,8 +9,9 @@ Why it matters
 
 Evidence
     The time from the end of one run to the start of the next in which the device had no kernel, copy or fill, cut into
-    causes by what the launching thread was doing. Making sessions and the profiler's own work don't count, and the
-    median over all gaps does, so that one slow first call is not taken for the loop.
+    causes by what the launching thread was doing, with the lines of the program where it was. Making sessions and the
+    profiler's own work don't count, and the median over all gaps does, so that one slow first call is not taken for the
+    loop.
 
 Cost
     The median, as often as there are gaps: what overlapping the host's work with the GPU's could win at most.
@@ -36,17 +37,20 @@ from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.coverage import recorded_windows
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle
+from ortprobe.analysis.idle.idle_lines import DeviceLines
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.evidence import cant_tell, cited
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.thresholds import BETWEEN_RUNS_NEEDED, BETWEEN_RUNS_SHARE
-from ortprobe.timeline import Int64s, Timeline
+from ortprobe.timeline import NONE, Int64s, Site, Timeline, parse_site
 from ortprobe.timeline.intervals import Intervals, union
 from ortprobe.units import format_ns, format_ratio
 
 NOT_THE_LOOP = (IdleCause.SESSION_INIT, IdleCause.PROFILER, IdleCause.NO_MORE_WORK)
 MAIN_CAUSES = 3
+MAIN_LINES = 3
+_LEFT_OUT = [CAUSES.index(cause) for cause in NOT_THE_LOOP]
 
 _FIX = """\
 Prepare the next input while the GPU works on this one:
@@ -72,10 +76,14 @@ def check(analyses: Analyses) -> Outcome:
     typical_ns = _median(_idle_ns(busiest, between))
     if typical_ns < BETWEEN_RUNS_SHARE * _median(period_ns):
         return Passed()
-    return _finding(busiest, between, typical_ns, _median(period_ns))
+    (lines,) = (each for each in analyses.idle_lines.devices if each.device == busiest.device)
+    where = _dearest_lines(analyses.timeline, busiest, lines, between)
+    return _finding(busiest, between, typical_ns, _median(period_ns), where)
 
 
-def _finding(device: DeviceIdle, between: Intervals, typical_ns: int, period_ns: int) -> Finding:
+def _finding(
+    device: DeviceIdle, between: Intervals, typical_ns: int, period_ns: int, where: tuple[Site, ...]
+) -> Finding:  # fmt: skip
     by_cause = {cause: _median(_idle_ns(device, between, cause)) for cause in device.idle_by_cause}
     main = sorted(by_cause.items(), key=lambda each: -each[1])[:MAIN_CAUSES]
     causes = ", ".join(f"{cause.value} {format_ns(time_ns)}" for cause, time_ns in main if time_ns)
@@ -89,10 +97,25 @@ def _finding(device: DeviceIdle, between: Intervals, typical_ns: int, period_ns:
         count=len(between[0]),
         cost_ns=typical_ns * len(between[0]),
         confidence=Confidence.LIKELY,
-        where=(),
+        where=where,
         evidence=cited(_typical_evidence(device, between, typical_ns)),
         fix=_FIX,
     )
+
+
+def _dearest_lines(
+    timeline: Timeline, device: DeviceIdle, lines: DeviceLines, between: Intervals
+) -> tuple[Site, ...]:  # fmt: skip
+    """The lines that the host was at in most of the idle time between runs; between two calls, the one behind it."""
+    columns = device.columns
+    name = np.where(lines.piece_site != NONE, lines.piece_site, lines.piece_next_site)
+    counted = (name != NONE) & ~np.isin(columns.piece_cause, _LEFT_OUT)
+    idle_ns = np.zeros(len(timeline.names), np.int64)
+    pieces = columns.piece_start_ns[counted], columns.piece_end_ns[counted]
+    np.add.at(idle_ns, name[counted], covered_ns(between, pieces))
+    dearest = np.argsort(-idle_ns, kind="stable")[:MAIN_LINES]
+    sites = (parse_site(timeline.names[name]) for name in dearest.tolist() if idle_ns[name])
+    return tuple(site for site in sites if site is not None)
 
 
 def _typical_evidence(device: DeviceIdle, between: Intervals, typical_ns: int) -> list[int]:
@@ -118,8 +141,7 @@ def _between_runs(timeline: Timeline) -> tuple[Intervals, Int64s]:
 def _idle_ns(device: DeviceIdle, between: Intervals, cause: IdleCause | None = None) -> Int64s:
     """Idle time in each gap between runs: with one cause, or with any that is the loop's."""
     columns = device.columns
-    left_out = [CAUSES.index(other) for other in NOT_THE_LOOP]
-    counted = columns.piece_cause == CAUSES.index(cause) if cause else ~np.isin(columns.piece_cause, left_out)
+    counted = columns.piece_cause == CAUSES.index(cause) if cause else ~np.isin(columns.piece_cause, _LEFT_OUT)
     return covered_ns((columns.piece_start_ns[counted], columns.piece_end_ns[counted]), between)
 
 

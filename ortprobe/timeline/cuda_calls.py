@@ -7,6 +7,8 @@ KERNEL_LAUNCHES = (
     "cuLaunchCooperativeKernel",
 )  # fmt: skip
 GRAPH_LAUNCHES = ("cudaGraphLaunch", "cuGraphLaunch")
+PAGEABLE_TO_DEVICE = "HtoD (Pageable"
+"""Part of the names of copies from pageable memory. All copies are called like `Memcpy HtoD (Pageable -> Device)`."""
 QUERIES = ("cudaEventQuery", "cudaStreamQuery", "cuEventQuery", "cuStreamQuery")
 """They wait for nothing, though CUPTI 12.9 and later write a synchronisation record for each of them, done or not
 (`cuptiActivityEnableAllSyncRecords`)."""
@@ -27,3 +29,10 @@ def base_name(call: str) -> str:
     """
     name = call.partition("_")[0]
     return _OF_HIP.get(name) or (f"cuda{name[3:]}" if name.startswith("hip") else name)
+
+
+def blocks_host(call: str, copy: str) -> bool:
+    """Whether a call returns when the data of its copy has arrived in host memory: `cudaMemcpy`, and `cudaMemcpyAsync`
+    to pageable memory (CUDA Runtime API, "API synchronization behavior"). A graph launch returns at once."""
+    is_copy = call.startswith(("cudaMemcpy", "cuMemcpy"))
+    return is_copy and "DtoH" in copy and ("Async" not in call or "Pageable" in copy)

@@ -111,6 +111,18 @@ def test_a_node_on_the_cpu_is_told_from_a_node_on_the_gpu(tmp_path):
     assert by_cause[IdleCause.ORT_HOST] == 7_000
 
 
+@pytest.mark.parametrize("first", ["node", "subgraph"])
+def test_a_node_that_is_all_of_its_subgraph_counts_and_not_the_subgraph(tmp_path, first):
+    scene = Scene().launch("a", 12, 20, 10, 1).launch("b", 88, 95, 5, 2)
+    profile = scene.profile().run(5, 100).node("If", 10, 70).node("n", 82, 10, index=2)
+    for part in (first, "subgraph" if first == "node" else "node"):
+        if part == "node":
+            profile.node("cpu", 40, 25, provider="CPUExecutionProvider", index=1)
+        else:
+            profile.execute(40, 25)
+    assert idle_of(scene.load(tmp_path)).idle_by_cause[IdleCause.CPU_NODE] == 25_000
+
+
 def test_queued_work_says_what_the_device_waited_for(tmp_path):
     scene = Scene().launch("a", 0, 10, 10, 1).launch("near", 2, 23, 7, 2)
     scene.call("cudaEventRecord", 3, 1, 3).launch("far", 5, 50, 10, 4)
@@ -122,6 +134,61 @@ def test_a_stream_that_starts_when_the_awaited_work_ends_waited_for_it(tmp_path)
     scene.call("cudaStreamWaitEvent", 5, 1, 3).wait("Stream Wait Event", 5, 1, 3, stream=13, waited_stream=7, record=2)
     scene.launch("consumer", 8, 57, 10, 4, stream=13)
     assert causes(idle_of(scene.load(tmp_path)))[1:] == [("cross-stream-wait", 7)]
+
+
+def test_a_stream_that_waits_for_a_waiting_stream_waits_for_what_that_waits_for(tmp_path):
+    scene = Scene().launch("producer", 0, 10, 40, 1, stream=7).launch("early", 2, 11, 5, 2, stream=9)
+    scene.launch("last", 200, 210, 5, 20, stream=9)
+    for waiting, waited, record in ((9, 7, 3), (13, 9, 5)):
+        scene.call("cudaEventRecord", record, 1, record).call("cudaStreamWaitEvent", record + 1, 1, record + 1)
+        scene.wait("Stream Wait Event", record + 1, 1, record + 1, stream=waiting, waited_stream=waited, record=record)
+    scene.launch("consumer", 8, 57, 10, 7, stream=13)
+    assert causes(idle_of(scene.load(tmp_path)))[1] == ("cross-stream-wait", 7)
+
+
+def test_a_copy_from_pageable_memory_is_staged_by_the_host(tmp_path):
+    scene = Scene().launch("a", 0, 10, 10, 1)
+    scene.call("cudaMemcpyAsync", 30, 80, 2).memcpy("Memcpy HtoD (Pageable -> Device)", 60, 10, 2)
+    scene.memcpy("Memcpy HtoD (Pageable -> Device)", 75, 10, 2).launch("b", 120, 125, 5, 3)
+    assert causes(idle_of(scene.load(tmp_path)))[1:] == [
+        ("python", 10), ("pageable-copy", 30), ("pageable-copy", 5), ("pageable-copy", 25), ("python", 10),
+        ("launch-latency", 5),
+    ]  # fmt: skip
+
+
+def test_a_copy_to_pageable_memory_is_waited_for(tmp_path):
+    scene = Scene().call("cudaMemcpyAsync", 0, 40, 1).memcpy("Memcpy DtoH (Device -> Pageable)", 10, 10, 1)
+    scene.launch("b", 60, 65, 5, 2)
+    assert causes(idle_of(scene.load(tmp_path)))[1:] == [("sync-wait", 20), ("python", 20), ("launch-latency", 5)]
+
+
+@pytest.mark.parametrize(("name", "cause"), [("new", "module-loading"), ("a", "launch-latency")])
+def test_a_long_launch_loads_code_only_if_it_is_the_first_of_its_kernel(tmp_path, name, cause):
+    scene = Scene().launch("a", 0, 10, 10, 1).call("cudaLaunchKernel", 20, 500, 2).kernel(name, 518, 5, 2)
+    assert causes(idle_of(scene.load(tmp_path)))[1:2] == [(cause, 498)]
+
+
+def test_within_a_graph_nobody_launches(tmp_path):
+    scene = Scene().call("cudaGraphLaunch", 0, 40, 1).kernel("a", 10, 10, 1).kernel("b", 28, 12, 1)
+    assert causes(idle_of(scene.load(tmp_path)))[1:] == [("within-graph", 8)]
+
+
+def test_a_copy_engine_hands_over_to_a_kernel(tmp_path):
+    scene = Scene().call("cudaMemcpyAsync", 0, 3, 1).memcpy("Memcpy HtoD (Pinned -> Device)", 10, 30, 1)
+    assert causes(idle_of(scene.launch("b", 5, 49, 5, 2).load(tmp_path)))[1:] == [("engine-switch", 9)]
+
+
+def test_code_that_loads_on_one_thread_says_nothing_of_another(tmp_path):
+    scene = Scene().launch("a", 0, 10, 10, 1).call("cudaLaunchKernel", 15, 60, 2, thread=77).kernel("c", 200, 5, 2)
+    scene.overhead("Lazy Function Loading", 18, 50).call("cudaMalloc", 30, 20, 3).launch("b", 80, 85, 5, 4)
+    assert causes(idle_of(scene.load(tmp_path)))[1:5] == [
+        ("python", 10), ("allocation", 20), ("python", 30), ("launch-latency", 5)
+    ]  # fmt: skip
+
+
+def test_work_that_starts_long_after_its_launch_returned_is_not_launch_latency_alone(tmp_path):
+    scene = Scene().launch("a", 0, 10, 10, 1).launch("b", 19, 90, 10, 2)
+    assert causes(idle_of(scene.load(tmp_path)))[1:] == [("launch-latency", 11), ("unattributed", 59)]
 
 
 def test_after_the_last_work_there_is_no_more(tmp_path):

@@ -40,6 +40,19 @@ def test_the_lives_of_sessions():
         assert sum(run["parts_ns"].values()) + run["unexplained_ns"] == run["excess_ns"]
 
 
+def test_idle_time_has_its_lines_and_streams_that_starved():
+    (device,) = document(captures.example("missing-wait").timeline)["summary"]["devices"]
+    times_ns = [line["time_ns"] for line in device["idle_by_line"]]
+    assert len(times_ns) == 10
+    assert times_ns == sorted(times_ns, reverse=True)
+    assert device["idle_by_line"][0]["line"] == "ortprobe/examples/missing_wait.py:48"
+    assert device["idle_by_line"][0]["next"] is None
+    starved = next(stream for stream in device["streams"] if stream["stream"] == 29)
+    assert starved["busy_ns"] + starved["starved_ns"] + starved["device_idle_ns"] == starved["life_ns"]
+    assert sum(starved["starved_by_cause"].values()) == starved["starved_ns"]
+    assert list(starved["meanwhile_ns"]) == ["7"]
+
+
 def test_evidence_is_the_event_in_the_file_that_was_given():
     found = document(captures.resnet())["findings"][0]
     assert found["code"] == "S1"

@@ -23,6 +23,7 @@ def test_tables_tell_the_same_story():
     assert report.runs().host_before_ns.isna().all(), "no hook saw the calls"
     (device,) = report.judgement.analyses.idle.devices
     assert report.idle().duration_ns.sum() == device.idle_ns
+    assert report.idle().line.isna().all()
     assert len(report.waits()) == 110
     attribution = report.attribution()
     kernels = attribution[attribution.work == "kernel"]

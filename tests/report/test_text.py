@@ -36,6 +36,14 @@ def test_the_report_on_resnet():
     assert text.index("S1 warning") < text.index("F1 info") < text.index("Sessions") < text.index("Device")
 
 
+def test_the_device_section_names_the_dearest_lines_and_the_starved_stream():
+    text = text_of(captures.example("missing-wait").timeline)
+    device = text[text.index("Device\n") : text.index("Nodes\n")]
+    assert "ortprobe/examples/missing_wait.py:48" in device
+    assert "missing_wait.py:40 → ortprobe/examples/missing_wait.py:47" in device
+    assert "stream 29 starved 98.8 ms of 277 ms while stream 7 ran" in device
+
+
 @pytest.mark.parametrize("capture", [captures.resnet, captures.racy, captures.healthy])
 def test_no_line_is_wider_than_the_terminal(capture):
     assert max(len(line) for line in text_of(capture()).splitlines()) <= 120

@@ -26,6 +26,14 @@ def test_a_gpu_that_waits_for_the_host_in_each_round(tmp_path):
     assert "torch-op 38.0 µs" in found.detail
 
 
+def test_the_lines_that_the_loop_was_at_between_runs(tmp_path):
+    scene = loop(8, 60, 40)
+    for number in range(8):
+        scene.hook("copy_", number * 100 + 65, 30, site="loader.py:4")
+    found = finding("I1", scene, tmp_path)
+    assert [(site.file, site.line) for site in found.where] == [("loader.py", 4)]
+
+
 def test_a_gpu_that_is_fed_in_time(tmp_path):
     assert ask("I1", loop(8, 95, 5).load(tmp_path)) == Passed()
 

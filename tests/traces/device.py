@@ -33,8 +33,9 @@ class _State:
 class Streams:
     """All streams of a process."""
 
-    def __init__(self, specs: Sequence[StreamSpec]) -> None:
+    def __init__(self, specs: Sequence[StreamSpec], pace_ns: int = 0) -> None:
         self._specs = specs
+        self._pace_ns = pace_ns
         self._states = [_State() for _ in specs]
 
     def tail(self, stream: int) -> Reached:
@@ -61,11 +62,12 @@ class Streams:
         before = self.tail(stream).joined(host)
         free_ns = max(state.free_ns, host.at_ns, *(self._states[one].tail.at_ns for one in self._ordered_with(stream)))
         stalls = {wait: max(until_ns - free_ns, 0) for wait, until_ns in state.pending.items()}
-        end_ns = before.at_ns + duration_ns
+        start_ns = before.at_ns + (self._pace_ns if before.at_ns > host.at_ns else 0)
+        end_ns = start_ns + duration_ns
         state.tail = Reached(at_ns=end_ns, order=before.order | 1 << work)
         state.free_ns = end_ns
         state.pending.clear()
-        return before.at_ns, end_ns, before.order, stalls
+        return start_ns, end_ns, before.order, stalls
 
     def pass_by(self, stream: int, host: Reached) -> Reached:
         """Enqueue an event's record, which takes no time."""

@@ -71,7 +71,8 @@ def offset_bounds(timeline: Timeline, written: Written) -> list[tuple[int, int, 
     the true start; all Unix epoch ns."""
     found = []
     for clock in timeline.clocks:
-        if clock.low_ns is None or clock.high_ns is None:
+        is_profile = timeline.sources[clock.source].kind is SourceKind.ORT_PROFILE
+        if not is_profile or clock.low_ns is None or clock.high_ns is None:
             continue
         name = file_name(timeline.sources[clock.source].path)
         span = int((timeline.spans.source == clock.source).argmax())

@@ -55,6 +55,16 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overhead:
+    """What CUPTI records of itself, or of CUDA loading code, while a call lasts."""
+
+    name: str
+    start_ns: int
+    end_ns: int
+    call: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventRecorded:
     event: int
     stream: int
@@ -163,6 +173,7 @@ class History:
     threads: list[HistoryThread] = field(default_factory=list, repr=False)
     calls: list[Call] = field(default_factory=list, repr=False)
     works: list[Work] = field(default_factory=list, repr=False)
+    overheads: list[Overhead] = field(default_factory=list, repr=False)
     records: list[EventRecorded] = field(default_factory=list, repr=False)
     stream_waits: list[StreamWaited] = field(default_factory=list, repr=False)
     host_waits: list[HostWaited] = field(default_factory=list, repr=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from traces.history import NOTHING, History, HostWaited, Work
+from traces.history import NOTHING, History, HostWaited, Overhead, Work
 from traces.kineto_rows import (
     Event,
     Row,
@@ -72,6 +72,9 @@ class _Rows:
             yield self._host_wait(number), Origin(What.HOST_WAIT, number)
         for number in sorted(recorded.event_rows(self._recording)):
             yield self._event(number), Origin(What.RECORD, number)
+        for overhead in self._history.overheads:
+            if overhead.call in recorded.calls:
+                yield self._overhead(overhead), None
         yield from ((row, None) for row in self._decoration())
 
     def _op(self, number: int) -> Row:
@@ -126,6 +129,10 @@ class _Rows:
     def _waited_stream(self, wait: HostWaited) -> int:
         is_of_stream = wait.kind is HostWait.STREAM
         return self._history.program.streams[wait.of].trace_id if is_of_stream else NOTHING
+
+    def _overhead(self, overhead: Overhead) -> Row:
+        duration_ns = overhead.end_ns - overhead.start_ns
+        return complete("overhead", overhead.name, self._epoch(overhead.start_ns), duration_ns, -1, 0, {})
 
     def _event(self, number: int) -> Row:
         record = self._history.records[number]

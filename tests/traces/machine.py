@@ -22,6 +22,7 @@ from traces.history import (
     HistoryThread,
     HostWaited,
     Op,
+    Overhead,
     RunMade,
     SessionMade,
     StreamWaited,
@@ -29,9 +30,11 @@ from traces.history import (
 )
 from traces.program import (
     OWN_STREAM,
+    CudaStep,
     EndProfiling,
     EventRecord,
     GraphLaunch,
+    HostCall,
     HostWait,
     Launch,
     Node,
@@ -86,7 +89,7 @@ class _Machine:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._history = History(program=program)
-        self._streams = Streams(program.streams)
+        self._streams = Streams(program.streams, program.device_pace_ns)
         self._random = Random(program.pace)
         self._correlation = 0
         self._events: dict[int, tuple[int, Reached]] = {}
@@ -137,7 +140,7 @@ class _Machine:
                 case _:
                     yield from self._cuda(host, step)
 
-    def _cuda(self, host: _Host, step: Launch | GraphLaunch | EventRecord | StreamWait | Sync) -> _HostTime:
+    def _cuda(self, host: _Host, step: CudaStep) -> _HostTime:
         yield host.now_ns
         match step:
             case Launch():
@@ -154,6 +157,8 @@ class _Machine:
                 self._stream_wait(host, step)
             case Sync():
                 self._sync(host, step)
+            case HostCall():
+                self._call(host, step.name, step.duration_ns)
         host.now_ns += self._some(200, 1_500)
 
     def _call(self, host: _Host, name: str, duration_ns: int, *, is_written: bool = True) -> int:
@@ -170,17 +175,30 @@ class _Machine:
 
     def _launch(self, host: _Host, launch: Launch) -> None:
         entered_ns = host.now_ns
-        call = self._call(host, _LAUNCH_CALLS[launch.kind], self._some(1_900, 6_000), is_written=launch.has_call)
-        ready = Reached(at_ns=entered_ns + self._some(1_500, 8_000), order=host.order)
+        duration_ns = self._some(1_900, 6_000) + launch.overhead_ns
+        call = self._call(host, _LAUNCH_CALLS[launch.kind], duration_ns, is_written=launch.has_call)
+        if launch.overhead:
+            self._history.overheads.append(
+                Overhead(
+                    name=launch.overhead, start_ns=entered_ns + 900, end_ns=entered_ns + 900 + launch.overhead_ns,
+                    call=call,
+                )
+            )  # fmt: skip
+        ready = Reached(at_ns=self._arrival(entered_ns + launch.overhead_ns, host), order=host.order)
         work = self._work(host, launch, launch.stream, call, ready)
         if "DtoH" in launch.name and "Pageable" in launch.name:
             host.order |= work.ordered_after | 1 << (len(self._history.works) - 1)
             self._return_at(host, call, work.end_ns)
 
+    def _arrival(self, entered_ns: int, host: _Host) -> int:
+        """When a launch whose call has just returned reaches the device: from 1.5 µs after its entry to 2.9 after it
+        returned (measured on an H100)."""
+        return self._some(entered_ns + 1_500, host.now_ns + 2_900)
+
     def _graph(self, host: _Host, launch: GraphLaunch, captured_in: list[str]) -> None:
         entered_ns = host.now_ns
         call = self._call(host, "cudaGraphLaunch", self._some(4_000, 9_000))
-        ready = Reached(at_ns=entered_ns + self._some(3_000, 9_000), order=host.order)
+        ready = Reached(at_ns=self._arrival(entered_ns, host), order=host.order)
         for kernel, node in zip(launch.kernels, captured_in, strict=True):
             self._work(host, kernel, launch.stream, call, ready, graph=launch.graph, captured_in=node)
 
@@ -336,6 +354,7 @@ class _Machine:
         self._history.executions.append(execution)
         host.execution = number
         host.now_ns += self._some(1_900, 5_000)
+        host.now_ns += node.host_ns
         for launch in node.launches:
             yield from self._cuda(host, launch)
         if node.branches:

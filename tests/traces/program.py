@@ -46,6 +46,18 @@ class Launch:
     size_bytes: int = 0
     has_call: bool = True
     """False: launched through a driver function that Kineto does not write."""
+    overhead: str = ""
+    """What CUPTI records beside the launching call while it lasts: `Lazy Function Loading`, `Buffer Flush` …"""
+    overhead_ns: int = 0
+    """How much longer the call lasts by that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCall:
+    """A CUDA call that concerns no stream: `cudaMalloc`, `cudaFuncGetAttributes` …"""
+
+    name: str
+    duration_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +137,8 @@ class EndProfiling:
     owner: int
 
 
-Step = Launch | GraphLaunch | EventRecord | StreamWait | Sync | Pause | TorchOp | Run | SetProviders | EndProfiling
+CudaStep = Launch | GraphLaunch | EventRecord | StreamWait | Sync | HostCall
+Step = CudaStep | Pause | TorchOp | Run | SetProviders | EndProfiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +152,8 @@ class Node:
     branches: tuple[tuple[Node, ...], ...] = ()
     """If: two subgraphs, of which a run takes one. Loop and Scan: one."""
     iterations: int = 1
+    host_ns: int = 0
+    """How long it computes on the host, before its launches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,5 +186,7 @@ class Program:
     threads: tuple[tuple[Step, ...], ...]
     models: tuple[Model, ...] = ()
     owners: tuple[Owner, ...] = ()
+    device_pace_ns: int = 0
+    """How long after the work before it, or after what its stream waits for, work starts that was there by then."""
     pace: int = 0
     """Seed of the host's hesitations, and of how long its calls take."""

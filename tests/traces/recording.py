@@ -59,6 +59,8 @@ class Recording:
     has_flows: bool = False
     has_metadata: bool = False
     has_event_rows: bool = True
+    has_sync_rows: bool = True
+    """False: torch's profiler was not told to record synchronisation."""
     sync_tid_offset: int = 0
     """1,000,000 in torch 2.13 and later, for waits for a stream."""
 
@@ -79,7 +81,7 @@ class Recorded:
 
     def event_rows(self, recording: Recording) -> frozenset[int]:
         """The records of events that have a row: they come from the same activity kind that resolves waits."""
-        written = recording.has_event_rows and recording.losses.resolves_waits
+        written = recording.has_event_rows and recording.has_sync_rows and recording.losses.resolves_waits
         return self.records if written else frozenset()
 
     def resolves(self, record: int, recording: Recording) -> bool:
@@ -117,8 +119,10 @@ def _record_window(history: History, recording: Recording, window: Interval) -> 
         calls=frozenset(number for number in calls - lost_calls if history.calls[number].is_written),
         works=kept_works,
         ops=ops,
-        stream_waits=_stream_waits(history, losses, calls, kept_works),
-        host_waits=frozenset(number for number, one in enumerate(history.host_waits) if one.call in calls),
+        stream_waits=_stream_waits(history, losses, calls, kept_works) if recording.has_sync_rows else frozenset(),
+        host_waits=frozenset(
+            number for number, one in enumerate(history.host_waits) if one.call in calls and recording.has_sync_rows
+        ),
         records=frozenset(number for number, one in enumerate(history.records) if one.call in calls),
         known_threads=frozenset(
             number for number in range(len(history.threads)) if every or number == 0 or _has_op(history, ops, number)

@@ -7,6 +7,7 @@ true times: `History.busy`, `StreamWaited.stall_ns`, `HostWaited.stall_ns`, `His
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from hypothesis import strategies as st
 from traces.history import History, Interval
@@ -18,6 +19,7 @@ from traces.program import (
     EndProfiling,
     EventRecord,
     GraphLaunch,
+    HostCall,
     HostWait,
     Launch,
     Model,
@@ -40,6 +42,8 @@ from traces.recording import Losses, Recording, ThreadIds
 _NS = (1, 250, 900, 1_000, 1_700, 6_400, 40_000, 300_000)
 """Lengths of device work: kernels of a µs and less are common."""
 _QUIET_NS = 400_000
+_OVERHEADS_NS = (7_000, 40_000, 180_000)
+_HOST_CALLS = ("cudaMalloc", "cudaFree", "cudaFuncGetAttributes", "cudaStreamCreate")
 _SYNC_KINDS = (HostWait.STREAM, HostWait.DEVICE, HostWait.EVENT, HostWait.QUERY)
 _DAY_NS = 86_400 * 10**9
 _BASES_NS = (1_000_000, _DAY_NS, 40 * _DAY_NS, 51_500 * _DAY_NS // 1000, 70 * _DAY_NS)
@@ -64,6 +68,8 @@ def launches(draw: st.DrawFn, stream: st.SearchStrategy[int], *, is_unknown: boo
         WorkKind.MEMCPY: ("Memcpy HtoD (Pinned -> Device)", "Memcpy DtoH (Device -> Pageable)"),
         WorkKind.MEMSET: ("Memset (Device)",),
     }[kind]
+    overhead = draw(st.sampled_from(("", "", "", "Lazy Function Loading", "Buffer Flush")))
+    is_known = not (is_unknown and draw(st.booleans()))
     return Launch(
         kind=kind,
         name=draw(st.sampled_from(names)),
@@ -71,7 +77,9 @@ def launches(draw: st.DrawFn, stream: st.SearchStrategy[int], *, is_unknown: boo
         duration_ns=draw(st.sampled_from(_NS)),
         blocks=draw(st.sampled_from((1, 32))) if kind is WorkKind.KERNEL else 0,
         size_bytes=0 if kind is WorkKind.KERNEL else 4096,
-        has_call=not (is_unknown and draw(st.booleans())),
+        has_call=is_known,
+        overhead=overhead if is_known else "",
+        overhead_ns=draw(st.sampled_from(_OVERHEADS_NS)) if overhead and is_known else 0,
     )
 
 
@@ -86,7 +94,8 @@ def nodes(draw: st.DrawFn, name: str, depth: int) -> Node:
     kinds = ["Conv", "Conv", "Shape", "MemcpyFromHost"] + (["If", "Loop", "Scan"] if depth else [])
     op_type = draw(st.sampled_from(kinds))
     if op_type == "Shape":
-        return Node(name=name, op_type=op_type, provider="CPUExecutionProvider")
+        host_ns = draw(st.sampled_from((0, 30_000)))
+        return Node(name=name, op_type=op_type, provider="CPUExecutionProvider", host_ns=host_ns)
     if op_type == "MemcpyFromHost":
         copy = Launch(name="Memcpy HtoD (Pinned -> Device)", duration_ns=900, kind=WorkKind.MEMCPY, size_bytes=64)
         return Node(name=name, op_type=op_type, launches=(copy,))
@@ -176,7 +185,7 @@ def _cuda_steps(draw: st.DrawFn, scope: _Scope) -> tuple[Step, ...]:
 
 @st.composite
 def _steps(draw: st.DrawFn, scope: _Scope, depth: int) -> tuple[Step, ...]:
-    kind = draw(st.sampled_from(("run", "run", "run", "cuda", "cuda", "op", "pause", "session")))
+    kind = draw(st.sampled_from(("run", "run", "run", "cuda", "cuda", "call", "op", "pause", "session")))
     if kind == "run" and scope.owners:
         owner, count = draw(st.sampled_from(scope.owners)), draw(st.integers(1, 3))
         is_replay = draw(st.sampled_from((False, False, False, True)))
@@ -187,6 +196,8 @@ def _steps(draw: st.DrawFn, scope: _Scope, depth: int) -> tuple[Step, ...]:
         return (TorchOp(name=name, steps=tuple(step for steps in inner for step in steps)),)
     if kind == "session" and scope.replaceable:
         return (draw(st.sampled_from((SetProviders, EndProfiling)))(owner=draw(st.sampled_from(scope.replaceable))),)
+    if kind == "call":
+        return (HostCall(name=draw(st.sampled_from(_HOST_CALLS)), duration_ns=draw(st.integers(2_000, 50_000))),)
     if kind == "pause":
         return (Pause(duration_ns=draw(st.integers(0, _QUIET_NS))),)
     return draw(_cuda_steps(scope))
@@ -208,8 +219,32 @@ def programs(draw: st.DrawFn, *, is_odd: bool = False, threads: st.SearchStrateg
         drawn = draw(st.lists(_steps(scope, 2), min_size=1, max_size=5))
         own_steps.append(tuple(step for steps in drawn for step in steps))
     return Program(
-        streams=streams, models=drawn_models, owners=tuple(owners), threads=tuple(own_steps), pace=draw(_seeds())
-    )
+        streams=streams, models=drawn_models, owners=tuple(owners), threads=tuple(own_steps), pace=draw(_seeds()),
+        device_pace_ns=draw(st.sampled_from((0, 1_100, 6_500))),
+    )  # fmt: skip
+
+
+@st.composite
+def waiting_captures(draw: st.DrawFn) -> Capture:
+    """Streams of one device that wait for one another, also over several streams, while work runs on some of them."""
+    kinds = draw(st.lists(st.sampled_from((StreamKind.NON_BLOCKING, StreamKind.BLOCKING)), min_size=2, max_size=4))
+    streams = tuple(StreamSpec(device=0, trace_id=20 + n, handle=n + 1, kind=kind) for n, kind in enumerate(kinds))
+    some = st.integers(0, len(streams) - 1)
+    steps: list[Step] = []
+    for _ in range(draw(st.integers(1, 5))):
+        path = draw(st.lists(some, min_size=2, max_size=4))
+        steps.append(Launch(name="awaited", duration_ns=draw(st.sampled_from((40_000, 300_000))), stream=path[0]))
+        for event, (waited, waiting) in enumerate(pairwise(path)):
+            steps += (EventRecord(event=event, stream=waited), StreamWait(event=event, stream=waiting))
+        steps += draw(st.lists(launches(some), max_size=2))
+        steps.append(Launch(name="held", duration_ns=6_400, stream=path[-1]))
+        steps.append(Pause(duration_ns=draw(st.sampled_from((0, 100_000)))))
+    # Kineto keeps the waits of streams alone that had work in the window.
+    steps += [Launch(name="last", duration_ns=900, stream=number) for number in range(len(streams))]
+    pace_ns = draw(st.sampled_from((1_100, 6_500)))
+    history = execute(Program(streams=streams, threads=(tuple(steps),), device_pace_ns=pace_ns, pace=draw(_seeds())))
+    windows = ((history.quiet_ns()[0], history.quiet_ns()[-1]),)
+    return Capture(history=history, recording=draw(recordings(windows, Losses())))
 
 
 @st.composite

@@ -9,10 +9,11 @@ import numpy as np
 
 from ortprobe.analysis.coverage import recorded_windows
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
-from ortprobe.analysis.idle.host_activity import HostActivity
-from ortprobe.analysis.idle.pieces import Pieces, split
+from ortprobe.analysis.idle.chains import with_chains
+from ortprobe.analysis.idle.cut import Knife
+from ortprobe.analysis.idle.pieces import by_cause
 from ortprobe.analysis.waits.wait_times import WaitTimes
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline, UInt8s
+from ortprobe.timeline import NONE, Int32s, Int64s, Timeline, UInt8s
 from ortprobe.timeline.intervals import Intervals, gaps, total_ns, union
 
 __all__ = ["CAUSES", "DeviceIdle", "Idle", "IdleCause", "IdleColumns", "IdleGap", "IdlePiece", "compute_idle"]
@@ -113,39 +114,30 @@ class Idle:
     devices: tuple[DeviceIdle, ...]
 
 
-BACK_TO_BACK_NS = 5_000
-"""Queued work that starts within this after the work before it: the device's own pace."""
-EVENT_LATENCY_NS = 10_000
-"""How long after the waited work's end a stream starts what it held back."""
+def compute_knife(timeline: Timeline, waits: WaitTimes) -> Knife:
+    """What gaps are cut with, for idle devices and for starved streams."""
+    return Knife.of(timeline, with_chains(timeline, _held_work(timeline, waits)))
 
 
-def compute_idle(timeline: Timeline, waits: WaitTimes) -> Idle:
-    """Cut every gap of every device into pieces with a cause.
-
-    A gap is cut along the launch of the work that ended it: before the call, by what its thread was doing; from the
-    call's start on, launch latency (less the loading of code that CUPTI saw in it). Where the call had returned before
-    the gap began, by what the device waited for.
-    """
+def compute_idle(knife: Knife) -> Idle:
+    """Cut every gap of every device into pieces with a cause, see `IdleCause`."""
+    timeline = knife.timeline
     windows = recorded_windows(timeline)
     if not len(windows[0]):
         return Idle(devices=())
-    activity = HostActivity(timeline)
-    held = _held_work(timeline, waits)
     devices = np.unique(timeline.device_ops.device).tolist()
-    return Idle(devices=tuple(_device_idle(timeline, device, windows, activity, held) for device in devices))
+    return Idle(devices=tuple(_device_idle(knife, device, windows) for device in devices))
 
 
-def _device_idle(
-    timeline: Timeline, device: int, windows: Intervals, activity: HostActivity, held: Int32s
-) -> DeviceIdle:
-    spans = timeline.spans
+def _device_idle(knife: Knife, device: int, windows: Intervals) -> DeviceIdle:
+    timeline, spans = knife.timeline, knife.timeline.spans
     ops = timeline.device_ops.span[timeline.device_ops.device == device]
     busy = union(spans.start_ns[ops], spans.end_ns[ops])
     free = [gaps(busy, start, end) for start, end in zip(*(bound.tolist() for bound in windows), strict=True)]
     gap_start_ns = np.concatenate([start for start, _ in free])
     gap_end_ns = np.concatenate([end for _, end in free])
-    ended_by = _ended_by(spans.start_ns[ops], ops, gap_end_ns)
-    pieces = _cut(timeline, Pieces.whole(gap_start_ns, gap_end_ns), ended_by, activity, held)
+    ended_by = _ended_by(timeline, ops, gap_end_ns)
+    pieces = knife.cut(gap_start_ns, gap_end_ns, ended_by)
     idle_ns = total_ns((gap_start_ns, gap_end_ns))
     window_ns = total_ns(windows)
     return DeviceIdle(
@@ -155,7 +147,7 @@ def _device_idle(
         window_ns=window_ns,
         busy_ns=window_ns - idle_ns,
         idle_ns=idle_ns,
-        idle_by_cause=_by_cause(pieces),
+        idle_by_cause=by_cause(pieces),
         columns=IdleColumns(
             gap_start_ns=gap_start_ns,
             gap_end_ns=gap_end_ns,
@@ -169,49 +161,18 @@ def _device_idle(
     )
 
 
-def _ended_by(start_ns: Int64s, ops: Int32s, gap_end_ns: Int64s) -> Int32s:
-    """The work that starts where the gap ends; NONE for a gap that the end of the recording ended."""
+def _ended_by(timeline: Timeline, ops: Int32s, gap_end_ns: Int64s) -> Int32s:
+    """The work that starts where the gap ends, of several the one launched first; NONE for a gap that the end of the
+    recording ended."""
+    start_ns = timeline.spans.start_ns[ops]
     row = np.minimum(np.searchsorted(start_ns, gap_end_ns), len(ops) - 1)
-    return np.where(start_ns[row] == gap_end_ns, ops[row], NONE).astype(np.int32)
-
-
-def _cut(timeline: Timeline, gap: Pieces, ended_by: Int32s, activity: HostActivity, held: Int32s) -> Pieces:
-    spans = timeline.spans
-    launch = np.where(ended_by == NONE, NONE, timeline.links.launch[ended_by]).astype(np.int32)
-    launch_ns = np.where(launch == NONE, gap.end_ns, spans.start_ns[launch])
-    lane = np.where(launch == NONE, NONE, spans.lane[launch])
-    # A call that has not returned when the gap begins has not enqueued its work for certain.
-    late = (launch != NONE) & (spans.end_ns[launch] > gap.start_ns)
-    call_ns = np.clip(launch_ns, gap.start_ns, gap.end_ns)
-    parts = [
-        gap.where(ended_by == NONE, IdleCause.NO_MORE_WORK),
-        gap.where((ended_by != NONE) & (launch == NONE), IdleCause.UNATTRIBUTED, because=ended_by),
-        _queued(timeline, gap, (launch != NONE) & ~late, ended_by, held),
-    ]
-    for thread in np.unique(lane[late]).tolist():
-        of_thread = late & (lane == thread)
-        before = gap.where(of_thread, IdleCause.PYTHON, end_ns=call_ns)
-        after = gap.where(of_thread, IdleCause.LAUNCH_LATENCY, start_ns=call_ns, because=launch)
-        parts += [split(before, activity.of_thread(thread)), split(after, activity.loading_on(thread))]
-    return Pieces.joined(parts)
-
-
-def _queued(timeline: Timeline, gap: Pieces, mask: Bools, ended_by: Int32s, held: Int32s) -> Pieces:
-    """Work that was launched before the gap began, so that the device itself is what it waited for."""
-    wait = np.where(ended_by == NONE, NONE, held[ended_by, 0]).astype(np.int32)
-    waited = np.where(wait == NONE, NONE, held[ended_by, 1])
-    length_ns = gap.end_ns - gap.start_ns
-    # Nothing runs in a gap, so work that held the stream back until now ended where the gap began.
-    waited_last = (waited != NONE) & (timeline.spans.end_ns[waited] == gap.start_ns)
-    crossing = mask & waited_last & (length_ns < EVENT_LATENCY_NS)
-    close = mask & ~crossing & (length_ns < BACK_TO_BACK_NS)
-    return Pieces.joined(
-        [
-            gap.where(crossing, IdleCause.CROSS_STREAM_WAIT, because=wait),
-            gap.where(close, IdleCause.BACK_TO_BACK, because=ended_by),
-            gap.where(mask & ~crossing & ~close, IdleCause.UNATTRIBUTED, because=ended_by),
-        ]
-    )
+    ended_by = np.where(start_ns[row] == gap_end_ns, ops[row], NONE).astype(np.int32)
+    past = np.searchsorted(start_ns, gap_end_ns, side="right")
+    for gap in np.flatnonzero((past - row > 1) & (ended_by != NONE)).tolist():
+        starting = ops[row[gap] : int(past[gap])]
+        launch = timeline.links.launch[starting]
+        ended_by[gap] = starting[np.argmin(np.where(launch == NONE, len(timeline.spans), launch))]
+    return ended_by
 
 
 def _held_work(timeline: Timeline, waits: WaitTimes) -> Int32s:
@@ -222,9 +183,3 @@ def _held_work(timeline: Timeline, waits: WaitTimes) -> Int32s:
     rows = rows[np.lexsort((-rows, timeline.spans.end_ns[waits.work[rows]]))]
     held[waits.held[rows], 0], held[waits.held[rows], 1] = waits.span[rows], waits.work[rows]
     return held
-
-
-def _by_cause(pieces: Pieces) -> dict[IdleCause, int]:
-    sums = np.zeros(len(CAUSES), np.int64)
-    np.add.at(sums, pieces.cause, pieces.end_ns - pieces.start_ns)
-    return {CAUSES[row]: int(sums[row]) for row in np.argsort(-sums, kind="stable").tolist() if sums[row]}

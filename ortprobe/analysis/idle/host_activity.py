@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 
 import numpy as np
@@ -11,7 +12,7 @@ from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.pieces import Segments
 from ortprobe.analysis.waits.wait_times import WAITING_CALLS
 from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
-from ortprobe.timeline.cuda_calls import base_name
+from ortprobe.timeline.cuda_calls import PAGEABLE_TO_DEVICE, base_name, blocks_host
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -57,6 +58,7 @@ class HostActivity:
         self._timeline = timeline
         self._layer, self._cause = _classified(timeline)
         self._of_thread: dict[int, Segments] = {}
+        self._loading_on: dict[int, Segments] = {}
 
     def of_thread(self, lane: int) -> Segments:
         """What the thread of this lane was doing."""
@@ -70,17 +72,20 @@ class HostActivity:
 
     def loading_on(self, lane: int) -> Segments:
         """The profiler's work and the loading of code on this thread, alone."""
-        overhead = [self._overhead_of(lane, layer) for layer in (Layer.PROFILER, Layer.LOADING)]
-        return Segments.of(self._timeline.spans, overhead, self._cause)
+        if lane not in self._loading_on:
+            overhead = [self._overhead_of(lane, layer) for layer in (Layer.PROFILER, Layer.LOADING)]
+            self._loading_on[lane] = Segments.of(self._timeline.spans, overhead, self._cause)
+        return self._loading_on[lane]
 
     def _overhead_of(self, lane: int, layer: Layer) -> Int64s:
-        """Overhead records during CUDA calls of this thread: CUPTI does not say whose they are."""
+        """Overhead records that lie inside of a CUDA call of this thread: CUPTI does not say whose they are."""
         spans = self._timeline.spans
         overhead = np.flatnonzero((spans.kind == Kind.OVERHEAD) & (self._layer == layer))
         calls = np.flatnonzero((spans.kind == Kind.CUDA_CALL) & (spans.lane == lane))
-        middle_ns = (spans.start_ns[overhead] + spans.end_ns[overhead]) // 2
-        during = innermost_containing(spans.start_ns[calls], spans.end_ns[calls], middle_ns)
-        return np.asarray(overhead[during != NONE], np.int64)
+        during = innermost_containing(spans.start_ns[calls], spans.end_ns[calls], spans.start_ns[overhead])
+        inside = during != NONE
+        inside[inside] = spans.end_ns[overhead[inside]] <= spans.end_ns[calls[during[inside]]]
+        return np.asarray(overhead[inside], np.int64)
 
 
 def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
@@ -94,8 +99,28 @@ def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
         if found is not None:
             layer_of[group], cause_of[group] = found[0], CAUSES.index(found[1])
     layer, cause = layer_of[member], cause_of[member]
+    for calls, waits_for in _copying_calls(timeline):
+        layer[calls], cause[calls] = Layer.CALL, CAUSES.index(waits_for)
     cause[runs_on_host(timeline)] = CAUSES.index(IdleCause.CPU_NODE)
     return layer, cause
+
+
+def _copying_calls(timeline: Timeline) -> Iterator[tuple[Int32s, IdleCause]]:
+    """Calls that copy while the host waits for the data, or hands it over piece by piece."""
+    spans = timeline.spans
+    copies = spans.of_kind(Kind.MEMCPY)
+    copies = copies[timeline.links.launch[copies] != NONE]
+    calls = timeline.links.launch[copies]
+    pairs = spans.name[calls].astype(np.int64) * len(timeline.names) + spans.name[copies]
+    distinct, member = np.unique(pairs, return_inverse=True)
+    named = [
+        (timeline.names[call], timeline.names[copy])
+        for call, copy in zip(*np.divmod(distinct, max(len(timeline.names), 1)), strict=True)
+    ]
+    waits = np.array([blocks_host(call, copy) for call, copy in named], np.bool_)
+    stages = np.array([call.startswith("cudaMemcpy") and PAGEABLE_TO_DEVICE in copy for call, copy in named], np.bool_)
+    yield calls[waits[member]], IdleCause.SYNC_WAIT
+    yield calls[stages[member]], IdleCause.PAGEABLE_COPY
 
 
 def runs_on_host(timeline: Timeline) -> Int32s:

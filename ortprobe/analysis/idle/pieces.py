@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,13 +29,24 @@ class Segments:
         `by_layer` holds indices of spans, in order; `cause` has an entry for each span there is.
         """
         everything = np.concatenate(by_layer)
-        points_ns = np.unique(np.concatenate((spans.start_ns[everything], spans.end_ns[everything])))
+        # numpy's `unique` hashes whole numbers, which costs several times what sorting these nearly sorted ones does.
+        points_ns = np.sort(np.concatenate((spans.start_ns[everything], spans.end_ns[everything])), kind="stable")
+        points_ns = points_ns[np.append(points_ns[1:] != points_ns[:-1], np.ones(min(len(points_ns), 1), np.bool_))]
         because = np.full(len(points_ns), NONE, np.int32)
-        for members in reversed(by_layer):
+        for members in (_nested(spans, layer) for layer in reversed(by_layer)):
             if len(members):
                 row = innermost_containing(spans.start_ns[members], spans.end_ns[members], points_ns)
                 because = np.where(row == NONE, because, members[row]).astype(np.int32)
         return cls(points_ns=points_ns, cause=cause[because], because=because)
+
+
+def _nested(spans: Spans, members: Int64s) -> Int64s:
+    """Spans with what encloses others first, also where both have the same times: ORT writes whole µs, and a subgraph
+    of one node lasts hardly longer than that node. By kind, a run comes before its nodes."""
+    start_ns, end_ns = spans.start_ns[members], spans.end_ns[members]
+    if not ((start_ns[1:] == start_ns[:-1]) & (end_ns[1:] == end_ns[:-1])).any():
+        return members
+    return members[np.lexsort((spans.kind[members], -end_ns, start_ns))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +93,23 @@ class Pieces:
             because=np.full(int(keep.sum()), NONE, np.int32) if because is None else because[keep],
         )
 
+    def rows(self, mask: Bools) -> Pieces:
+        """The pieces in `mask`, as they are."""
+        return Pieces(
+            gap=self.gap[mask],
+            start_ns=self.start_ns[mask],
+            end_ns=self.end_ns[mask],
+            cause=self.cause[mask],
+            because=self.because[mask],
+        )
+
+    def within(self, from_ns: Int64s, until_ns: Int64s) -> Pieces:
+        """Of each piece what lies in its gap's stretch, with one stretch for each gap."""
+        start_ns = np.maximum(self.start_ns, from_ns[self.gap])
+        end_ns = np.minimum(self.end_ns, until_ns[self.gap])
+        kept = replace(self, start_ns=start_ns, end_ns=end_ns)
+        return kept.rows(end_ns > start_ns)
+
     @classmethod
     def joined(cls, parts: Sequence[Pieces]) -> Pieces:
         """All parts in time order; neighbours that say the same become one."""
@@ -119,3 +147,10 @@ def split(pieces: Pieces, segments: Segments) -> Pieces:
         cause=np.where(inside, segments.cause[segment], pieces.cause[parent]).astype(np.uint8),
         because=np.where(inside, segments.because[segment], pieces.because[parent]).astype(np.int32),
     )
+
+
+def by_cause(pieces: Pieces) -> dict[IdleCause, int]:
+    """Summed lengths in ns, the dearest first; causes that did not occur are not in it."""
+    sums = np.zeros(len(CAUSES), np.int64)
+    np.add.at(sums, pieces.cause, pieces.end_ns - pieces.start_ns)
+    return {CAUSES[row]: int(sums[row]) for row in np.argsort(-sums, kind="stable").tolist() if sums[row]}

@@ -9,7 +9,6 @@ from itertools import groupby
 from textwrap import dedent
 
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.html.tables.model import site_text
 from ortprobe.report.run_wording import (
     PHASE_LABELS,
     attached_text,
@@ -19,7 +18,7 @@ from ortprobe.report.run_wording import (
     telling_reasons,
 )
 from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest, unsayable
-from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes
+from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes, site_text
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.timeline import DEVICE_WORK, NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline

@@ -49,6 +49,8 @@ _IDLE_CATEGORY = {
     IdleCause.SYNC_WAIT: Category.IDLE_WAIT,
     IdleCause.CROSS_STREAM_WAIT: Category.IDLE_WAIT,
     IdleCause.LAUNCH_LATENCY: Category.IDLE_LAUNCH,
+    IdleCause.WITHIN_GRAPH: Category.IDLE_LAUNCH,
+    IdleCause.ENGINE_SWITCH: Category.IDLE_LAUNCH,
     IdleCause.BACK_TO_BACK: Category.IDLE_LAUNCH,
     IdleCause.PROFILER: Category.IDLE_PROFILER,
     IdleCause.NO_MORE_WORK: Category.IDLE_END,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ortprobe.report.html.tables.gaps import gaps_table
+from ortprobe.report.html.tables.gaps import gaps_table, idle_lines_table
 from ortprobe.report.html.tables.model import Table
 from ortprobe.report.html.tables.nodes import nodes_table
 from ortprobe.report.html.tables.runs import runs_table
@@ -22,4 +22,5 @@ def build_tables(judgement: Judgement) -> tuple[Table, ...]:
         paths_table(judgement),
         waits_table(judgement),
         gaps_table(judgement),
+        idle_lines_table(judgement),
     )

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ortprobe.timeline import Site
-
 Cell = str | int | None
 Kind = Literal["text", "int", "ns", "time"]
 
@@ -31,11 +29,6 @@ class Table:
     columns: Sequence[Column]
     keys: Sequence[str]
     open: bool = False
-
-
-def site_text(site: Site | None) -> str:
-    """`file:line`, empty for none."""
-    return f"{site.file}:{site.line}" if site else ""
 
 
 def longest(count: int, most: int, length_ns: Callable[[int], int]) -> list[int]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ortprobe.analysis.sessions.creations import Phase
 from ortprobe.analysis.sessions.session_lives import OptionChange, SessionLife
-from ortprobe.report.html.tables.model import Column, Table, note_of, site_text
-from ortprobe.report.wording import CREATION_LABELS, stale_text
+from ortprobe.report.html.tables.model import Column, Table, note_of
+from ortprobe.report.wording import CREATION_LABELS, site_text, stale_text
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.session_costs import Items, first_run_items, listed
 
