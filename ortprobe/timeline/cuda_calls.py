@@ -29,10 +29,3 @@ def base_name(call: str) -> str:
     """
     name = call.partition("_")[0]
     return _OF_HIP.get(name) or (f"cuda{name[3:]}" if name.startswith("hip") else name)
-
-
-def blocks_host(call: str, copy: str) -> bool:
-    """Whether a call returns when the data of its copy has arrived in host memory: `cudaMemcpy`, and `cudaMemcpyAsync`
-    to pageable memory (CUDA Runtime API, "API synchronization behavior"). A graph launch returns at once."""
-    is_copy = call.startswith(("cudaMemcpy", "cuMemcpy"))
-    return is_copy and "DtoH" in copy and ("Async" not in call or "Pageable" in copy)

@@ -10,9 +10,10 @@ import numpy as np
 from ortprobe.analysis.hooked_calls import OWN_HOOKS, SESSION_HOOKS
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.pieces import Segments
+from ortprobe.analysis.waits.made_waits import blocking_copies
 from ortprobe.analysis.waits.wait_times import WAITING_CALLS
 from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
-from ortprobe.timeline.cuda_calls import PAGEABLE_TO_DEVICE, base_name, blocks_host
+from ortprobe.timeline.cuda_calls import PAGEABLE_TO_DEVICE, base_name
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -107,20 +108,13 @@ def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
 
 def _copying_calls(timeline: Timeline) -> Iterator[tuple[Int32s, IdleCause]]:
     """Calls that copy while the host waits for the data, or hands it over piece by piece."""
-    spans = timeline.spans
-    copies = spans.of_kind(Kind.MEMCPY)
-    copies = copies[timeline.links.launch[copies] != NONE]
-    calls = timeline.links.launch[copies]
-    pairs = spans.name[calls].astype(np.int64) * len(timeline.names) + spans.name[copies]
-    distinct, member = np.unique(pairs, return_inverse=True)
-    named = [
-        (timeline.names[call], timeline.names[copy])
-        for call, copy in zip(*np.divmod(distinct, max(len(timeline.names), 1)), strict=True)
-    ]
-    waits = np.array([blocks_host(call, copy) for call, copy in named], np.bool_)
-    stages = np.array([call.startswith("cudaMemcpy") and PAGEABLE_TO_DEVICE in copy for call, copy in named], np.bool_)
-    yield calls[waits[member]], IdleCause.SYNC_WAIT
-    yield calls[stages[member]], IdleCause.PAGEABLE_COPY
+    spans, ops, launch = timeline.spans, timeline.device_ops.span, timeline.links.launch
+    yield launch[ops[blocking_copies(timeline)]], IdleCause.SYNC_WAIT
+    from_pageable = [row for row, name in enumerate(timeline.names) if PAGEABLE_TO_DEVICE in name]
+    copies = ops[np.isin(spans.name[ops], from_pageable)]
+    calls = launch[copies][launch[copies] != NONE]
+    by_copying = [row for row, name in enumerate(timeline.names) if name.startswith("cudaMemcpy")]
+    yield calls[np.isin(spans.name[calls], by_copying)], IdleCause.PAGEABLE_COPY
 
 
 def runs_on_host(timeline: Timeline) -> Int32s:

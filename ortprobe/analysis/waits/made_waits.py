@@ -162,17 +162,9 @@ def _by_call(timeline: Timeline, streams: Streams) -> MadeWaits:
 def _blocking_copies(timeline: Timeline) -> MadeWaits:
     """Copies to the host that return when the data is there: `cudaMemcpy`, and `cudaMemcpyAsync` to pageable memory
     (CUDA Runtime API, "API synchronization behavior")."""
-    spans, names, ops = timeline.spans, timeline.names, timeline.device_ops
-    call = timeline.links.launch[ops.span]
-    rows = np.flatnonzero((spans.kind[ops.span] == Kind.MEMCPY) & (call != NONE))
-    copy, call = ops.span[rows], call[rows]
-    # A graph launch returns at once, whatever copies are in the graph.
-    is_copy = np.array([name.startswith(("cudaMemcpy", "cuMemcpy")) for name in names], np.bool_)
-    is_async = np.array(["Async" in name for name in names], np.bool_)
-    is_pageable = np.array(["Pageable" in name for name in names], np.bool_)
-    at, what = spans.name[call], spans.name[copy]
-    blocks = is_copy[at] & names_of_copies_to_host(timeline)[what] & (~is_async[at] | is_pageable[what])
-    rows, copy, call = rows[blocks], copy[blocks], call[blocks]
+    spans, ops = timeline.spans, timeline.device_ops
+    rows = blocking_copies(timeline)
+    copy, call = ops.span[rows], timeline.links.launch[ops.span[rows]]
     return _of_calls(
         timeline,
         call,
@@ -183,6 +175,20 @@ def _blocking_copies(timeline: Timeline) -> MadeWaits:
         stream=ops.stream[rows],
         up_to=spans.correlation[copy] + 1,
     )
+
+
+def blocking_copies(timeline: Timeline) -> Int64s:
+    """Rows of `device_ops` of the copies whose calls return when the data is on the host. A graph launch returns at
+    once, whatever copies are in the graph."""
+    spans, names, ops = timeline.spans, timeline.names, timeline.device_ops
+    call = timeline.links.launch[ops.span]
+    rows = np.flatnonzero((spans.kind[ops.span] == Kind.MEMCPY) & (call != NONE))
+    is_copy = np.array([name.startswith(("cudaMemcpy", "cuMemcpy")) for name in names], np.bool_)
+    is_async = np.array(["Async" in name for name in names], np.bool_)
+    is_pageable = np.array(["Pageable" in name for name in names], np.bool_)
+    at, what = spans.name[call[rows]], spans.name[ops.span[rows]]
+    blocks = is_copy[at] & names_of_copies_to_host(timeline)[what] & (~is_async[at] | is_pageable[what])
+    return rows[blocks]
 
 
 def names_of_copies_to_host(timeline: Timeline) -> Bools:
