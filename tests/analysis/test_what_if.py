@@ -74,22 +74,22 @@ def test_a_wait_that_hides_behind_the_device_gives_nothing(tmp_path):
 
 
 def test_what_tracing_cost_is_taken_out_before_the_host_is_judged(tmp_path):
-    """Ten calls a pass that the tracer made longer: the loop is the host's traced, and the device's without."""
-    plan = LoopPlan(kernels_us=(20,) * 10, between_launches_us=30, between_runs_us=10, copy_us=0, untraced_us=220)
+    """Ten calls a pass of 240 µs that the tracer made 8 µs longer each."""
+    plan = LoopPlan(kernels_us=(10,) * 10, between_launches_us=20, between_runs_us=10, copy_us=0, untraced_us=160)
     _, found = what_ifs_of(plan, tmp_path)
-    assert found.loop.untraced_pace_ns == 220_000
+    assert found.loop.untraced_pace_ns == 160_000
     assert found.untraced is not None
-    assert found.untraced.pace_ns == pytest.approx(220_000, rel=0.02)
-    assert found.cost_per_call_ns == pytest.approx(12_000, rel=0.1)
+    assert found.untraced.pace_ns == pytest.approx(160_000, rel=0.02)
+    assert found.cost_per_call_ns == pytest.approx(8_000, rel=0.1)
     (free,) = (each for each in found.changes if each.change is Change.NO_DEVICE_WORK)
-    assert free.low_ns <= free.pace_ns <= free.high_ns <= 1.01 * 220_000
+    assert free.low_ns <= free.pace_ns <= free.high_ns <= 1.03 * 160_000
 
 
 def test_where_the_device_sets_the_pace_the_least_cost_that_explains_it_is_taken(tmp_path):
-    plan = LoopPlan(kernels_us=(100, 100), between_runs_us=100, copy_us=0, untraced_us=202)
+    """Twenty calls a pass: 260 µs of the host traced, 220 µs of the device, which is what untraced passes take."""
+    plan = LoopPlan(kernels_us=(10,) * 20, between_launches_us=10, between_runs_us=10, copy_us=0, untraced_us=220)
     _, found = what_ifs_of(plan, tmp_path)
-    assert found.cost_per_call_ns is not None
-    assert found.cost_per_call_ns < 25_000
+    assert found.cost_per_call_ns == pytest.approx(2_000, abs=700)
 
 
 def test_a_program_without_runs_that_were_watched_has_no_loop(tmp_path):

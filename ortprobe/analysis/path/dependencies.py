@@ -14,6 +14,7 @@ import numpy as np
 
 from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, UInt8s
+from ortprobe.timeline.groups import rows_by_value
 
 
 class HeldBy(IntEnum):
@@ -33,8 +34,8 @@ class HeldBy(IntEnum):
 class Latencies:
     """How long after a constraint was met work began, as medians over this capture's work that nothing else held."""
 
-    launch_ns: dict[Kind, int]
-    """From the start of the launching call, by kind of work; of a kind never seen alone, that of kernels."""
+    launch_ns: int
+    """From the start of the call that launches a kernel."""
     stream_ns: int
     """From the end of the work before it on the stream."""
     event_ns: int
@@ -58,6 +59,9 @@ class Dependencies:
 
     launch_ns: Int64s
     """Start of the launching call; NONE without one in the trace."""
+    launch_latency_ns: Int64s
+    """From the start of its call to its start where nothing else holds it: for kernels the same, for copies and fills
+    the median over those of the same name, since staging pageable memory takes time."""
     previous: Int32s
     """The work before it on its stream; NONE for the first."""
     awaited: Int32s
@@ -82,12 +86,12 @@ def compute_dependencies(timeline: Timeline, waits: WaitTimes) -> Dependencies:
     free_ns = _ends_of(previous, end_ns)
     event_ns = _ends_of(awaited, end_ns)
     latencies = _latencies(timeline, waits, launch_ns, free_ns, event_ns)
-    launch_latency_ns = np.zeros(len(Kind), np.int64)
-    for kind, latency_ns in latencies.launch_ns.items():
-        launch_latency_ns[kind] = latency_ns
+    # Inside a graph launch all work shares one call: only its first piece says what a launch takes.
+    alone = (launch_ns != NONE) & (launch_ns > np.maximum(free_ns, event_ns))
+    launch_latency_ns = _launch_latencies(timeline, alone, start_ns - launch_ns, latencies.launch_ns)
     let_go_ns = np.stack(
         [
-            np.where(launch_ns == NONE, NONE, launch_ns + launch_latency_ns[spans.kind[ops.span]]),
+            np.where(launch_ns == NONE, NONE, launch_ns + launch_latency_ns),
             np.where(free_ns == NONE, NONE, free_ns + latencies.stream_ns),
             np.where(event_ns == NONE, NONE, event_ns + latencies.event_ns),
         ]
@@ -97,6 +101,7 @@ def compute_dependencies(timeline: Timeline, waits: WaitTimes) -> Dependencies:
     held_by = np.where(met_ns == NONE, HeldBy.UNKNOWN, last + 1).astype(np.uint8)
     return Dependencies(
         launch_ns=launch_ns,
+        launch_latency_ns=launch_latency_ns,
         previous=previous,
         awaited=awaited,
         held_by=held_by,
@@ -138,32 +143,29 @@ def _ends_of(rows: Int32s, end_ns: Int64s) -> Int64s:
     return np.where(rows == NONE, NONE, end_ns[rows]) if len(rows) else end_ns
 
 
+def _launch_latencies(timeline: Timeline, alone: Bools, taken_ns: Int64s, of_kernels_ns: int) -> Int64s:
+    spans, ops = timeline.spans, timeline.device_ops.span
+    found = np.full(len(ops), of_kernels_ns, np.int64)
+    others = np.flatnonzero(spans.kind[ops] != Kind.KERNEL)
+    for _, rows in rows_by_value(spans.name[ops[others]]):
+        alike = others[rows]
+        found[alike] = _median(taken_ns[alike[alone[alike]]], of_kernels_ns)
+    return found
+
+
 def _latencies(timeline: Timeline, waits: WaitTimes, launch_ns: Int64s, free_ns: Int64s, event_ns: Int64s) -> Latencies:
     spans, ops = timeline.spans, timeline.device_ops.span
-    start_ns, kind = spans.start_ns[ops], spans.kind[ops]
-    latest_ns = np.maximum(free_ns, event_ns)
-    # Inside a graph launch all work shares one call: only its first piece says what a launch takes.
-    alone = (launch_ns != NONE) & (launch_ns > latest_ns)
-    to_kernel_ns = _median(
-        start_ns[alone & (kind == Kind.KERNEL)] - launch_ns[alone & (kind == Kind.KERNEL)], LAUNCH_NS
-    )
-    queued = (launch_ns != NONE) & (free_ns > launch_ns + _QUEUED_FOR_NS) & (event_ns < free_ns)
-    evented = (launch_ns != NONE) & (event_ns > launch_ns + _QUEUED_FOR_NS) & (event_ns > free_ns)
+    start_ns, launched = spans.start_ns[ops], launch_ns != NONE
+    alone = launched & (launch_ns > np.maximum(free_ns, event_ns)) & (spans.kind[ops] == Kind.KERNEL)
+    queued = launched & (free_ns > launch_ns + _QUEUED_FOR_NS) & (event_ns < free_ns)
+    evented = launched & (event_ns > launch_ns + _QUEUED_FOR_NS) & (event_ns > free_ns)
     stalled = waits.by_host & (waits.stall_ns > 0) & (waits.work != NONE)
     return Latencies(
-        launch_ns={
-            each: _median(_of_kind(start_ns - launch_ns, alone, kind, each), to_kernel_ns)
-            for each in (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET)
-        },
+        launch_ns=_median(start_ns[alone] - launch_ns[alone], LAUNCH_NS),
         stream_ns=_median(start_ns[queued] - free_ns[queued], STREAM_NS),
         event_ns=_median(start_ns[evented] - event_ns[evented], EVENT_NS),
         return_ns=_median(waits.end_ns[stalled] - spans.end_ns[waits.work[stalled]], RETURN_NS),
     )
-
-
-def _of_kind(values: Int64s, chosen: Bools, kind: UInt8s, wanted: Kind) -> Int64s:
-    found: Int64s = values[chosen & (kind == wanted)]
-    return found
 
 
 def _median(values: Int64s, otherwise: int) -> int:

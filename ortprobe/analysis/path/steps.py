@@ -140,9 +140,6 @@ def _call_steps(
     np.maximum.at(work_end_ns, owner, spans.end_ns[ops.span[inside]])
     host_waits, sync = _sync_steps(timeline, waits, loop, launches, (streams, stream_of))
     call = np.concatenate((launches, host_waits)).astype(np.int32)
-    latencies = np.zeros(len(Kind), np.int64)
-    for kind, latency_ns in dependencies.latencies.launch_ns.items():
-        latencies[kind] = latency_ns
     blocking = np.isin(launches, waits.span[waits.by_host & (waits.work != NONE)])
     # A call that returns with its work done has not done anything else for longer than a call that doesn't.
     own_ns = spans.duration_ns[launches]
@@ -158,7 +155,7 @@ def _call_steps(
         "own_ns": np.concatenate((own_ns, sync["own_ns"])),
         "stream": np.concatenate((stream_of[inside][first], sync["stream"])).astype(np.int32),
         "work_ns": np.concatenate((work_end_ns - work_start_ns, np.zeros(rest, np.int64))),
-        "latency_ns": np.concatenate((latencies[spans.kind[work]], np.zeros(rest, np.int64))),
+        "latency_ns": np.concatenate((dependencies.launch_latency_ns[inside][first], np.zeros(rest, np.int64))),
         "room_ns": np.concatenate((_room_ns(timeline, dependencies)[inside][first], np.zeros(rest, np.int64))),
         "copy": np.concatenate((_copy_kinds(timeline)[spans.name[work]], np.zeros(rest, np.uint8))),
         "size_bytes": np.concatenate((ops.size_bytes[inside][first], np.zeros(rest, np.int64))),

@@ -2,7 +2,7 @@
 
 Each change is replayed twice: with the host as slow as the tracer made it, and without what tracing cost. Their ratios
 to the unchanged loop, replayed likewise, are applied to the pace that untraced runs had; the interval spans both, and
-is widened by the replay's own error. It says what the change gives, not whether it is allowed: without a wait that
+is widened by how far the two replays of the unchanged loop are off. It says what the change gives, not whether it is allowed: without a wait that
 orders a write and a read, the result may be wrong.
 """
 
@@ -74,20 +74,22 @@ def compute_what_ifs(
     steps, latencies = build_steps(timeline, waits, dependencies, loop), dependencies.latencies
     measured = Replayed(pace_ns=loop.pace_ns, latency_ns=median_ns(times.latency_ns[loop.runs]) or 0)
     replayed, untraced = replay(steps, latencies, loop), without_tracing(steps, latencies, loop)
+    error = max(_off(replayed.pace_ns, measured.pace_ns), _off(replayed.latency_ns, measured.latency_ns))
+    untraced_error = _off(untraced.replayed.pace_ns, loop.untraced_pace_ns or 0) if untraced else 0.0
     trial = _Trial(
         loop=loop,
         latencies=latencies,
         steps=steps,
         replayed=replayed,
         untraced=untraced,
-        error=max(_off(replayed.pace_ns, measured.pace_ns), _off(replayed.latency_ns, measured.latency_ns)),
+        error=max(error, untraced_error),
     )
     changes = [trial.of(changed) for changed in possible_changes(timeline, steps, activity)]
     return WhatIfs(
         loop=loop,
         measured=measured,
         replayed=replayed,
-        error=trial.error,
+        error=error,
         untraced=None if untraced is None else untraced.replayed,
         cost_per_call_ns=None if untraced is None else untraced.cost_ns,
         changes=tuple(sorted(changes, key=lambda each: each.pace_ns)),
