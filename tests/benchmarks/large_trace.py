@@ -40,6 +40,9 @@ class Writer:
         self.now_ns = 4_512_345_678_123
         self.free_ns = dict.fromkeys((TORCH, COPIES, ORT), self.now_ns)
         self.correlation = self.external = 100
+        self.runs_ns: list[tuple[int, int]] = []
+        self.nodes_ns: list[tuple[int, int, int]] = []
+        """Begin and end of onnxruntime's runs, and (number, begin, end) of their nodes, one for each of its kernels."""
 
     def span(self, cat: str, name: str, place: tuple[int, int], start_ns: int, length_ns: int, args: str) -> str:
         pid, tid = place
@@ -96,11 +99,11 @@ class Writer:
         self.now_ns += self.random.randint(500, 1500)
         yield self.host("cpu_op", self.random.choice(OPS), start_ns, f'"External id": {external}, {INPUT}')
 
-    def wait(self, call: str, kind: str, stream: int, extra: str = "") -> Iterator[str]:
+    def wait(self, call: str, kind: str, stream: int, extra: str = "", duration_ns: int = 0) -> Iterator[str]:
         start_ns = self.now_ns
-        yield self.call(call, 900)
+        yield self.call(call, max(duration_ns, 0) + 900)
         args = f'"cuda_sync_kind": "{kind}",{extra} "stream": {stream}, "correlation": {self.correlation}, "device": 0'
-        yield self.span("cuda_sync", kind, (0, stream), start_ns, 700, args)
+        yield self.span("cuda_sync", kind, (0, stream), start_ns, max(duration_ns, 0) + 700, args)
 
     def one_pass(self) -> Iterator[str]:
         for _ in range(12):
@@ -109,11 +112,15 @@ class Writer:
         yield self.call("cudaEventRecord", 900)
         recorded = f' "wait_on_stream": {COPIES}, "wait_on_cuda_event_record_corr_id": {self.correlation},'
         yield from self.wait("cudaStreamWaitEvent", "Stream Wait Event", ORT, recorded)
-        for _ in range(48):
+        begun_ns, self.now_ns = self.now_ns, self.now_ns + 9_000
+        for number in range(KERNELS_OF_A_RUN):
+            node_ns, self.now_ns = self.now_ns, self.now_ns + 3_000
             yield from self.kernel(ORT_KERNELS, ORT)
-            self.now_ns += self.random.randint(500, 4000)
-        self.now_ns = max(self.now_ns, self.free_ns[ORT])
-        yield from self.wait("cudaStreamSynchronize", "Stream Sync", ORT)
+            self.now_ns += self.random.randint(4_000, 8_000)
+            self.nodes_ns.append((number, node_ns, self.now_ns - 2_000))
+        yield from self.wait("cudaStreamSynchronize", "Stream Sync", ORT, duration_ns=self.free_ns[ORT] - self.now_ns)
+        self.now_ns += 5_000
+        self.runs_ns.append((begun_ns, self.now_ns))
         for _ in range(6):
             yield from self.op()
         yield from self.copy("DtoH (Device -> Pageable)", TORCH, 4000)
@@ -126,14 +133,15 @@ class Writer:
 
 BINDING = ', "bp": "e"'
 EVENTS_OF_A_PASS = 296
+KERNELS_OF_A_RUN = 48
 
 
 def us(time_ns: int) -> str:
     return f"{time_ns // 1000}.{time_ns % 1000:03}"
 
 
-def write(path: Path, events: int, steps: int | None = None) -> None:
-    """Write at least so many events, whole passes."""
+def write(path: Path, events: int, steps: int | None = None) -> Writer:
+    """Write at least so many events, whole passes; returns what they were written by."""
     writer, passes = Writer(), -(-events // EVENTS_OF_A_PASS)
     per_step = max(passes // steps, 1) if steps else 1
     with path.open("w", buffering=1 << 22) as file:
@@ -153,6 +161,7 @@ def write(path: Path, events: int, steps: int | None = None) -> None:
             '}\n  },\n  {\n    "name": "Record Window End", "ph": "i", "s": "g", "pid": "", "tid": "", "ts": '
             f'{us(writer.now_ns)}\n  }}\n  ],\n  "traceName": "large"\n}}\n'
         )
+    return writer
 
 
 if __name__ == "__main__":
