@@ -65,8 +65,12 @@ class Analyses:
         return compute_races(self.timeline)
 
     @cached_property
+    def activity(self) -> HostActivity:
+        return HostActivity(self.timeline)
+
+    @cached_property
     def _knife(self) -> Knife:
-        return compute_knife(self.timeline, self.waits)
+        return compute_knife(self.timeline, self.waits, self.activity)
 
     @cached_property
     def idle(self) -> Idle:
@@ -83,10 +87,6 @@ class Analyses:
     @cached_property
     def starvation(self) -> Starvation:
         return compute_starvation(self._knife)
-
-    @cached_property
-    def activity(self) -> HostActivity:
-        return HostActivity(self.timeline)
 
     @cached_property
     def dependencies(self) -> Dependencies:

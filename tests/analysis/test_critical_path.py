@@ -113,6 +113,19 @@ def test_work_without_its_launch_ends_what_can_be_told(tmp_path):
     assert path_of(scene, tmp_path) == [("unexplained", 12), ("device", 48), ("return", 5), ("ort-host", 35)]
 
 
+def test_waits_that_lead_round_in_a_circle_end_somewhere(tmp_path):
+    """Two streams that wait for each other's later work, as older Kineto versions write it, all at one time."""
+    scene = run_of(0, 100)
+    for number, (own, other) in enumerate(((7, 13), (13, 7))):
+        scene.call("cudaStreamWaitEvent", 10, 1, 10 + number)
+        scene.wait("Stream Wait Event", 10, 1, 10 + number, stream=own, waited_stream=other, record=40)
+    for number, stream in enumerate((7, 13)):
+        scene.launch("k", 12, 60, 0, 20 + number, stream=stream)
+    scene.call("cudaDeviceSynchronize", 20, 50, 50).wait("Context Sync", 20, 50, 50)
+    analyses = Analyses(scene.load(tmp_path))
+    assert assert_divided(analyses, analyses.critical_paths) == 1
+
+
 def test_work_begun_before_the_run_counts_from_the_runs_start(tmp_path):
     scene = run_of(50, 100).launch("long", 10, 20, 100, 1)
     scene.call("cudaStreamSynchronize", 60, 63, 2).wait("Stream Sync", 60, 63, 2, stream=7)

@@ -47,11 +47,11 @@ class Knife:
     """For each span, whether it is a kernel's first launch, and lasted as long as loading code does."""
 
     @staticmethod
-    def of(timeline: Timeline, held: Int32s) -> Knife:
+    def of(timeline: Timeline, held: Int32s, activity: HostActivity) -> Knife:
         """Look up once what every cut asks for."""
         return Knife(
             timeline=timeline,
-            activity=HostActivity(timeline),
+            activity=activity,
             held=held,
             is_first_of_call=_first_of_calls(timeline),
             launches_graph=_named(timeline, Kind.CUDA_CALL, lambda name: base_name(name) in GRAPH_LAUNCHES),

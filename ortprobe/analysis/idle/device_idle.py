@@ -11,6 +11,7 @@ from ortprobe.analysis.coverage import recorded_windows
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.chains import with_chains
 from ortprobe.analysis.idle.cut import Knife
+from ortprobe.analysis.idle.host_activity import HostActivity
 from ortprobe.analysis.idle.pieces import by_cause
 from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Int32s, Int64s, Timeline, UInt8s
@@ -114,9 +115,9 @@ class Idle:
     devices: tuple[DeviceIdle, ...]
 
 
-def compute_knife(timeline: Timeline, waits: WaitTimes) -> Knife:
+def compute_knife(timeline: Timeline, waits: WaitTimes, activity: HostActivity) -> Knife:
     """What gaps are cut with, for idle devices and for starved streams."""
-    return Knife.of(timeline, with_chains(timeline, _held_work(timeline, waits)))
+    return Knife.of(timeline, with_chains(timeline, _held_work(timeline, waits)), activity)
 
 
 def compute_idle(knife: Knife) -> Idle:

@@ -21,7 +21,7 @@ from ortprobe.analysis.idle.host_activity import HostActivity
 from ortprobe.analysis.idle.pieces import Pieces, split
 from ortprobe.analysis.path.dependencies import Dependencies, HeldBy
 from ortprobe.analysis.waits.wait_times import WaitTimes
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline, UInt8s
+from ortprobe.timeline import NONE, Int32s, Int64s, Timeline, UInt8s
 from ortprobe.timeline.groups import rows_by_value
 
 
@@ -46,11 +46,15 @@ class PathKind(StrEnum):
 
 PATH_KINDS = tuple(PathKind)
 """Columns name a kind by its position in here."""
+_DEVICE, _HOST, _RETURN = (PATH_KINDS.index(kind) for kind in (PathKind.DEVICE, PathKind.HOST, PathKind.RETURN))
 _KIND_OF_HOLD = {
-    HeldBy.LAUNCH: PathKind.LAUNCH,
-    HeldBy.STREAM: PathKind.STREAM_GAP,
-    HeldBy.EVENT: PathKind.EVENT_GAP,
-    HeldBy.UNKNOWN: PathKind.UNEXPLAINED,
+    held_by.value: PATH_KINDS.index(kind)
+    for held_by, kind in (
+        (HeldBy.LAUNCH, PathKind.LAUNCH),
+        (HeldBy.STREAM, PathKind.STREAM_GAP),
+        (HeldBy.EVENT, PathKind.EVENT_GAP),
+        (HeldBy.UNKNOWN, PathKind.UNEXPLAINED),
+    )
 }
 
 
@@ -117,25 +121,29 @@ class _Walker:
         steps: list[_Step] = []
         now_ns, work = end_ns, NONE
         earlier: dict[int, int] = {}
+        visited: set[int] = set()
 
-        def step_back(to_ns: int, kind: PathKind, span: int, lane: int = NONE) -> None:
+        def step_back(to_ns: int, kind: int, span: int, lane: int = NONE) -> None:
             nonlocal now_ns
-            to_ns = max(min(to_ns, now_ns), start_ns)
+            to_ns = max(to_ns, start_ns)
             if to_ns < now_ns:
-                steps.append((run, to_ns, now_ns, PATH_KINDS.index(kind), span, lane))
+                steps.append((run, to_ns, now_ns, kind, span, lane))
                 now_ns = to_ns
 
         while now_ns > start_ns:
             if work == NONE:
                 wait_end_ns, call, waited = self._last_stall(lane, now_ns, earlier)
-                step_back(max(wait_end_ns, start_ns), PathKind.HOST, NONE, lane)
+                step_back(wait_end_ns, _HOST, NONE, lane)
                 if wait_end_ns > start_ns:
-                    step_back(self._end_ns[waited], PathKind.RETURN, call)
+                    step_back(self._end_ns[waited], _RETURN, call)
                     work = waited
                 continue
-            step_back(self._start_ns[work], PathKind.DEVICE, self._span[work])
+            step_back(self._start_ns[work], _DEVICE, self._span[work])
             held_by = self._held_by[work]
             kind, span = _KIND_OF_HOLD[held_by], self._span[work]
+            if work in visited:  # a trace that names waits on what comes later can send one round in a circle
+                step_back(start_ns, _KIND_OF_HOLD[HeldBy.UNKNOWN], span)
+            visited.add(work)
             if held_by == HeldBy.LAUNCH:
                 step_back(self._launch_ns[work], kind, span)
                 lane, work = self._lane[work], NONE
@@ -185,10 +193,10 @@ def _with_causes(table: Int64s, activity: HostActivity) -> CriticalPaths:
         cause=np.full(len(run), CAUSES.index(IdleCause.PYTHON), np.uint8),
         because=span.astype(np.int32),
     )
-    is_host = kind == PATH_KINDS.index(PathKind.HOST)
-    parts = [_rows(whole, ~is_host)]
+    is_host = kind == _HOST
+    parts = [whole.rows(~is_host)]
     for thread in np.unique(lane[is_host]).tolist():
-        parts.append(split(_rows(whole, is_host & (lane == thread)), activity.of_thread(thread)))
+        parts.append(split(whole.rows(is_host & (lane == thread)), activity.of_thread(thread)))
     pieces = Pieces.joined(parts)
     order = np.lexsort((pieces.start_ns, run[pieces.gap]))
     gap = pieces.gap[order]
@@ -199,14 +207,4 @@ def _with_causes(table: Int64s, activity: HostActivity) -> CriticalPaths:
         kind=kind[gap].astype(np.uint8),
         cause=pieces.cause[order],
         span=pieces.because[order],
-    )
-
-
-def _rows(pieces: Pieces, chosen: Bools) -> Pieces:
-    return Pieces(
-        gap=pieces.gap[chosen],
-        start_ns=pieces.start_ns[chosen],
-        end_ns=pieces.end_ns[chosen],
-        cause=pieces.cause[chosen],
-        because=pieces.because[chosen],
     )

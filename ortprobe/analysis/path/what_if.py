@@ -2,8 +2,8 @@
 
 Each change is replayed twice: with the host as slow as the tracer made it, and without what tracing cost. Their ratios
 to the unchanged loop, replayed likewise, are applied to the pace that untraced runs had; the interval spans both, and
-is widened by how far the two replays of the unchanged loop are off. It says what the change gives, not whether it is allowed: without a wait that
-orders a write and a read, the result may be wrong.
+is widened by how far the two replays of the unchanged loop are off. It says what the change gives, not whether it is
+allowed: without a wait that orders a write and a read, the result may be wrong.
 """
 
 from __future__ import annotations
