@@ -25,6 +25,7 @@ from ortprobe.report.sayable import (
     stated_slowest,
     stated_waits,
     stated_what_ifs,
+    stated_without_re_inits,
 )
 from ortprobe.report.session_json import session_lives
 from ortprobe.report.verdict import verdict
@@ -122,6 +123,17 @@ def _summary(analyses: Analyses) -> Document:
         "waits": _waits(analyses),
         "critical_path": _critical_path(analyses),
         "what_if": _what_if(analyses),
+        "without_re_inits": [
+            {
+                "sessions": each.sessions,
+                "runs": each.runs,
+                "re_inits": each.re_inits,
+                "pace_ns": each.pace_ns,
+                "without_ns": each.without_ns,
+                "high_ns": each.high_ns,
+            }
+            for each in stated_without_re_inits(analyses)
+        ],
         "models": _models(analyses),
         "devices": [_device(analyses, device) for device in analyses.idle.devices],
     }

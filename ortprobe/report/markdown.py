@@ -7,8 +7,18 @@ from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.path_wording import basis_text, change_text, path_text, re_inits_text, saving_text
 from ortprobe.report.run_wording import phase_differences_text, reason_text, spread_text, telling_reasons
-from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, stated_slowest, unsayable
+from ortprobe.report.sayable import (
+    doubt,
+    stated_nodes,
+    stated_overhead,
+    stated_path_shares,
+    stated_slowest,
+    stated_what_ifs,
+    stated_without_re_inits,
+    unsayable,
+)
 from ortprobe.report.session_lines import session_lines
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels
@@ -17,6 +27,7 @@ from ortprobe.timeline import Problem
 from ortprobe.units import format_ns, format_ratio
 
 TOP_NODES = 10
+TOP_CHANGES = 5
 _TOP_PHASES = 3
 _TOP_REASONS = 3
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
@@ -31,6 +42,7 @@ def render_markdown(judgement: Judgement) -> str:
         *(_finding(finding) for finding in judgement.findings),
         _runs(analyses),
         _sessions(analyses),
+        _what_if(analyses),
         *_devices(analyses),
         _nodes(analyses),
         _missing(judgement),
@@ -101,6 +113,25 @@ def _sessions(analyses: Analyses) -> str:
     columns = ("session", "origin", "creation", "runs", "first run", "steady run")
     lines = "".join(f"\n\n{escaped(line)}." for line in session_lines(analyses))
     return "## Sessions\n\n" + _table(columns, rows) + lines if rows else ""
+
+
+def _what_if(analyses: Analyses) -> str:
+    """Critical path, and the changes that save most."""
+    shares, what_ifs = stated_path_shares(analyses), stated_what_ifs(analyses)
+    parts = [f"Critical path of steady runs: {escaped(path_text(shares, analyses.timeline))}."] if shares else []
+    parts += [f"{escaped(re_inits_text(each))}." for each in stated_without_re_inits(analyses)]
+    if what_ifs is not None:
+        rows = [
+            (
+                change_text(change, analyses.timeline),
+                format_ns(change.pace_ns),
+                f"{format_ns(change.low_ns)} to {format_ns(change.high_ns)}",
+                saving_text(change, what_ifs),
+            )
+            for change in what_ifs.changes[:TOP_CHANGES]
+        ]
+        parts += [_table(("change", "a run would take", "bounds", "saves"), rows), f"{escaped(basis_text(what_ifs))}."]
+    return "## What if\n\n" + "\n\n".join(parts) if parts else ""
 
 
 def _devices(analyses: Analyses) -> Iterable[str]:

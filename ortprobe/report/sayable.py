@@ -11,6 +11,7 @@ import numpy as np
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.nodes.node_times import NodeTimes
 from ortprobe.analysis.path.path_shares import PathShares
+from ortprobe.analysis.path.re_inits import WithoutReInits
 from ortprobe.analysis.path.what_if import WhatIfs
 from ortprobe.analysis.runs.run_comparison import RunComparison, phase_differences
 from ortprobe.analysis.runs.run_phases import RunPhases
@@ -151,3 +152,8 @@ def stated_path_shares(analyses: Analyses) -> PathShares | None:
 def stated_what_ifs(analyses: Analyses) -> WhatIfs | None:
     """What changes would give; None where that can't be told."""
     return None if doubt_of_paths(analyses) else analyses.what_ifs
+
+
+def stated_without_re_inits(analyses: Analyses) -> tuple[WithoutReInits, ...]:
+    """What runs would take without re-initialisations; nothing where latencies can't be told."""
+    return () if doubt(analyses, Claim.LATENCY) else analyses.without_re_inits

@@ -267,6 +267,8 @@ class _Reading:
         if call.name == "cudaMemcpyAsync" and any("HtoD (Pageable" in name for name in names):
             return 3, call.start_ns, call.end_ns, IdleCause.PAGEABLE_COPY
         cause = _OF_CALL.get(call.name, IdleCause.CUDA_CALL)
+        if call.name == "cudaFuncGetAttributes" and call.end_ns - call.start_ns <= FIRST_LAUNCH_NS:
+            cause = IdleCause.CUDA_CALL
         return 6 if call.name in _LAUNCHES else 3, call.start_ns, call.end_ns, cause
 
     def _executions(self, thread: int | None = None) -> Iterator[tuple[Interval, IdleCause]]:

@@ -197,7 +197,12 @@ def _steps(draw: st.DrawFn, scope: _Scope, depth: int) -> tuple[Step, ...]:
     if kind == "session" and scope.replaceable:
         return (draw(st.sampled_from((SetProviders, EndProfiling)))(owner=draw(st.sampled_from(scope.replaceable))),)
     if kind == "call":
-        return (HostCall(name=draw(st.sampled_from(_HOST_CALLS)), duration_ns=draw(st.integers(2_000, 50_000))),)
+        return (
+            HostCall(
+                name=draw(st.sampled_from(_HOST_CALLS)),
+                duration_ns=draw(st.sampled_from((2_000, 17_000, 50_000, 160_000))),
+            ),
+        )
     if kind == "pause":
         return (Pause(duration_ns=draw(st.integers(0, _QUIET_NS))),)
     return draw(_cuda_steps(scope))

@@ -21,7 +21,8 @@ class IdleCause(StrEnum):
     """Host. An ONNX Runtime session was being created, whatever CUDA calls that took."""
     MODULE_LOADING = "module-loading"
     """Host. CUDA loads the code of a kernel: as CUPTI records it, in calls that do nothing else, and in a kernel's
-    first launch when that lasts longer than `FIRST_LAUNCH_NS` (CUDA loads lazily: `CUDA_MODULE_LOADING`)."""
+    first launch, or a question for its attributes (`cudaFuncGetAttributes`), when that lasts longer than
+    `FIRST_LAUNCH_NS` (CUDA loads lazily: `CUDA_MODULE_LOADING`)."""
     ALLOCATION = "allocation"
     """Host. Memory was being allocated or freed by CUDA."""
     SYNC_WAIT = "sync-wait"
@@ -79,4 +80,5 @@ ENGINE_SWITCH_NS = 12_000
 EVENT_LATENCY_NS = 10_000
 """How long after the awaited work's end a stream starts what it held back: 5.2 µs at most."""
 FIRST_LAUNCH_NS = 100_000
-"""A launching call takes 4 to 20 µs; the first one of a kernel 300 µs to 20 ms when its code is not loaded yet."""
+"""A launching call takes 4 to 20 µs; the first one of a kernel 300 µs to 20 ms when its code is not loaded yet. A
+question for a kernel's attributes takes 5 µs (99 of 100 of 7,306 below 15 µs), or 100 µs to 38 ms."""

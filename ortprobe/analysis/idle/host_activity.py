@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from ortprobe.analysis.hooked_calls import OWN_HOOKS, SESSION_HOOKS
-from ortprobe.analysis.idle.causes import CAUSES, IdleCause
+from ortprobe.analysis.idle.causes import CAUSES, FIRST_LAUNCH_NS, IdleCause
 from ortprobe.analysis.idle.pieces import Segments
 from ortprobe.analysis.waits.made_waits import blocking_copies
 from ortprobe.analysis.waits.wait_times import WAITING_CALLS
@@ -39,7 +39,8 @@ LAUNCHES = (
 )  # fmt: skip
 ALLOCATIONS = ("cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaHostRegister", "cudaHostUnregister", "cuMem")
 """Starts of names: `cudaMallocAsync`, `cudaFreeHost`, `cuMemCreate` …"""
-LOADING_CALLS = ("cuModule", "cuLibrary", "cudaFuncGetAttributes", "cudaLibrary")
+LOADING_QUESTION = "cudaFuncGetAttributes"
+LOADING_CALLS = ("cuModule", "cuLibrary", LOADING_QUESTION, "cudaLibrary")
 LOADING_OVERHEAD = ("Module Loading", "Function Loading")
 """CUPTI's overhead records `Lazy Function Loading` and `Runtime Triggered Module Loading`; all others are its own."""
 ORT_HOOKS = (
@@ -102,8 +103,18 @@ def _classified(timeline: Timeline) -> tuple[Int32s, UInt8s]:
     layer, cause = layer_of[member], cause_of[member]
     for calls, waits_for in _copying_calls(timeline):
         layer[calls], cause[calls] = Layer.CALL, CAUSES.index(waits_for)
+    cause[_short_questions(timeline)] = CAUSES.index(IdleCause.CUDA_CALL)
     cause[runs_on_host(timeline)] = CAUSES.index(IdleCause.CPU_NODE)
     return layer, cause
+
+
+def _short_questions(timeline: Timeline) -> Int32s:
+    """Calls that ask for a kernel's attributes and found its code loaded: ORT asks before many launches, in 5 µs."""
+    spans = timeline.spans
+    asking = [row for row, name in enumerate(timeline.names) if base_name(name) == LOADING_QUESTION]
+    calls = spans.of_kind(Kind.CUDA_CALL)
+    calls = calls[np.isin(spans.name[calls], asking)]
+    return calls[spans.duration_ns[calls] <= FIRST_LAUNCH_NS]
 
 
 def _copying_calls(timeline: Timeline) -> Iterator[tuple[Int32s, IdleCause]]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from ortprobe.analysis.path.critical_path import PATH_KINDS
 from ortprobe.report.html.tables.model import Cell, Column, Table, note_of
-from ortprobe.report.path_wording import PATH_LABELS, basis_text, change_text, path_text
-from ortprobe.report.sayable import doubt_of_paths, stated_path_shares, stated_what_ifs
+from ortprobe.report.path_wording import PATH_LABELS, basis_text, change_text, path_text, re_inits_text
+from ortprobe.report.sayable import doubt_of_paths, stated_path_shares, stated_what_ifs, stated_without_re_inits
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE
 
@@ -50,5 +50,6 @@ def what_ifs_table(judgement: Judgement) -> Table:
     spans = {node.node: node.first_span for node in analyses.nodes.nodes}
     keys = [f"s{spans.get(change.node, NONE)}" for change in changes]
     why_not = doubt_of_paths(analyses) or "no loop of steady runs was watched that could be replayed"
-    note = basis_text(what_ifs) if what_ifs else why_not
-    return Table("what-ifs", "What if", note, columns, keys)
+    notes = [basis_text(what_ifs) if what_ifs else why_not]
+    notes += [re_inits_text(each) for each in stated_without_re_inits(analyses)]
+    return Table("what-ifs", "What if", "; ".join(notes), columns, keys)
