@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import captures
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from scene import Scene
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.path.changes import Change
 from ortprobe.analysis.path.what_if import WhatIfs
+from ortprobe.ingest import load_bundle
 
 
 def what_ifs_of(plan: LoopPlan, folder) -> tuple[PlayedLoop, WhatIfs]:
@@ -106,3 +109,30 @@ def test_recorded_loops_replay_to_what_they_took(name):
     assert found.error < 0.05
     assert all(each.low_ns <= each.pace_ns <= each.high_ns for each in found.changes)
     assert np.all(np.diff([each.pace_ns for each in found.changes]) >= 0)
+
+
+MEASURED = json.loads((captures.DATA / "h100-workloads" / "known.json").read_text())["pace_ns"]
+
+
+@pytest.mark.parametrize(
+    ("recording", "change", "cost", "fixed"),
+    [
+        ("resnet50-pageable", Change.PINNED_MEMORY, "resnet50 pageable", "resnet50 pinned"),
+        ("encoder-cpu-nodes", Change.NO_CPU_NODES, "encoder cpu-nodes", "encoder run-sync"),
+    ],
+)
+def test_what_a_fix_gave_for_real_was_told_from_the_capture(recording, change, cost, fixed):
+    """Medians of four processes each with the cost and with the fix, in turns, on the GPU of the recording. The host's
+    speed changed by a quarter from process to process, and so did what the fix saved."""
+    found = Analyses(load_bundle(captures.DATA / "h100-workloads" / f"{recording}.ortprobe")).what_ifs
+    assert found is not None
+    saved_ns = np.median(MEASURED[cost]) - np.median(MEASURED[fixed])
+    assert found.pace_ns - 1000 * predicted_us(found, change) == pytest.approx(saved_ns, rel=0.35)
+    assert found.error < 0.05
+
+
+def test_threads_with_sessions_of_their_own_replay_together():
+    found = Analyses(load_bundle(captures.DATA / "h100-workloads" / "tiny-threads.ortprobe")).what_ifs
+    assert found is not None
+    assert found.error < 0.05
+    assert Change.ONE_STREAM in {each.change for each in found.changes}

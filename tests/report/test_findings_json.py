@@ -30,6 +30,18 @@ def test_the_summary_of_resnet():
     assert device["busy_ns"] + device["idle_ns"] == device["window_ns"]
 
 
+def test_critical_paths_sum_and_changes_have_bounds():
+    summary = document(captures.example("healthy").timeline)["summary"]
+    path, what_if = summary["critical_path"], summary["what_if"]
+    assert sum(path["by_kind"].values()) == path["latency_ns"]
+    assert sum(path["host_by_cause"].values()) == path["by_kind"]["host"]
+    assert what_if["error"] < 0.05
+    assert what_if["changes"]
+    for change in what_if["changes"]:
+        assert change["low_ns"] <= change["pace_ns"] <= change["high_ns"]
+    assert summary["without_re_inits"] == []
+
+
 def test_the_lives_of_sessions():
     first, second = document(captures.resnet())["summary"]["session_lives"]
     assert (first["replaces"], second["replaces"], second["stale"]) == (None, 0, None)

@@ -123,3 +123,20 @@ def test_what_holds_for_a_stretch_alone_is_said_so(count: int, said: str):
     (view,) = problem_views(judgement)
     assert view.unsayable.startswith(said)
     assert f"(not to be told: {said}" in " ".join(text(judgement).split())
+
+
+def test_paths_and_changes_that_can_not_be_told_are_nowhere_numbers():
+    judgement = spoilt(ProblemKind.LAUNCHES_WITHOUT_WORK)
+    summary = document(judgement)["summary"]
+    assert summary["critical_path"] is None
+    assert summary["what_if"] is None
+    assert "a run would take" not in text(judgement)
+    assert "a run would take" not in render_markdown(judgement)
+    assert Report(judgement).what_ifs().empty
+    tables = {table.key: table for table in build_tables(judgement)}
+    for key in ("what-ifs", "paths"):
+        assert not tables[key].keys
+        assert "can't tell" in tables[key].note
+    sounder = {table.key: table for table in build_tables(sound())}
+    assert sounder["what-ifs"].keys
+    assert sounder["paths"].keys

@@ -8,6 +8,7 @@ from rich.console import Console
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.ingest import load_bundle
 from ortprobe.report.text import render_text
 from ortprobe.rules import judge
 from ortprobe.timeline import Timeline
@@ -42,6 +43,23 @@ def test_the_device_section_names_the_dearest_lines_and_the_starved_stream():
     assert "ortprobe/examples/missing_wait.py:48" in device
     assert "missing_wait.py:40 → ortprobe/examples/missing_wait.py:47" in device
     assert "stream 29 starved 98.8 ms of 277 ms while stream 7 ran" in device
+
+
+def test_what_changes_would_give_comes_with_bounds_and_the_replays_error():
+    timeline = load_bundle(captures.DATA / "h100-workloads" / "resnet50-pageable.ortprobe")
+    text = text_of(timeline)
+    what_if = text[text.index("What if\n") : text.index("Device\n")]
+    assert "host copies from and to pinned memory" in what_if
+    assert (
+        "a loop of 13 runs, 3.72 ms each as traced, replayed in 3.71 ms (error 0.4 %); 3.32 ms each untraced" in what_if
+    )
+    path = text[text.index("Critical path\n") : text.index("What if\n")]
+    assert "of 14 steady runs: host 100.0 % (onnxruntime's host code 9" in path
+
+
+def test_what_re_initialisations_take_is_said_with_both_bounds():
+    text = text_of(captures.example("set-providers").timeline)
+    assert "without its re-initialisation: " in text
 
 
 @pytest.mark.parametrize("capture", [captures.resnet, captures.racy, captures.healthy])
