@@ -76,7 +76,7 @@ def basis_text(what_ifs: WhatIfs) -> str:
     untraced = f"{format_ns(what_ifs.loop.untraced_pace_ns)} each untraced"
     if not what_ifs.cost_per_call_ns:
         return f"{head}; {untraced}"
-    cost = f"{format_ns(what_ifs.cost_per_call_ns)} a CUDA call taken for the tracer's"
+    cost = f"{format_ns(what_ifs.cost_per_call_ns)} for each call that was noted taken for the tracer's"
     return f"{head}; {untraced}, replayed in {format_ns(what_ifs.untraced.pace_ns)} with {cost}"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ortprobe.analysis.coverage import gpu_traced, recorded_windows
 from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes
 from ortprobe.analysis.runs.spread import median_ns
-from ortprobe.timeline import NONE, Bools, Int64s, Timeline
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
 
 MOST_RUNS = 30
 """More runs of one loop tell nothing that these don't."""
@@ -29,8 +29,8 @@ class Loop:
     done_ns: int
     """When the device work launched meanwhile was done, or `end_ns` where that is later."""
     untraced_pace_ns: int | None
-    """Median time from the start of one run to the next, of the same session on the same thread with nothing but the
-    hooks attached; None where there are too few."""
+    """Median time from the start of one run to the next, of the same session on the same thread and line of the program
+    with nothing but the hooks attached; None where there are too few."""
     untraced_latency_ns: int | None
     """Median latency of those runs."""
 
@@ -90,12 +90,21 @@ def _loop(timeline: Timeline, times: RunTimes, rows: Int64s) -> Loop:
 
 
 def _untraced(timeline: Timeline, times: RunTimes, like: int) -> tuple[int | None, int | None]:
-    """(pace, latency) of runs like this one with nothing attached."""
+    """(pace, latency) of runs like this one, made by the same line of the program, with nothing attached."""
     runs = timeline.runs
     mine = np.flatnonzero(runs.lane == runs.lane[like])
     plain = (times.attached[mine] == HOOKS_ALONE) & (runs.session[mine] == runs.session[like]) & ~times.failed[mine]
     plain &= times.index_in_session[mine] > 0
+    sites = _sites(timeline)[mine]
+    plain &= sites == sites[np.searchsorted(mine, like)]
     both = plain[1:] & plain[:-1]
     if both.sum() < FEWEST_RUNS:
         return None, None
     return median_ns(np.diff(runs.start_ns[mine])[both]), median_ns(times.latency_ns[mine[plain]])
+
+
+def _sites(timeline: Timeline) -> Int32s:
+    """The name of each run's line; NONE where it is not known."""
+    hooks = timeline.hooks
+    rows = hooks.rows_of(timeline.runs.hook_span)
+    return np.where(rows == NONE, NONE, np.append(hooks.site, NONE)[rows]).astype(np.int32)

@@ -63,7 +63,7 @@ class Steps:
     own_ns: Int64s
     """The call itself, without the time it waited."""
     calls: Int32s
-    """CUDA calls and ONNX nodes that tracing noted meanwhile, its own included."""
+    """Calls, operators, nodes and ranges that tracing noted meanwhile, its own included."""
     stream: Int32s
     """LAUNCH, GATE, SYNC_STREAM: number of the stream; NONE otherwise."""
     work_ns: Int64s
@@ -278,10 +278,14 @@ def _since_step_before(lane: Int32s, start_ns: Int64s, end_ns: Int64s, loop: Loo
     return begun_ns, start_ns - begun_ns
 
 
+_NOTED = (Kind.CUDA_CALL, Kind.ORT_NODE, Kind.TORCH_OP, Kind.ANNOTATION, Kind.HOOK)
+"""What CUPTI, ORT's profile, torch's profiler and the hooks note while a thread runs."""
+
+
 def _tracer_work(timeline: Timeline, lane: Int32s, from_ns: Int64s, to_ns: Int64s) -> Int32s:
-    """How many CUDA calls and ONNX nodes of the thread began in each stretch."""
+    """How many spans of the thread that somebody noted while it ran began in each stretch."""
     spans = timeline.spans
-    noted = spans.of_kind(Kind.CUDA_CALL, Kind.ORT_NODE)
+    noted = spans.of_kind(*_NOTED)
     counts = np.zeros(len(lane), np.int32)
     for thread in np.unique(lane).tolist():
         starts_ns = spans.start_ns[noted[spans.lane[noted] == thread]]

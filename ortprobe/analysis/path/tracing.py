@@ -1,8 +1,9 @@
 """The loop as it would have gone without the tracer: what noting one call costs, found by replaying.
 
-CUPTI and ONNX Runtime's profile cost each CUDA call and each node about the same (facts: torch's profiler alone makes a
-launch-bound run 1.4 to 1.8 times as long, and a run that waits for the GPU 1.1 times). So host time is shortened by the
-same amount for each of them, by as much as makes the replay take what untraced runs of the same session took.
+What is noted costs about the same each time, be it a CUDA call, a torch operator, a node or a hooked call: torch's
+profiler alone makes a launch-bound run 1.4 to 1.8 times as long, and one that waits for the GPU 1.1 times (H100, torch
+2.11). So host time is shortened by the same amount for each of them, by as much as makes the replay take what untraced
+runs of the same line took.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Untraced:
 
     steps: Steps
     cost_ns: int
-    """What noting one CUDA call or node cost; 0 where the traced loop took no longer than the untraced one."""
+    """What noting one of them cost; 0 where the traced loop took no longer than the untraced one."""
     replayed: Replayed
 
 

@@ -54,7 +54,7 @@ class WhatIfs:
     untraced: Replayed | None
     """Replayed without what tracing cost; None without untraced runs."""
     cost_per_call_ns: int | None
-    """What noting one CUDA call or node is found to cost; None without untraced runs."""
+    """What noting one call, operator or node is found to cost; None without untraced runs."""
     changes: tuple[WhatIf, ...]
     """What saves most first. Changes that there is nothing to change for are not among them."""
 

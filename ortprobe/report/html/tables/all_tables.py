@@ -15,10 +15,10 @@ from ortprobe.rules.engine import Judgement
 def build_tables(judgement: Judgement) -> tuple[Table, ...]:
     """All tables of the page; an empty one is there too, and its note says why."""
     return (
+        what_ifs_table(judgement),
         runs_table(judgement),
         sessions_table(judgement),
         nodes_table(judgement),
-        what_ifs_table(judgement),
         paths_table(judgement),
         waits_table(judgement),
         gaps_table(judgement),
