@@ -102,9 +102,16 @@ def test_a_program_without_runs_that_were_watched_has_no_loop(tmp_path):
     assert Analyses(scene.load(tmp_path)).what_ifs is None
 
 
-@pytest.mark.parametrize("name", ["healthy", "missing-wait", "set-providers"])
+RECORDED = [
+    *(f"h100-examples/{name}" for name in ("healthy", "missing-wait", "set-providers")),
+    *("h100-graph", "h100-flow", "h100-service"),
+]
+
+
+@pytest.mark.parametrize("name", RECORDED)
 def test_recorded_loops_replay_to_what_they_took(name):
-    found = captures.example(name).what_ifs
+    """With streams of their own, CUDA graphs, nodes on the CPU, and a pool of threads."""
+    found = Analyses(load_bundle(captures.DATA / f"{name}.ortprobe")).what_ifs
     assert found is not None
     assert found.error < 0.05
     assert all(each.low_ns <= each.pace_ns <= each.high_ns for each in found.changes)

@@ -132,12 +132,18 @@ def _at_pinned_rate(steps: Steps, like: CopyKind) -> Int64s:
 def _on_one_stream(steps: Steps) -> Steps:
     """Streams are numbered over all devices; those of one device become one."""
     device = steps.stream_device
-    stream = np.where(steps.stream == NONE, NONE, np.append(device, NONE)[steps.stream]).astype(np.int32)
+    of_device = (steps.kind == StepKind.SYNC_DEVICE) | (steps.stream == NONE)
+    stream = np.where(of_device, steps.stream, np.append(device, NONE)[steps.stream]).astype(np.int32)
     free_ns = np.zeros(int(device.max()) + 1, np.int64)
     np.maximum.at(free_ns, device, steps.free_ns)
-    gates = steps.kind == StepKind.GATE
-    apart = replace(steps, stream=stream, free_ns=free_ns, room_ns=np.zeros(len(steps), np.int64))
-    return _without(gates)(apart)
+    together = replace(
+        steps,
+        stream=stream,
+        free_ns=free_ns,
+        stream_device=np.arange(len(free_ns)),
+        room_ns=np.zeros(len(steps), np.int64),
+    )
+    return _without(steps.kind == StepKind.GATE)(together)
 
 
 def _as_one_launch(steps: Steps) -> Steps:

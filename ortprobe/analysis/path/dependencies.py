@@ -14,6 +14,7 @@ import numpy as np
 
 from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, UInt8s
+from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, base_name
 from ortprobe.timeline.groups import rows_by_value
 
 
@@ -60,8 +61,8 @@ class Dependencies:
     launch_ns: Int64s
     """Start of the launching call; NONE without one in the trace."""
     launch_latency_ns: Int64s
-    """From the start of its call to its start where nothing else holds it: for kernels the same, for copies and fills
-    the median over those of the same name, since staging pageable memory takes time."""
+    """From the start of its call to its start where nothing else holds it: the median over kernels, apart for those
+    of graphs, and over copies and fills of the same name, since staging pageable memory takes time."""
     previous: Int32s
     """The work before it on its stream; NONE for the first."""
     awaited: Int32s
@@ -145,11 +146,14 @@ def _ends_of(rows: Int32s, end_ns: Int64s) -> Int64s:
 
 def _launch_latencies(timeline: Timeline, alone: Bools, taken_ns: Int64s, of_kernels_ns: int) -> Int64s:
     spans, ops = timeline.spans, timeline.device_ops.span
+    launch = timeline.links.launch[ops]
+    graph_calls = [row for row, name in enumerate(timeline.names) if base_name(name) in GRAPH_LAUNCHES]
+    of_graph = (launch != NONE) & np.isin(spans.name[launch], graph_calls)
+    single, graph, copies = NONE, NONE - 1, spans.name[ops]
+    alike = np.where(of_graph, graph, np.where(spans.kind[ops] == Kind.KERNEL, single, copies))
     found = np.full(len(ops), of_kernels_ns, np.int64)
-    others = np.flatnonzero(spans.kind[ops] != Kind.KERNEL)
-    for _, rows in rows_by_value(spans.name[ops[others]]):
-        alike = others[rows]
-        found[alike] = _median(taken_ns[alike[alone[alike]]], of_kernels_ns)
+    for _, rows in rows_by_value(alike.astype(np.int64)):
+        found[rows] = _median(taken_ns[rows[alone[rows]]], of_kernels_ns)
     return found
 
 

@@ -1,7 +1,8 @@
 """Replays a loop step by step: threads go on, streams work off what they are given, waits wait.
 
 Each thread takes as long between its steps as it took, each piece of device work runs as long as it ran, and work
-begins when its launch, its stream and the events in front of it let it, after the latencies measured in the capture.
+begins when its launch, its stream and the events in front of it let it, after the latencies measured in the capture; a
+call that waited takes as long to return as it took.
 What the steps wait for is found anew, so a change shows with all that follows from it. Work of several streams that ran
 at the same time took as long as it did because of that, and takes as long in the replay. A queue that is full (1,024
 launches) does not hold the host back here.
@@ -45,18 +46,21 @@ def replay(steps: Steps, latencies: Latencies, loop: Loop) -> Replayed:
 
 def _play(steps: Steps, latencies: Latencies, loop: Loop) -> tuple[Int64s, int]:
     """(when each step began, when everything was done). Plain lists: each step depends on the one before."""
-    stream_ns, event_ns, return_ns = latencies.stream_ns, latencies.event_ns, latencies.return_ns
+    stream_ns, event_ns = latencies.stream_ns, latencies.event_ns
     free_ns = steps.free_ns.tolist()
     gate_ns = [0] * len(free_ns)
+    streams_of: dict[int, list[int]] = {NONE: list(range(len(free_ns)))}
+    for each, device in enumerate(steps.stream_device.tolist()):
+        streams_of.setdefault(device, []).append(each)
     thread_ns = [loop.start_ns] * (int(steps.lane.max()) + 1)
     begun_ns = [0] * len(steps)
     ended_ns = [0] * len(steps)
     columns = (
         steps.kind, steps.lane, steps.before_ns, steps.own_ns, steps.stream, steps.work_ns, steps.latency_ns,
-        steps.room_ns, steps.awaited, steps.blocks,
+        steps.room_ns, steps.awaited, steps.blocks, steps.return_ns,
     )  # fmt: skip
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    for index, (kind, lane, before, own, stream, work, latency, room, awaited, blocks) in enumerate(rows):
+    for index, (kind, lane, before, own, stream, work, latency, room, awaited, blocks, back) in enumerate(rows):
         now_ns = thread_ns[lane] + before
         begun_ns[index] = now_ns
         after_ns = now_ns + own
@@ -64,16 +68,16 @@ def _play(steps: Steps, latencies: Latencies, loop: Loop) -> tuple[Int64s, int]:
             start_ns = max(now_ns + latency, free_ns[stream] + stream_ns, gate_ns[stream]) + room
             free_ns[stream] = ended_ns[index] = start_ns + work
             if blocks:
-                after_ns = max(after_ns, free_ns[stream] + return_ns)
+                after_ns = max(after_ns, free_ns[stream] + back)
         elif kind == StepKind.SYNC_STREAM:
             if stream != NONE:
-                after_ns = max(after_ns, free_ns[stream] + return_ns if free_ns[stream] > now_ns else 0)
+                after_ns = max(after_ns, free_ns[stream] + back if free_ns[stream] > now_ns else 0)
         elif kind == StepKind.SYNC_DEVICE:
-            last_ns = max(free_ns, default=0)
-            after_ns = max(after_ns, last_ns + return_ns if last_ns > now_ns else 0)
+            last_ns = max((free_ns[each] for each in streams_of[stream]), default=0)
+            after_ns = max(after_ns, last_ns + back if last_ns > now_ns else 0)
         elif kind == StepKind.SYNC_WORK:
             if awaited != NONE and ended_ns[awaited] > now_ns:
-                after_ns = max(after_ns, ended_ns[awaited] + return_ns)
+                after_ns = max(after_ns, ended_ns[awaited] + back)
         elif kind == StepKind.GATE and NONE not in (stream, awaited):
             gate_ns[stream] = max(gate_ns[stream], ended_ns[awaited] + event_ns)
         thread_ns[lane] = after_ns

@@ -28,7 +28,7 @@ class StepKind(IntEnum):
     SYNC_STREAM = 2
     """The host waits for all work of a stream."""
     SYNC_DEVICE = 3
-    """The host waits for all work of all streams."""
+    """The host waits for all work of a device."""
     SYNC_WORK = 4
     """The host waits for one piece of work: the one in front of an event."""
     GATE = 5
@@ -65,7 +65,8 @@ class Steps:
     calls: Int32s
     """Calls, operators, nodes and ranges that tracing noted meanwhile, its own included."""
     stream: Int32s
-    """LAUNCH, GATE, SYNC_STREAM: number of the stream; NONE otherwise."""
+    """LAUNCH, GATE, SYNC_STREAM: number of the stream. SYNC_DEVICE: number of the device, as in `stream_device`. NONE
+    otherwise, and where the trace does not say."""
     work_ns: Int64s
     """LAUNCH: how long the work took, from the start of its first piece to the end of its last."""
     latency_ns: Int64s
@@ -82,12 +83,14 @@ class Steps:
     """SYNC_WORK, GATE: the step that launched the work waited for; NONE when that was before the loop."""
     blocks: Bools
     """LAUNCH: whether the call returns when the work is done."""
+    return_ns: Int64s
+    """SYNC_… and what blocks: from the end of the work to the call's return."""
     run: Int32s
     """Row in `Timeline.runs`; NONE outside of runs."""
     begins: Bools
     """Of the two steps that a run has besides its calls, whether it is the first."""
     stream_device: Int64s
-    """For each stream, the position of its device among those of the capture."""
+    """For each stream, the number of its device: its position among those of the capture."""
     free_ns: Int64s
     """For each stream, when the work launched before the loop was done."""
 
@@ -162,11 +165,21 @@ def _call_steps(
         "node": np.concatenate((timeline.links.node[work], np.full(rest, NONE, np.int32))),
         "awaited": np.concatenate((none, sync["awaited"])).astype(np.int32),
         "blocks": np.concatenate((blocking, np.zeros(rest, np.bool_))),
+        "return_ns": _return_ns(timeline, waits, call, dependencies.latencies.return_ns),
         "run": timeline.links.run[call],
         "begins": np.zeros(len(call), np.bool_),
     }
     device = np.unique(streams[0], return_inverse=True)[1].astype(np.int64)
     return columns, {"free_ns": free_ns, "stream_device": device}
+
+
+def _return_ns(timeline: Timeline, waits: WaitTimes, call: Int32s, usual_ns: int) -> Int64s:
+    """How long each call took to return after it had waited; as long as is usual for those that did not wait."""
+    spans = timeline.spans
+    stalled = waits.by_host & (waits.stall_ns > 0) & (waits.work != NONE) & (waits.call != NONE)
+    took_ns = np.full(len(spans), NONE, np.int64)
+    took_ns[waits.call[stalled]] = np.maximum(waits.end_ns[stalled] - spans.end_ns[waits.work[stalled]], 0)
+    return np.where(took_ns[call] == NONE, usual_ns, took_ns[call])
 
 
 def _copy_kinds(timeline: Timeline) -> UInt8s:
@@ -219,9 +232,21 @@ def _sync_steps(
     return call[chosen].astype(np.int32), {
         "kind": kind,
         "own_ns": np.where(stalled, np.minimum(duration_ns, idle_ns), duration_ns),
-        "stream": _stream_of_waits(timeline, waits, chosen, streams),
+        "stream": np.where(
+            kind == StepKind.SYNC_DEVICE,
+            _position(waits.device[chosen], np.unique(streams[0][0])),
+            _stream_of_waits(timeline, waits, chosen, streams),
+        ),
         "awaited": np.where(known, awaited, NONE),
     }
+
+
+def _position(values: Int32s, among: Int64s) -> Int64s:
+    """Where each value is in the sorted `among`; NONE for those that are not in it."""
+    row = np.searchsorted(among, values)
+    found = row < len(among)
+    found[found] = among[row[found]] == values[found]
+    return np.where(found, row, NONE)
 
 
 def _stream_of_waits(timeline: Timeline, waits: WaitTimes, chosen: Int64s, streams: tuple[Int64s, Int64s]) -> Int64s:
@@ -262,6 +287,7 @@ def _run_marks(timeline: Timeline, loop: Loop) -> _Columns:
         "node": nothing,
         "awaited": nothing,
         "blocks": np.zeros(count, np.bool_),
+        "return_ns": zero,
         "run": np.concatenate((rows, rows, [NONE])).astype(np.int32),
         "begins": np.repeat([True, False], (len(rows), len(rows) + 1)),
     }
