@@ -31,10 +31,6 @@ class StreamWork:
             return 0, NONE
         return int(self.reach_ns[row - 1]), int(self.span[self.last[row - 1]])
 
-    def launched_before(self, time_ns: int) -> int:
-        """How many pieces of work had been launched before this time."""
-        return int(np.searchsorted(self.launch_ns, time_ns, side="left"))
-
     def enqueued_before(self, correlation: int) -> int:
         """How many pieces of work were enqueued before the call with this correlation id.
 
