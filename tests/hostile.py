@@ -8,6 +8,7 @@ from pathlib import Path
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.errors import OrtprobeError
 from ortprobe.ingest import load_bundle, load_files
+from ortprobe.report.html.tables import build_tables
 from ortprobe.report.report import Report
 from ortprobe.rules import judge
 from ortprobe.rules.finding import RuleFailed
@@ -22,7 +23,7 @@ def read(*, ort: Path | None = None, torch: Path | None = None, bundle: Path | N
 
 
 def judged(load: Callable[[], Timeline]) -> Timeline | None:
-    """The Timeline, after all rules and the JSON report held, or None where it is refused in one printable line."""
+    """The Timeline, after all rules and reports held, or None where it is refused in one printable line."""
     refusal = ""
     try:
         timeline = load()
@@ -33,6 +34,9 @@ def judged(load: Callable[[], Timeline]) -> Timeline | None:
         assert len(refusal) < 2_000
         return None
     judgement = judge(Analyses(timeline))
-    assert [one for one in judgement.judged if isinstance(one.outcome, RuleFailed)] == []
-    assert Report(judgement).render("json")
+    assert [one.outcome.error for one in judgement.judged if isinstance(one.outcome, RuleFailed)] == []
+    report = Report(judgement)
+    assert report.render("json")
+    assert report.render("text")
+    assert build_tables(judgement)
     return timeline

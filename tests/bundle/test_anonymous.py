@@ -56,14 +56,25 @@ def figures(path: Path) -> object:
         for finding in document["findings"]
     ]
     problems = [(problem["kind"], problem["count"]) for problem in document["integrity"]["problems"]]
-    return document["summary"], document["overhead"], document["integrity"]["ok"], problems, findings
+    return unnamed(document["summary"]), document["overhead"], document["integrity"]["ok"], problems, findings
+
+
+def unnamed(part: object) -> object:
+    """The same without the files that lines of the program are in; the numbers of the lines stay."""
+    if isinstance(part, list):
+        return [unnamed(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    lines = {key: part[key].rpartition(":")[2] for key in ("line", "next") if isinstance(part.get(key), str)}
+    return {key: unnamed(value) for key, value in (part | lines).items() if key != "file"}
 
 
 def names_in(folder: Path) -> set[str]:
     """The names that a capture holds, read independently of the code that replaces them."""
     names: set[str] = set()
     bundle = read_bundle(folder)
-    names |= {*bundle.manifest.target.argv, *(model.path for model in bundle.manifest.models)}
+    arguments = (each for each in bundle.manifest.target.argv if not each.isdigit())
+    names |= {*arguments, *(model.path for model in bundle.manifest.models)}
     for record in bundle.records:
         site = getattr(record, "site", "").rpartition(":")[0]
         names |= set() if site.startswith(("onnxruntime/", "/usr/lib/python")) else {site}

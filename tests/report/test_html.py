@@ -339,7 +339,7 @@ def test_hostile_names_are_text_and_nothing_else(open_page: OpenPage, tmp_path: 
     key = opened.page.evaluate("ortprobe.keys('KERNEL')[0]")
     opened.page.evaluate(f"ortprobe.select('{key}')")
     assert HOSTILE in opened.page.locator("#tl-details").inner_text()
-    opened.page.locator("#tables details").nth(2).locator("summary").click()
+    opened.page.locator("#tables details:has(#table-nodes) > summary").click()
     assert HOSTILE in opened.page.locator("#table-nodes").inner_text()
     assert HOSTILE in opened.page.locator("#chart-nodes").inner_text()
     assert opened.page.locator("img").count() == 0
@@ -373,7 +373,7 @@ def test_a_capture_of_hooks_alone_has_its_calls_and_no_charts_of_what_was_not_me
 def test_axe_finds_nothing(open_page: OpenPage, resnet_file: Path, theme: str) -> None:
     opened = open_page(resnet_file, theme=theme)
     opened.page.evaluate("ortprobe.select('w3')")
-    opened.page.locator("#tables details").nth(2).locator("summary").click()
+    opened.page.locator("#tables details:has(#table-nodes) > summary").click()
     found = Axe().run(opened.page).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"][:120], each["nodes"][0]["failureSummary"]) for each in found] == []
 

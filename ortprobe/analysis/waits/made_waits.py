@@ -68,7 +68,7 @@ class MadeWaits:
     """Whether the call copies, and waits for that."""
     is_resolved: Bools
     """Whether the trace says what was waited for."""
-    process: Int32s
+    process: Int64s
     """OS process id of the waiter: a process waits for its own streams alone."""
     device: Int32s
     """CUDA device number; NONE where neither the trace says so nor only one device has work."""
@@ -226,5 +226,6 @@ def _kinds_of_names(timeline: Timeline) -> Int32s:
     return np.array([WAITING_CALLS.get(base_name(name), NONE) for name in timeline.names], np.int32)
 
 
-def _process_of(timeline: Timeline, spans: Int32s) -> Int32s:
-    return np.array([lane.process for lane in timeline.lanes], np.int32)[timeline.spans.lane[spans]]
+def _process_of(timeline: Timeline, spans: Int32s) -> Int64s:
+    of_lane: Int64s = np.array([lane.process for lane in timeline.lanes], np.int64)
+    return of_lane[timeline.spans.lane[spans]]
