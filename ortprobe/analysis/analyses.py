@@ -11,6 +11,7 @@ from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
 from ortprobe.analysis.idle.idle_of_runs import IdleOfRuns, compute_idle_of_runs
 from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
+from ortprobe.analysis.nodes.node_runs import NodeRuns, compute_node_runs
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
 from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
@@ -109,8 +110,12 @@ class Analyses:
         return compute_without_re_inits(self.timeline, self.sessions)
 
     @cached_property
+    def node_runs(self) -> NodeRuns:
+        return compute_node_runs(self.timeline)
+
+    @cached_property
     def nodes(self) -> NodeTimes:
-        return compute_nodes(self.timeline)
+        return compute_nodes(self.timeline, self.node_runs)
 
     @cached_property
     def attribution(self) -> Attribution:
