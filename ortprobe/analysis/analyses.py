@@ -13,6 +13,7 @@ from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.node_runs import NodeRuns, compute_node_runs
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
+from ortprobe.analysis.nodes.operators import Operators, compute_operators
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
 from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
 from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
@@ -116,6 +117,10 @@ class Analyses:
     @cached_property
     def nodes(self) -> NodeTimes:
         return compute_nodes(self.timeline, self.node_runs)
+
+    @cached_property
+    def operators(self) -> Operators:
+        return compute_operators(self.nodes)
 
     @cached_property
     def attribution(self) -> Attribution:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.nodes.node_runs import NodeRuns
+from ortprobe.analysis.nodes.own_time import own_host_ns
 from ortprobe.timeline import NONE, Int32s, Int64s, Kind, LinkKind, Timeline
 
 
@@ -40,7 +41,10 @@ class NodeTime:
     executions: int
     """How often ORT's profile saw it."""
     host_ns: int
-    """Summed host time. On the CPU: computing. On a GPU: launching, which is no measure of the work."""
+    """Summed host time, with the nodes of its subgraphs. On the CPU: computing. On a GPU: launching, which is no measure
+    of the work (facts/onnxruntime.md §2.5)."""
+    own_host_ns: int
+    """The same without the nodes of its subgraphs: over all nodes each nanosecond once."""
     device_ns: int | None
     """Summed time of its kernels, copies and fills; None without a GPU trace, 0 for a node that launched nothing."""
     device_runs: int
@@ -110,6 +114,7 @@ def _node_times(timeline: Timeline, node_runs: NodeRuns) -> list[NodeTime]:
     )  # fmt: skip
     executions = np.bincount(executed.node, minlength=count)
     host_ns = _sum_by(executed.node, spans.duration_ns[executed.span], count)
+    own_ns = _sum_by(executed.node, own_host_ns(timeline), count)
     longest = _longest_by(executed.node, executed.span, spans.duration_ns[executed.span], count)
     name = timeline.names
     return [
@@ -121,6 +126,7 @@ def _node_times(timeline: Timeline, node_runs: NodeRuns) -> list[NodeTime]:
             provider=name[nodes.provider[node]],
             executions=int(executions[node]),
             host_ns=int(host_ns[node]),
+            own_host_ns=int(own_ns[node]),
             device_ns=int(device_ns[node]) if device_runs[nodes.session[node]] else None,
             device_runs=int(device_runs[nodes.session[node]]),
             device_per_run_ns=None if per_run_ns[node] == NONE else int(per_run_ns[node]),
