@@ -11,7 +11,9 @@ from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
 from ortprobe.analysis.idle.idle_of_runs import IdleOfRuns, compute_idle_of_runs
 from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
+from ortprobe.analysis.nodes.node_hosts import NodeHost, compute_node_hosts
 from ortprobe.analysis.nodes.node_runs import NodeRuns, compute_node_runs
+from ortprobe.analysis.nodes.node_shapes import NodeShapes, compute_node_shapes
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.nodes.operators import Operators, compute_operators
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
@@ -117,6 +119,14 @@ class Analyses:
     @cached_property
     def nodes(self) -> NodeTimes:
         return compute_nodes(self.timeline, self.node_runs)
+
+    @cached_property
+    def node_hosts(self) -> tuple[NodeHost, ...]:
+        return compute_node_hosts(self.timeline, self.waits)
+
+    @cached_property
+    def node_shapes(self) -> NodeShapes:
+        return compute_node_shapes(self.timeline)
 
     @cached_property
     def operators(self) -> Operators:

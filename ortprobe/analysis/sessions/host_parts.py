@@ -1,4 +1,4 @@
-"""What a thread did while a session was created or run, every nanosecond in one part."""
+"""What a thread did while a session was created, or a run or a node executed, every nanosecond in one part."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ class HostPieces:
 
     stretch: Int32s
     """Row of the stretch it is a piece of."""
+    start_ns: Int64s
     length_ns: Int64s
     part: UInt8s
     """Position in `PARTS`."""
@@ -116,13 +117,15 @@ def host_pieces(timeline: Timeline, stretches: Stretches) -> HostPieces:
         parts.append((rows[pieces.gap], pieces))
     if not parts:
         nothing = np.zeros(0, np.int32)
+        no_time = nothing.astype(np.int64)
         return HostPieces(
-            stretch=nothing, length_ns=nothing.astype(np.int64), part=nothing.astype(np.uint8), because=nothing
+            stretch=nothing, start_ns=no_time, length_ns=no_time, part=nothing.astype(np.uint8), because=nothing
         )
     because = np.concatenate([pieces.because for _, pieces in parts])
     start_ns = np.concatenate([pieces.start_ns for _, pieces in parts])
     return HostPieces(
         stretch=np.concatenate([stretch for stretch, _ in parts]).astype(np.int32),
+        start_ns=start_ns,
         length_ns=np.concatenate([pieces.end_ns for _, pieces in parts]) - start_ns,
         part=_parts(timeline, because, start_ns),
         because=because,
