@@ -11,6 +11,8 @@ from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
 from ortprobe.analysis.idle.idle_of_runs import IdleOfRuns, compute_idle_of_runs
 from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
+from ortprobe.analysis.nodes.bounds import SessionBound, compute_bounds
+from ortprobe.analysis.nodes.detours import Detour, compute_detours
 from ortprobe.analysis.nodes.node_hosts import NodeHost, compute_node_hosts
 from ortprobe.analysis.nodes.node_runs import NodeRuns, compute_node_runs
 from ortprobe.analysis.nodes.node_shapes import NodeShapes, compute_node_shapes
@@ -131,6 +133,14 @@ class Analyses:
     @cached_property
     def operators(self) -> Operators:
         return compute_operators(self.nodes)
+
+    @cached_property
+    def bounds(self) -> tuple[SessionBound, ...]:
+        return compute_bounds(self.timeline, self.runs, self.phases)
+
+    @cached_property
+    def detours(self) -> tuple[Detour, ...]:
+        return compute_detours(self.timeline, self.runs, self.waits, self.node_runs)
 
     @cached_property
     def attribution(self) -> Attribution:
