@@ -26,9 +26,13 @@ class Detour:
     cpu_ns: int
     """Host time of the nodes on the CPU in a run: they compute meanwhile."""
     memcpy_ns: int
-    """Host time of the Memcpy nodes in a run. One to the host waits for what the GPU was given before, too."""
+    """Host time of the Memcpy nodes in a run."""
+    wait_ns: int | None
+    """Host time in `Execute` of waits between nodes: ORT waits for an event behind the copy before it runs a node on
+    the CPU (`cudaEventSynchronize`, seen with 1.31.1 on an H100). None where no GPU trace watched a run."""
     stall_ns: int | None
-    """Of that, how long they waited for the GPU; None where the trace does not say."""
+    """How long these and the waits inside Memcpy nodes stalled the run, for the copies and whatever the GPU had to do
+    before; None where the trace does not say."""
     copy_ns: int | None
     """Device time of the copies that the Memcpy nodes launched; None where no GPU trace watched a run."""
     first_span: int
@@ -36,8 +40,8 @@ class Detour:
 
     @property
     def host_ns(self) -> int:
-        """Host time of a run that it would not have without nodes on the CPU; what the GPU then takes is not in it."""
-        return self.cpu_ns + self.memcpy_ns
+        """Host time of a run in all of these. The nodes would take some on the GPU, too."""
+        return self.cpu_ns + self.memcpy_ns + (self.wait_ns or 0)
 
 
 def compute_detours(timeline: Timeline, times: RunTimes, waits: WaitTimes, node_runs: NodeRuns) -> tuple[Detour, ...]:
@@ -67,6 +71,7 @@ def _detour(
     watched = chosen & node_runs.counted
     copied = copies[node_runs.node] & (node_runs.run != NONE)
     copy_ns = _by_run(node_runs.run[copied], node_runs.device_ns[copied], run_count)
+    wait_ns, stall_ns = _waits_of(timeline, waits, copies, watched)
     either = np.flatnonzero(cpu if cpu.any() else memcpy)
     longest = either[np.argmax(own_ns[either])]
     return Detour(
@@ -76,21 +81,28 @@ def _detour(
         runs=int(chosen.sum()),
         cpu_ns=_median(_by_run(of_run[cpu], own_ns[cpu], run_count)[chosen]),
         memcpy_ns=_median(_by_run(of_run[memcpy], own_ns[memcpy], run_count)[chosen]),
-        stall_ns=_stall_ns(timeline, waits, copies, watched),
+        wait_ns=wait_ns,
+        stall_ns=stall_ns,
         copy_ns=_median(copy_ns[watched]) if watched.any() else None,
         first_span=int(executed.span[longest]),
     )
 
 
-def _stall_ns(timeline: Timeline, waits: WaitTimes, copies: Bools, runs: Bools) -> int | None:
-    """How long the waits in Memcpy nodes stalled one of these runs, the median."""
-    rows = np.flatnonzero((waits.role == ROLES.index(WaitRole.IN_NODE)) & waits.by_host & (waits.run != NONE))
-    call = np.where(waits.call[rows] == NONE, waits.span[rows], waits.call[rows])
-    node = timeline.links.node[call]
-    rows = rows[(node != NONE) & copies[node] & runs[waits.run[rows]]]
-    if not runs.any() or (waits.stall_ns[rows] == NONE).any():
-        return None
-    return _median(_by_run(waits.run[rows], waits.stall_ns[rows], len(runs))[runs])
+def _waits_of(timeline: Timeline, waits: WaitTimes, copies: Bools, runs: Bools) -> tuple[int | None, int | None]:
+    """(time of waits between nodes, stall of these and of the waits in Memcpy nodes) of one of these runs, medians."""
+    if not runs.any():
+        return None, None
+    spans, run, execute = timeline.spans, waits.run, timeline.runs.execute_span[waits.run]
+    in_execute = (waits.start_ns >= spans.start_ns[execute]) & (waits.end_ns <= spans.end_ns[execute])
+    mine = waits.by_host & (run != NONE) & runs[run]
+    between = mine & in_execute & (waits.role == ROLES.index(WaitRole.IN_RUN))
+    node = timeline.links.node[np.where(waits.call == NONE, waits.span, waits.call)]
+    in_copies = mine & (waits.role == ROLES.index(WaitRole.IN_NODE)) & (node != NONE) & copies[node]
+    wait_ns = _by_run(run[between], (waits.end_ns - waits.start_ns)[between], len(runs))
+    either = between | in_copies
+    unknown = (waits.stall_ns[either] == NONE).any()
+    stall_ns = None if unknown else _median(_by_run(run[either], waits.stall_ns[either], len(runs))[runs])
+    return _median(wait_ns[runs]), stall_ns
 
 
 def _on_cpu(timeline: Timeline) -> Bools:
