@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.node_lines import node_lines
 from ortprobe.report.run_wording import phase_differences_text, reason_text, spread_text, telling_reasons
-from ortprobe.report.sayable import doubt, stated_nodes, stated_overhead, stated_slowest, unsayable
+from ortprobe.report.sayable import doubt, stated_nodes, stated_operators, stated_overhead, stated_slowest, unsayable
 from ortprobe.report.session_lines import session_lines
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels
@@ -17,6 +18,7 @@ from ortprobe.timeline import Problem
 from ortprobe.units import format_ns, format_ratio
 
 TOP_NODES = 10
+TOP_OPERATORS = 5
 _TOP_PHASES = 3
 _TOP_REASONS = 3
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
@@ -33,6 +35,7 @@ def render_markdown(judgement: Judgement) -> str:
         _sessions(analyses),
         *_devices(analyses),
         _nodes(analyses),
+        _operators(analyses),
         _missing(judgement),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -125,7 +128,18 @@ def _nodes(analyses: Analyses) -> str:
     columns = ("session", "node", "operator", "provider", "device", "host")
     found = escaped(found_by_kernels(analyses.nodes, analyses.attribution))
     note = f"\n\n{found}." if found else ""
+    note += "".join(f"\n\n{escaped(line)}." for line in node_lines(analyses))
     return "## Dearest nodes\n\n" + _table(columns, rows) + note if rows else ""
+
+
+def _operators(analyses: Analyses) -> str:
+    rows = [
+        (str(each.session), each.op_type, each.provider, str(each.sums.nodes), format_ns(each.sums.device_ns),
+         format_ratio(each.sums.share or 0, 1) if each.sums.share is not None else "–", format_ns(each.sums.host_ns))
+        for each in stated_operators(analyses).operators[:TOP_OPERATORS]
+    ]  # fmt: skip
+    columns = ("session", "operator", "provider", "nodes", "device", "of session", "host")
+    return "## Dearest operators\n\n" + _table(columns, rows) if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:
