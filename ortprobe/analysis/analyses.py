@@ -11,7 +11,13 @@ from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
 from ortprobe.analysis.idle.idle_of_runs import IdleOfRuns, compute_idle_of_runs
 from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
+from ortprobe.analysis.nodes.bounds import SessionBound, compute_bounds
+from ortprobe.analysis.nodes.detours import Detour, compute_detours
+from ortprobe.analysis.nodes.node_hosts import NodeHost, compute_node_hosts
+from ortprobe.analysis.nodes.node_runs import NodeRuns, compute_node_runs
+from ortprobe.analysis.nodes.node_shapes import NodeShapes, compute_node_shapes
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
+from ortprobe.analysis.nodes.operators import Operators, compute_operators
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
 from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
 from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
@@ -109,8 +115,32 @@ class Analyses:
         return compute_without_re_inits(self.timeline, self.sessions)
 
     @cached_property
+    def node_runs(self) -> NodeRuns:
+        return compute_node_runs(self.timeline)
+
+    @cached_property
     def nodes(self) -> NodeTimes:
-        return compute_nodes(self.timeline)
+        return compute_nodes(self.timeline, self.node_runs)
+
+    @cached_property
+    def node_hosts(self) -> tuple[NodeHost, ...]:
+        return compute_node_hosts(self.timeline, self.waits)
+
+    @cached_property
+    def node_shapes(self) -> NodeShapes:
+        return compute_node_shapes(self.timeline)
+
+    @cached_property
+    def operators(self) -> Operators:
+        return compute_operators(self.nodes)
+
+    @cached_property
+    def bounds(self) -> tuple[SessionBound, ...]:
+        return compute_bounds(self.timeline, self.runs, self.phases)
+
+    @cached_property
+    def detours(self) -> tuple[Detour, ...]:
+        return compute_detours(self.timeline, self.runs, self.waits, self.node_runs)
 
     @cached_property
     def attribution(self) -> Attribution:

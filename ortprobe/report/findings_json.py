@@ -10,6 +10,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.idle.idle_lines import IdleLine
 from ortprobe.analysis.idle.starvation import StreamStarvation
+from ortprobe.analysis.nodes.operators import NodeCategory, Operators
 from ortprobe.analysis.runs.run_comparison import Reason
 from ortprobe.analysis.runs.run_differences import IdleDifference, WaitDifference
 from ortprobe.analysis.runs.spread import Spread
@@ -20,6 +21,8 @@ from ortprobe.report.sayable import (
     doubt,
     doubt_of_waits,
     stated_believable,
+    stated_bounds,
+    stated_operators,
     stated_overhead,
     stated_path_shares,
     stated_slowest,
@@ -120,6 +123,7 @@ def _summary(analyses: Analyses) -> Document:
         "period_ns": _period(analyses),
         "slowest_run": _slowest_run(analyses),
         "kernels": _kernels(analyses),
+        "nodes": _nodes(analyses),
         "waits": _waits(analyses),
         "critical_path": _critical_path(analyses),
         "what_if": _what_if(analyses),
@@ -201,6 +205,36 @@ def _reason(timeline: Timeline, reason: Reason) -> Document:
         return {"kind": "wait", "more_ns": reason.stall_ns, "waited_stream": stream, **times}
     own = {"node": reason.node, "device_ns": reason.device_ns, "host_ns": reason.host_ns}
     return {"kind": "node", "more_ns": reason.largest_ns, **own, **times}
+
+
+def _nodes(analyses: Analyses) -> Document | None:
+    """How many nodes run on the CPU beside others and how many copy between them, summed GPU time of layout changes and
+    casts, and for each session what sets its pace; null without a node, and where that can't be told."""
+    if not analyses.nodes.nodes:
+        return None
+    operators = stated_operators(analyses)
+    layout_ns, cast_ns = (_of_category(operators, each) for each in (NodeCategory.LAYOUT, NodeCategory.CAST))
+    sums = operators.by_category.values()
+    cpu_placed, memcpy = (
+        sum(of_session[category].nodes for of_session in sums if category in of_session)
+        for category in (NodeCategory.CPU_PLACED, NodeCategory.MEMCPY)
+    )
+    bounds = {str(each.session): each.bound.value for each in stated_bounds(analyses)}
+    return {
+        "cpu_placed": cpu_placed,
+        "memcpy": memcpy,
+        "layout_ns": layout_ns,
+        "cast_ns": cast_ns,
+        "bound": bounds or None,
+    }
+
+
+def _of_category(operators: Operators, category: NodeCategory) -> int | None:
+    """Summed GPU time; null where no GPU time of any node is known."""
+    if not any(each.sums.device_ns is not None for each in operators.operators):
+        return None
+    found = (of_session.get(category) for of_session in operators.by_category.values())
+    return sum(sums.device_ns or 0 for sums in found if sums)
 
 
 def _waits(analyses: Analyses) -> Document:

@@ -11,6 +11,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.idle.causes import CAUSES
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.idle.idle_lines import DeviceLines
+from ortprobe.analysis.nodes.node_hosts import NodeHost
 from ortprobe.analysis.path.critical_path import PATH_KINDS, PathKind
 from ortprobe.analysis.sessions.creations import Phase
 from ortprobe.analysis.sessions.host_parts import HostPart
@@ -20,7 +21,16 @@ from ortprobe.analysis.waits.wait_groups import lines_of
 from ortprobe.analysis.waits.wait_times import NEEDS, ROLES
 from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.report.path_wording import change_text
-from ortprobe.report.sayable import doubt, stated_device_busy, stated_nodes, stated_phases, stated_what_ifs
+from ortprobe.report.sayable import (
+    doubt,
+    doubt_of_waits,
+    stated_bandwidth,
+    stated_device_busy,
+    stated_nodes,
+    stated_operators,
+    stated_phases,
+    stated_what_ifs,
+)  # fmt: skip
 from ortprobe.report.wording import origin_text, waited_nodes, waited_streams, waiter_labels
 from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 
@@ -38,6 +48,16 @@ _CREATION_PARTS = {
     "wait_ns": HostPart.WAIT,
 }  # fmt: skip
 """Columns of what the thread did while a session was made, where a torch trace watched all of it."""
+
+_HOST_PARTS = {
+    "launch_ns": HostPart.LAUNCH, "copy_call_ns": HostPart.COPY, "wait_ns": HostPart.WAIT,
+    "allocation_ns": HostPart.ALLOCATION, "module_loading_ns": HostPart.MODULE_LOADING,
+}  # fmt: skip
+_OF_HOST = (*_HOST_PARTS, "own_code_ns", "other_calls_ns", "waits", "stall_ns")
+"""Columns of what a node did on the host; those in ns but `stall_ns` sum to its host time, without subgraphs."""
+_MISSING_OF_NODES = (
+    "device_ns", "device_per_run_ns", "moved_bytes", "weight_bytes", "operand_bytes_per_s", *_OF_HOST,
+)  # fmt: skip
 
 
 def runs(analyses: Analyses) -> pd.DataFrame:
@@ -121,15 +141,57 @@ def first_runs(analyses: Analyses) -> pd.DataFrame:
 
 
 def nodes(analyses: Analyses) -> pd.DataFrame:
-    """One row a node of a session, the dearest first. What it was made of is known where there is a model."""
+    """One row a node of a session, the dearest first. What it was made of is known where there is a model.
+
+    `operand_bytes_per_s` is the size of inputs and outputs over GPU time. From `launch_ns` on columns divide the host
+    time of those executions that torch's profiler watched; for a node on a GPU that is launching, not its work.
+    """
     import pandas as pd
 
+    told = not doubt(analyses, Claim.NODE_TIME) and not doubt_of_waits(analyses)
+    hosts = {host.node: host for host in analyses.node_hosts if told}
+    rates = stated_bandwidth(analyses)
     rows = [
-        {**asdict(node), "origin": origin_text(node), "weight_bytes": node.origin.weight_bytes if node.origin else None}
+        {
+            **asdict(node),
+            "origin": origin_text(node),
+            "weight_bytes": node.origin.weight_bytes if node.origin else None,
+            "operand_bytes_per_s": None if rates[node.node] == NONE else int(rates[node.node]),
+            **_divided_host(hosts.get(node.node)),
+        }
         for node in stated_nodes(analyses).nodes
     ]
     frame = pd.DataFrame(rows)
-    return frame.astype({"device_ns": "Int64", "weight_bytes": "Int64"}) if len(frame) else frame
+    return frame.astype(dict.fromkeys(_MISSING_OF_NODES, "Int64")) if len(frame) else frame
+
+
+def _divided_host(host: NodeHost | None) -> dict[str, int | None]:
+    if host is None:
+        return dict.fromkeys(_OF_HOST)
+    parts = {name: host.parts_ns.get(part, 0) for name, part in _HOST_PARTS.items()}
+    divided = {**parts, "own_code_ns": host.own_code_ns}
+    rest_ns = host.own_ns - sum(divided.values())
+    return {**divided, "other_calls_ns": rest_ns, "waits": host.waits, "stall_ns": host.stall_ns}
+
+
+def operators(analyses: Analyses) -> pd.DataFrame:
+    """One row an operator on a provider in a session, the dearest first."""
+    import pandas as pd
+
+    rows = [
+        {
+            "session": each.session,
+            "op_type": each.op_type,
+            "provider": each.provider,
+            "category": each.category.value,
+            **asdict(each.sums),
+        }
+        for each in stated_operators(analyses).operators
+    ]
+    columns = [
+        "session", "op_type", "provider", "category", "nodes", "executions", "host_ns", "device_ns", "kernels", "share",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"device_ns": "Int64", "share": "Float64"})
 
 
 def attribution(analyses: Analyses) -> pd.DataFrame:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.node_lines import node_lines
 from ortprobe.report.path_wording import basis_text, change_text, path_text, re_inits_text, saving_text
 from ortprobe.report.run_wording import phase_differences_text, reason_text, spread_text, telling_reasons
 from ortprobe.report.sayable import (
     doubt,
     stated_nodes,
+    stated_operators,
     stated_overhead,
     stated_path_shares,
     stated_slowest,
@@ -28,6 +30,7 @@ from ortprobe.units import format_ns, format_ratio
 
 TOP_NODES = 10
 TOP_CHANGES = 5
+TOP_OPERATORS = 5
 _TOP_PHASES = 3
 _TOP_REASONS = 3
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@-])")
@@ -45,6 +48,7 @@ def render_markdown(judgement: Judgement) -> str:
         _what_if(analyses),
         *_devices(analyses),
         _nodes(analyses),
+        _operators(analyses),
         _missing(judgement),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -156,7 +160,18 @@ def _nodes(analyses: Analyses) -> str:
     columns = ("session", "node", "operator", "provider", "device", "host")
     found = escaped(found_by_kernels(analyses.nodes, analyses.attribution))
     note = f"\n\n{found}." if found else ""
+    note += "".join(f"\n\n{escaped(line)}." for line in node_lines(analyses))
     return "## Dearest nodes\n\n" + _table(columns, rows) + note if rows else ""
+
+
+def _operators(analyses: Analyses) -> str:
+    rows = [
+        (str(each.session), each.op_type, each.provider, str(each.sums.nodes), format_ns(each.sums.device_ns),
+         format_ratio(each.sums.share or 0, 1) if each.sums.share is not None else "–", format_ns(each.sums.host_ns))
+        for each in stated_operators(analyses).operators[:TOP_OPERATORS]
+    ]  # fmt: skip
+    columns = ("session", "operator", "provider", "nodes", "device", "of session", "host")
+    return "## Dearest operators\n\n" + _table(columns, rows) if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:

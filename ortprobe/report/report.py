@@ -88,8 +88,12 @@ class Report:
         return frames.first_runs(self.judgement.analyses)
 
     def nodes(self) -> pd.DataFrame:
-        """One row an ONNX node of a session, the dearest first: device and host time in ns, kernels."""
+        """One row an ONNX node of a session, the dearest first: device and host time in ns, kernels, bytes, waits."""
         return frames.nodes(self.judgement.analyses)
+
+    def operators(self) -> pd.DataFrame:
+        """One row an operator on a provider in a session, the dearest first: nodes, device and host time in ns."""
+        return frames.operators(self.judgement.analyses)
 
     def attribution(self) -> pd.DataFrame:
         """Kernels, copies and fills by how their node was found, or why they have none: count, device time in ns."""

@@ -9,7 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.nodes.bounds import SessionBound
+from ortprobe.analysis.nodes.detours import Detour
 from ortprobe.analysis.nodes.node_times import NodeTimes
+from ortprobe.analysis.nodes.operators import Operators, compute_operators
 from ortprobe.analysis.path.path_shares import PathShares
 from ortprobe.analysis.path.re_inits import WithoutReInits
 from ortprobe.analysis.path.what_if import WhatIfs
@@ -54,8 +57,29 @@ def stated_nodes(analyses: Analyses) -> NodeTimes:
     times = analyses.nodes
     if not doubt(analyses, Claim.NODE_TIME):
         return times
-    nodes = [replace(node, device_ns=None) for node in times.nodes]
+    nodes = [replace(node, device_ns=None, device_per_run_ns=None) for node in times.nodes]
     return replace(times, nodes=tuple(sorted(nodes, key=lambda node: -node.host_ns)), by_device=False)
+
+
+def stated_operators(analyses: Analyses) -> Operators:
+    """Times by operator and category, those of the GPU left out where they can't be told."""
+    return compute_operators(stated_nodes(analyses)) if doubt(analyses, Claim.NODE_TIME) else analyses.operators
+
+
+def stated_bandwidth(analyses: Analyses) -> Int64s:
+    """For each node how fast the GPU moved its operands, in bytes per second; NONE where that can't be told."""
+    found = analyses.node_shapes.bandwidth(len(analyses.timeline.nodes))
+    return np.full_like(found, NONE) if doubt(analyses, Claim.NODE_TIME) else found
+
+
+def stated_bounds(analyses: Analyses) -> tuple[SessionBound, ...]:
+    """What sets the pace of each session; none where that can't be told."""
+    return () if doubt_of_paths(analyses) else analyses.bounds
+
+
+def stated_detours(analyses: Analyses) -> tuple[Detour, ...]:
+    """What nodes on the CPU cost; none where that can't be told."""
+    return () if doubt(analyses, Claim.NODE_TIME) else analyses.detours
 
 
 def doubt_of_waits(analyses: Analyses) -> str:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import captures
 import numpy as np
+import pytest
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.timeline import Kind
+from ortprobe.timeline import DEVICE_WORK, NONE, Kind
 
 
 def test_every_kernel_of_resnet_has_its_node():
@@ -56,3 +57,39 @@ def test_the_span_to_show_is_the_longest_execution():
     mine = timeline.node_spans.span[timeline.node_spans.node == node.node]
     assert timeline.spans.kind[node.first_span] == Kind.ORT_NODE
     assert node.first_span == mine[np.argmax(timeline.spans.duration_ns[mine])]
+
+
+@pytest.mark.parametrize("name", captures.WATCHED)
+def test_nodes_and_runs_and_what_has_no_node_share_all_device_time(name):
+    timeline = captures.watched(name)
+    analyses = Analyses(timeline)
+    node_runs = analyses.node_runs
+    work = timeline.spans.of_kind(*DEVICE_WORK)
+    assert node_runs.device_ns.sum() + node_runs.without_node_ns == timeline.spans.duration_ns[work].sum()
+    for node in analyses.nodes.nodes:
+        mine = node_runs.node == node.node
+        assert (node.device_ns or 0, node.kernels) == (node_runs.device_ns[mine].sum(), node_runs.kernels[mine].sum())
+    for run in range(len(timeline.runs)):
+        own = work[(timeline.links.run[work] == run) & (timeline.links.node[work] != NONE)]
+        assert node_runs.device_ns[node_runs.run == run].sum() == timeline.spans.duration_ns[own].sum()
+
+
+def test_a_node_says_what_it_launched_and_moved(tmp_path):
+    scene = Scene().torch_op("aten::add", 0, 2).launch("k", 15, 30, 40, 1).launch("k", 18, 70, 5, 2)
+    scene.call("cudaMemcpyAsync", 21, 2, 3).memcpy("Memcpy DtoD (Device -> Device)", 80, 6, 3, size_bytes=4096)
+    scene.profile().run(5, 120).node("conv", 10, 20)
+    (conv,) = Analyses(scene.load(tmp_path)).nodes.nodes
+    assert (conv.launches, conv.kernels, conv.copies, conv.fills, conv.moved_bytes) == (3, 2, 1, 0, 4096)
+    assert conv.device_per_run_ns == conv.device_ns == 51_000
+
+
+def test_time_per_run_is_the_median_of_the_runs_in_which_a_node_worked(tmp_path):
+    scene = Scene().torch_op("aten::add", 0, 2)
+    profile = scene.profile()
+    for number, device_us in enumerate((70, 10, 20, 30)):
+        start_us = 100 * number + 10
+        profile.run(start_us, 90).node("conv", start_us + 2, 10)
+        scene.launch("k", start_us + 4, start_us + 10, device_us, number + 1)
+    profile.run(500, 50)
+    (conv,) = Analyses(scene.load(tmp_path)).nodes.nodes
+    assert (conv.device_ns, conv.device_per_run_ns, conv.launches) == (130_000, 25_000, 4)

@@ -11,7 +11,7 @@ import pytest
 from captures import DATA
 from scene import Scene
 
-from ortprobe.analysis.nodes.node_times import compute_nodes
+from ortprobe.analysis.analyses import Analyses
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.examples.small_model import write_model
 from ortprobe.ingest import load_bundle
@@ -43,7 +43,7 @@ def bundle(tmp_path: Path, model: Path) -> Path:
 def test_a_bundle_reads_its_model_where_it_still_lies(bundle, model):
     timeline = load_bundle(bundle)
     assert [each.path for each in timeline.models] == [str(model)]
-    assert compute_nodes(timeline).in_models == {LinkKind.EXACT: 40}
+    assert Analyses(timeline).nodes.in_models == {LinkKind.EXACT: 40}
 
 
 def other_weights(model: Path) -> None:
@@ -60,8 +60,8 @@ def test_a_file_that_is_not_the_recorded_one_is_not_used(change, bundle, model):
     change(model)
     timeline = load_bundle(bundle)
     assert timeline.models == ()
-    assert compute_nodes(timeline).in_models == {}
-    assert all(node.origin is None for node in compute_nodes(timeline).nodes)
+    assert Analyses(timeline).nodes.in_models == {}
+    assert all(node.origin is None for node in Analyses(timeline).nodes.nodes)
 
 
 def test_a_recorded_file_that_is_no_model_is_left_out(bundle, model):
@@ -82,15 +82,15 @@ def test_a_given_model_serves_where_the_recorded_one_has_gone(bundle, model, tmp
     given = model.rename(tmp_path / "moved.onnx")
     timeline = load_bundle(bundle, models=[given])
     assert [each.path for each in timeline.models] == [str(given)]
-    assert compute_nodes(timeline).in_models == {LinkKind.EXACT: 40}
+    assert Analyses(timeline).nodes.in_models == {LinkKind.EXACT: 40}
 
 
 def test_given_and_recorded_may_be_the_same_file(bundle, model):
-    assert compute_nodes(load_bundle(bundle, models=[model])).in_models == {LinkKind.EXACT: 40}
+    assert Analyses(load_bundle(bundle, models=[model])).nodes.in_models == {LinkKind.EXACT: 40}
 
 
 def test_nodes_have_their_weights_from_the_model(bundle):
-    nodes = {node.name: node for node in compute_nodes(load_bundle(bundle)).nodes}
+    nodes = {node.name: node for node in Analyses(load_bundle(bundle)).nodes.nodes}
     assert nodes["/conv1"].origin.weight_bytes == 4 * 64 * 64 * 3 * 3
     assert nodes["/relu1"].origin.weight_bytes == 0
     assert nodes["/head"].origin.output == "float[4,32]"

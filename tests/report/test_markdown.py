@@ -25,7 +25,7 @@ def test_every_row_of_a_table_has_the_columns_of_its_head(tmp_path):
     scene = Scene()
     scene.profile().run(10, 50).node("a|b\n| c", 20, 20)
     rows = [line for line in markdown_of(scene.load(tmp_path)).splitlines() if line.startswith("| 0")]
-    nodes = [row for row in rows if "Conv" in row]
+    nodes = [row for row in rows if "a\\|b" in row]
     assert len(nodes) == 1
     assert nodes[0].replace("\\|", "").count("|") == 7
 

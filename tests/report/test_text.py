@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import captures
 import pytest
@@ -47,14 +48,11 @@ def test_the_device_section_names_the_dearest_lines_and_the_starved_stream():
 
 def test_what_changes_would_give_comes_with_bounds_and_the_replays_error():
     timeline = load_bundle(captures.DATA / "h100-workloads" / "resnet50-pageable.ortprobe")
-    text = text_of(timeline)
-    what_if = text[text.index("What if\n") : text.index("Device\n")]
-    assert "host copies from and to pinned memory" in what_if
-    assert (
-        "a loop of 13 runs, 3.72 ms each as traced, replayed in 3.71 ms (error 0.4 %); 3.32 ms each untraced" in what_if
-    )
-    path = text[text.index("Critical path\n") : text.index("What if\n")]
-    assert "of 14 steady runs: host 100.0 % (onnxruntime's host code 9" in path
+    text = " ".join(text_of(timeline).split())
+    assert re.search(r"host copies from and to pinned memory 2\.8\d ms 2\.8\d ms 2\.9\d ms 1\d\.\d %", text)
+    assert re.search(r"a loop of 13 runs, 3\.72 ms each as traced, replayed in 3\.7\d ms \(error 0\.\d %\)", text)
+    assert "3.32 ms each untraced" in text
+    assert "of 14 steady runs: host 100.0 % (onnxruntime's host code 9" in text
 
 
 def test_what_re_initialisations_take_is_said_with_both_bounds():

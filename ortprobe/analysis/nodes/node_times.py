@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ortprobe.analysis.coverage import gpu_traced
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, LinkKind, Timeline
+from ortprobe.analysis.nodes.node_runs import NodeRuns
+from ortprobe.analysis.nodes.own_time import own_host_ns
+from ortprobe.timeline import NONE, Int32s, Int64s, Kind, LinkKind, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,23 @@ class NodeTime:
     executions: int
     """How often ORT's profile saw it."""
     host_ns: int
-    """Summed host time. On the CPU: computing. On a GPU: launching, which is no measure of the work."""
+    """Summed host time, with the nodes of its subgraphs. On the CPU: computing. On a GPU: launching, which is no
+    measure of the work (facts/onnxruntime.md §2.5)."""
+    own_host_ns: int
+    """The same without the nodes of its subgraphs: over all nodes each nanosecond once."""
     device_ns: int | None
     """Summed time of its kernels, copies and fills; None without a GPU trace, 0 for a node that launched nothing."""
     device_runs: int
     """Over how many runs `device_ns` is summed."""
+    device_per_run_ns: int | None
+    """Median over the runs in which it had device work; None where there was none, or none was seen."""
     kernels: int
+    copies: int
+    fills: int
+    launches: int
+    """CUDA calls that launched its kernels, copies and fills."""
+    moved_bytes: int | None
+    """What its copies and fills moved; None where the trace does not say."""
     first_span: int
     """A span to show for it: its longest execution."""
     origin: NodeOrigin | None
@@ -70,14 +82,13 @@ class NodeTimes:
     """Of the nodes whose session has a model, how many were found in it how; empty without models."""
 
 
-def compute_nodes(timeline: Timeline) -> NodeTimes:
+def compute_nodes(timeline: Timeline, node_runs: NodeRuns) -> NodeTimes:
     """Times of every node, and how many kernels found theirs."""
     spans, links = timeline.spans, timeline.links
     kernels = spans.of_kind(Kind.KERNEL)
     of_ort = kernels[((links.run[kernels] != NONE) | (links.node[kernels] != NONE)) & (links.launch[kernels] != NONE)]
     lost = of_ort[links.node[of_ort] == NONE]
-    device_runs = _device_runs(timeline)
-    nodes = _node_times(timeline, device_runs)
+    nodes = _node_times(timeline, node_runs)
     by_device = any(node.device_ns is not None for node in nodes)
     nodes.sort(key=lambda node: (-(node.device_ns or 0), -node.host_ns) if by_device else (-node.host_ns, 0))
     return NodeTimes(
@@ -91,16 +102,19 @@ def compute_nodes(timeline: Timeline) -> NodeTimes:
     )
 
 
-def _node_times(timeline: Timeline, device_runs: Int64s) -> list[NodeTime]:
-    spans, nodes, links = timeline.spans, timeline.nodes, timeline.links
+def _node_times(timeline: Timeline, node_runs: NodeRuns) -> list[NodeTime]:
+    spans, nodes, executed, runs = timeline.spans, timeline.nodes, timeline.node_spans, timeline.runs
     count = len(nodes)
-    ops = timeline.device_ops.span[links.node[timeline.device_ops.span] != NONE]
-    device_ns = _sum_by(links.node[ops], spans.duration_ns[ops], count)
-    is_kernel = spans.kind[ops] == Kind.KERNEL
-    kernels = np.bincount(links.node[ops[is_kernel]], minlength=count)
-    executed = timeline.node_spans
+    device_runs = np.bincount(runs.session[node_runs.counted], minlength=len(timeline.sessions))
+    per_run_ns = node_runs.median_ns(count)
+    device_ns, kernels, copies, fills, launches, moved_bytes = (
+        node_runs.sum_of(column, count)
+        for column in (node_runs.device_ns, node_runs.kernels, node_runs.copies, node_runs.fills, node_runs.launches,
+                       node_runs.moved_bytes)
+    )  # fmt: skip
     executions = np.bincount(executed.node, minlength=count)
     host_ns = _sum_by(executed.node, spans.duration_ns[executed.span], count)
+    own_ns = _sum_by(executed.node, own_host_ns(timeline), count)
     longest = _longest_by(executed.node, executed.span, spans.duration_ns[executed.span], count)
     name = timeline.names
     return [
@@ -112,9 +126,15 @@ def _node_times(timeline: Timeline, device_runs: Int64s) -> list[NodeTime]:
             provider=name[nodes.provider[node]],
             executions=int(executions[node]),
             host_ns=int(host_ns[node]),
+            own_host_ns=int(own_ns[node]),
             device_ns=int(device_ns[node]) if device_runs[nodes.session[node]] else None,
             device_runs=int(device_runs[nodes.session[node]]),
+            device_per_run_ns=None if per_run_ns[node] == NONE else int(per_run_ns[node]),
             kernels=int(kernels[node]),
+            copies=int(copies[node]),
+            fills=int(fills[node]),
+            launches=int(launches[node]),
+            moved_bytes=None if moved_bytes[node] == NONE else int(moved_bytes[node]),
             first_span=int(longest[node]),
             origin=_origin(timeline, node),
         )
@@ -134,23 +154,6 @@ def _origin(timeline: Timeline, node: int) -> NodeOrigin | None:
         weight_bytes=None if links.weight_bytes[node] == NONE else int(links.weight_bytes[node]),
         output="" if links.output[node] == NONE else model.value_text(int(links.output[node])),
     )
-
-
-def _device_runs(timeline: Timeline) -> Int64s:
-    """For each session, the runs whose device work was seen and has its nodes."""
-    runs, links = timeline.runs, timeline.links
-    ops = timeline.device_ops.span
-    of_run, of_node = links.run[ops], links.node[ops]
-    any_work = _marked(of_run, len(runs))
-    with_node = _marked(of_run[of_node != NONE], len(runs))
-    counted = gpu_traced(timeline) & (with_node | ~any_work) & (runs.session != NONE)
-    return np.bincount(runs.session[counted], minlength=len(timeline.sessions))
-
-
-def _marked(rows: Int32s, count: int) -> Bools:
-    marked = np.zeros(count, np.bool_)
-    marked[rows[rows != NONE]] = True
-    return marked
 
 
 def _sum_by(group: Int32s, values: Int64s, count: int) -> Int64s:

@@ -1,4 +1,4 @@
-"""What a thread did while a session was created or run, every nanosecond in one part."""
+"""What a thread did while a session was created, or a run or a node executed, every nanosecond in one part."""
 
 from __future__ import annotations
 
@@ -91,6 +91,7 @@ class HostPieces:
 
     stretch: Int32s
     """Row of the stretch it is a piece of."""
+    start_ns: Int64s
     length_ns: Int64s
     part: UInt8s
     """Position in `PARTS`."""
@@ -110,19 +111,22 @@ def host_pieces(timeline: Timeline, stretches: Stretches) -> HostPieces:
     parts = []
     for lane, rows in rows_by_value(stretches.lane):
         whole = Pieces.whole(stretches.start_ns[rows], stretches.end_ns[rows])
-        chosen = np.union1d(_spans_of(timeline, lane, whole), overhead[overhead_lane == lane])
+        chosen = np.concatenate((_spans_of(timeline, lane, whole), overhead[overhead_lane == lane]))
+        chosen.sort(kind="stable")
         segments = Segments.of(timeline.spans, [chosen], np.zeros(len(timeline.spans), np.uint8))
         pieces = split(whole, segments)
         parts.append((rows[pieces.gap], pieces))
     if not parts:
         nothing = np.zeros(0, np.int32)
+        no_time = nothing.astype(np.int64)
         return HostPieces(
-            stretch=nothing, length_ns=nothing.astype(np.int64), part=nothing.astype(np.uint8), because=nothing
+            stretch=nothing, start_ns=no_time, length_ns=no_time, part=nothing.astype(np.uint8), because=nothing
         )
     because = np.concatenate([pieces.because for _, pieces in parts])
     start_ns = np.concatenate([pieces.start_ns for _, pieces in parts])
     return HostPieces(
         stretch=np.concatenate([stretch for stretch, _ in parts]).astype(np.int32),
+        start_ns=start_ns,
         length_ns=np.concatenate([pieces.end_ns for _, pieces in parts]) - start_ns,
         part=_parts(timeline, because, start_ns),
         because=because,
@@ -153,6 +157,7 @@ def _overhead(timeline: Timeline, stretches: Stretches) -> tuple[Int64s, Int32s]
         for kind in (Kind.OVERHEAD, Kind.CUDA_CALL)
     )
     middle_ns = (spans.start_ns[overhead] + spans.end_ns[overhead]) // 2
+    calls = _reaching_into(timeline, calls, middle_ns, middle_ns + 1)
     lane = _lanes_of_calls(timeline, calls, middle_ns)
     order = np.lexsort((-stretches.end_ns, stretches.start_ns))
     around = innermost_containing(stretches.start_ns[order], stretches.end_ns[order], middle_ns)
@@ -186,11 +191,13 @@ def _parts(timeline: Timeline, because: Int32s, start_ns: Int64s) -> UInt8s:
     spans = timeline.spans
     part = np.full(len(because), PARTS.index(HostPart.OUTSIDE), np.uint8)
     within = because != NONE
-    kind_and_name = spans.kind[because].astype(np.int64) * max(len(timeline.names), 1) + spans.name[because]
-    distinct, member = np.unique(kind_and_name[within], return_inverse=True)
-    pairs = [divmod(each, max(len(timeline.names), 1)) for each in distinct.tolist()]
-    of_pair = np.array([PARTS.index(_part_of(Kind(kind), timeline.names[name])) for kind, name in pairs], np.uint8)
-    part[within] = of_pair[member]
+    names = max(len(timeline.names), 1)
+    kind_and_name = (spans.kind[because].astype(np.int64) * names + spans.name[because])[within]
+    of_pair = np.zeros(names * len(Kind), np.uint8)
+    for pair in _distinct(kind_and_name, len(of_pair)).tolist():
+        kind, name = divmod(pair, names)
+        of_pair[pair] = PARTS.index(_part_of(Kind(kind), timeline.names[name]))
+    part[within] = of_pair[kind_and_name]
     in_node = np.flatnonzero(part == PARTS.index(HostPart.NODE))
     before = start_ns[in_node] < _first_launches_ns(timeline, because[in_node])
     part[in_node[before]] = PARTS.index(HostPart.NODE_BEFORE_LAUNCH)
@@ -215,11 +222,18 @@ def _first_launches_ns(timeline: Timeline, node_span: Int32s) -> Int64s:
     Launches that cuDNN captures into graphs while it makes a plan leave no work, and do not count.
     """
     spans, links, ops = timeline.spans, timeline.links, timeline.device_ops.span
-    distinct, member = np.unique(node_span, return_inverse=True)
+    distinct = _distinct(node_span, len(spans))
     wanted = np.zeros(len(spans) + 1, np.bool_)
     wanted[distinct] = True
     ops = ops[wanted[links.node_span[ops]] & (links.node_span[ops] != NONE) & (links.launch[ops] != NONE)]
     never = np.iinfo(np.int64).max
     first_ns = np.full(len(distinct), never, np.int64)
     np.minimum.at(first_ns, np.searchsorted(distinct, links.node_span[ops]), spans.start_ns[links.launch[ops]])
-    return np.where(first_ns == never, 0, first_ns)[member]
+    return np.where(first_ns == never, 0, first_ns)[np.searchsorted(distinct, node_span)]
+
+
+def _distinct(values: Int64s | Int32s, below: int) -> Int64s:
+    """Distinct values, rising, of many that are small: numpy's `unique` hashes them, at several times the cost."""
+    there = np.zeros(below, np.bool_)
+    there[values] = True
+    return np.flatnonzero(there)

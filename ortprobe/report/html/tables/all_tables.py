@@ -5,6 +5,7 @@ from __future__ import annotations
 from ortprobe.report.html.tables.gaps import gaps_table, idle_lines_table
 from ortprobe.report.html.tables.model import Table
 from ortprobe.report.html.tables.nodes import nodes_table
+from ortprobe.report.html.tables.operators import operators_table
 from ortprobe.report.html.tables.runs import runs_table
 from ortprobe.report.html.tables.sessions import sessions_table
 from ortprobe.report.html.tables.waits import waits_table
@@ -19,6 +20,7 @@ def build_tables(judgement: Judgement) -> tuple[Table, ...]:
         runs_table(judgement),
         sessions_table(judgement),
         nodes_table(judgement),
+        operators_table(judgement),
         paths_table(judgement),
         waits_table(judgement),
         gaps_table(judgement),
