@@ -29,7 +29,8 @@ def _divisions(analyses: Analyses) -> list[str]:
     """How the dearest creation and the dearest first runs divide."""
     if doubt(analyses, Claim.LATENCY):
         return []
-    return [line for line in (_dearest_creation(analyses), _dearest_first_runs(analyses)) if line]
+    lines = (_dearest_creation(analyses), _dearest_first_runs(analyses), _dearest_new_shapes(analyses))
+    return [line for line in lines if line]
 
 
 def _dearest_creation(analyses: Analyses) -> str:
@@ -50,6 +51,18 @@ def _dearest_first_runs(analyses: Analyses) -> str:
     head = f"first {runs} of session {life.session.index}, +{excess} over steady"
     notes = [listed(first_run_items(early)), growth_text(early), tuning_text(analyses, early)]
     return f"{head}: {'; '.join(note for note in notes if note)}"
+
+
+def _dearest_new_shapes(analyses: Analyses) -> str:
+    """What runs with input shapes not seen before took over runs with shapes that had been."""
+    costs = [cost for life in analyses.sessions.lives for cost in life.first_runs.new_shapes]
+    known = [cost for cost in costs if cost.excess_ns is not None and cost.parts_ns is not None]
+    if not known:
+        return ""
+    dearest = max(known, key=lambda each: each.excess_ns or 0)
+    head = f"run {dearest.run}, with input shapes not seen before, +{format_ns(dearest.excess_ns)} over steady"
+    others = f"; {len(costs):,} profiled runs had such shapes" if len(costs) > 1 else ""
+    return f"{head}: {listed(first_run_items((dearest,)))}{others}"
 
 
 def _stale(analyses: Analyses) -> list[str]:

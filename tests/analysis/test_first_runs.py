@@ -10,6 +10,7 @@ from traces.strategies import healthy_captures, lossy_captures
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.first_runs import FirstRunCost, FirstRuns
 from ortprobe.analysis.sessions.host_parts import HostPart
+from ortprobe.report.session_lines import session_lines
 from ortprobe.timeline import NONE, Timeline
 
 IN_NODES = (HostPart.NODE_BEFORE_LAUNCH, HostPart.NODE)
@@ -99,6 +100,11 @@ def test_a_run_with_new_shapes_is_compared_with_runs_of_its_shapes(tmp_path):
     assert cost.new_shapes != NONE
     assert cost.compared_with > cost.run
     assert cost.kernels.only_here == 1
+
+
+def test_the_report_says_what_new_shapes_cost(tmp_path):
+    (line,) = (line for line in session_lines(Analyses(growing(2).load(tmp_path))) if "not seen before" in line)
+    assert line.startswith("run 5, with input shapes not seen before, +400 µs over steady: Conv nodes on the host")
 
 
 def test_one_more_run_of_the_new_shapes_does_not_say_what_is_steady(tmp_path):
