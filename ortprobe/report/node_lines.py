@@ -19,6 +19,7 @@ TOP_OPERATORS = 4
 BOUND_LABELS: Mapping[Bound, str] = {
     Bound.LAUNCH: "the host sets the pace (launch-bound)",
     Bound.GPU: "the GPU sets the pace (GPU-bound)",
+    Bound.OTHERS: "the GPU sets the pace, with work of others than the session",
     Bound.MIXED: "neither host nor GPU alone sets the pace",
     Bound.UNKNOWN: "can't tell what sets the pace",
 }
@@ -86,7 +87,7 @@ def detour_text(detour: Detour) -> str:
 
 def _bound_lines(bounds: Sequence[SessionBound]) -> Iterator[str]:
     """One for each bound that is known, with the sessions that have it."""
-    for bound in (Bound.LAUNCH, Bound.GPU, Bound.MIXED):
+    for bound in (Bound.LAUNCH, Bound.GPU, Bound.OTHERS, Bound.MIXED):
         alike = [each for each in bounds if each.bound is bound]
         if alike:
             names = ", ".join(str(each.session) for each in alike)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.coverage import gpu_traced
@@ -30,10 +31,14 @@ class Bound(StrEnum):
     GPU = "gpu"
     """The device: the host waits for it for `LONG_DRAIN` of the latency or more, or it is busy for `ALWAYS_BUSY` of the
     time in which the host launches, or more."""
+    OTHERS = "others"
+    """The device likewise, with work of others: the session's own kept it busy for less than `HALF_BUSY` of the
+    latency."""
     MIXED = "mixed"
-    """Neither."""
+    """None of these."""
     UNKNOWN = "unknown"
-    """No steady run was watched that launched anything, or nothing says what its waits waited for."""
+    """No steady run was watched that launched anything, or nothing says what its waits waited for. Or ORT's profile was
+    attached to all of them, which makes runs of a GPU-bound session half as long again, and the host set their pace."""
 
 
 HALF_BUSY, ALWAYS_BUSY = 0.5, 0.9
@@ -57,6 +62,8 @@ class SessionBound:
     """`Execute`; without ORT's profile, from the first launch to the end of the last one."""
     busy_share: float | None
     """Of `launching_ns`, how much the run's device was busy with anything, other sessions' work too."""
+    own_share: float | None
+    """Of the latency, how long the runs' own work kept the device busy."""
     drain_share: float | None
     """Of the latency, how much the host stalled behind that (`RunPhases.drain_ns`)."""
     ahead_ns: int | None
@@ -75,23 +82,26 @@ def compute_bounds(timeline: Timeline, times: RunTimes, phases: RunPhases) -> tu
     busy_ns = _busy_ns(timeline, device, (start_ns, end_ns))
     busy_share = busy_ns / np.maximum(end_ns - start_ns, 1)
     drain_share = phases.drain_ns / np.maximum(times.latency_ns, 1)
+    own_share = times.device_busy_ns / np.maximum(times.latency_ns, 1)
     work = _Launched.of(timeline)
     found = []
     for session in np.unique(runs.session[runs.session != NONE]).tolist():
         chosen, attached = _alike(usable & (runs.session == session), times)
         drained = chosen & (phases.drain_ns != NONE)
-        shares = _median(busy_share[chosen]), _median(drain_share[drained])
+        shares = _median(busy_share[chosen]), _median(drain_share[drained]), _median(own_share[chosen])
+        with_profile = attached == ORT_AND_TORCH
         kernels = work.of_runs(chosen)
         found.append(
             SessionBound(
                 session=session,
-                bound=bound_of(*shares),
+                bound=bound_of(*shares, with_profile=with_profile),
                 runs=int(chosen.sum()),
-                with_profile=attached == ORT_AND_TORCH,
+                with_profile=with_profile,
                 latency_ns=_whole(_median(times.latency_ns[chosen])),
                 launching_ns=_whole(_median((end_ns - start_ns)[chosen])),
                 busy_share=shares[0],
                 drain_share=shares[1],
+                own_share=shares[2],
                 ahead_ns=_whole(_median(work.ahead_ns[kernels])),
                 kernel_ns=_whole(_median(work.duration_ns[kernels])),
             )
@@ -99,12 +109,16 @@ def compute_bounds(timeline: Timeline, times: RunTimes, phases: RunPhases) -> tu
     return tuple(found)
 
 
-def bound_of(busy_share: float | None, drain_share: float | None) -> Bound:
+def bound_of(
+    busy_share: float | None, drain_share: float | None, own_share: float | None, *, with_profile: bool
+) -> Bound:
     """What these shares of a run say; see `Bound`."""
-    if busy_share is None or drain_share is None:
+    if busy_share is None or drain_share is None or own_share is None:
         return Bound.UNKNOWN
     if drain_share >= LONG_DRAIN or busy_share >= ALWAYS_BUSY:
-        return Bound.GPU
+        return Bound.GPU if own_share >= HALF_BUSY else Bound.OTHERS
+    if with_profile:
+        return Bound.UNKNOWN
     return Bound.LAUNCH if busy_share < HALF_BUSY and drain_share < SHORT_DRAIN else Bound.MIXED
 
 
@@ -169,7 +183,7 @@ class _Launched:
         return np.asarray(runs[self.run], np.bool_)
 
 
-def _median(values: Int64s) -> float | None:
+def _median(values: Int64s | NDArray[np.float64]) -> float | None:
     return float(np.median(values)) if len(values) else None
 
 

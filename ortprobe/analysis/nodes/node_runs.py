@@ -8,6 +8,7 @@ import numpy as np
 
 from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline
+from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, base_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class NodeRuns:
     moved_bytes: Int64s
     """Bytes that its copies and fills moved; NONE where the trace does not say of each."""
     launches: Int64s
-    """CUDA calls that launched the work: a CUDA graph is launched once for all of its kernels."""
+    """CUDA calls that launched the work. The launch of a CUDA graph is of all its nodes, and is not among them."""
     without_node_ns: int
     """Device work that has no node."""
     counted: Bools
@@ -79,9 +80,10 @@ def compute_node_runs(timeline: Timeline) -> NodeRuns:
 
 
 def _launches(timeline: Timeline, work: Int32s, row: Int64s, count: int) -> Int64s:
-    """Distinct launching calls in each row; a call with work of several rows counts in each."""
+    """Distinct launching calls in each row, those of graphs left out."""
     launch = timeline.links.launch[work]
-    launched = np.flatnonzero(launch != NONE)
+    of_graphs = [number for number, name in enumerate(timeline.names) if base_name(name) in GRAPH_LAUNCHES]
+    launched = np.flatnonzero((launch != NONE) & ~np.isin(timeline.spans.name[launch], of_graphs))
     keys = row[launched] * np.int64(len(timeline.spans)) + launch[launched]
     return np.bincount(np.unique(keys) // max(len(timeline.spans), 1), minlength=count)
 
@@ -90,7 +92,8 @@ def _counted(timeline: Timeline) -> Bools:
     runs, links, ops = timeline.runs, timeline.links, timeline.device_ops.span
     of_run, of_node = links.run[ops], links.node[ops]
     any_work, with_node = (_marked(rows, len(runs)) for rows in (of_run, of_run[of_node != NONE]))
-    return np.asarray(gpu_traced(timeline) & (with_node | ~any_work) & (runs.session != NONE), np.bool_)
+    # A run that ended behind the window it began in counts too, where all of its work has nodes: it is summed.
+    return np.asarray((with_node | (gpu_traced(timeline) & ~any_work)) & (runs.session != NONE), np.bool_)
 
 
 def _marked(rows: Int32s, count: int) -> Bools:
