@@ -8,9 +8,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.nodes.bounds import Bound, bound_of
 
 
-def _loop(
-    tmp_path, *, kernel_us: int, kernels: int, gap_us: int, drain_us: int, attached: int = 2, stream: int = 7
-):
+def _loop(tmp_path, *, kernel_us: int, kernels: int, gap_us: int, drain_us: int, attached: int = 2, stream: int = 7):
     """Four runs that launch a kernel each `gap_us`, wait for the streams, and end; work of others is on stream 9."""
     scene = Scene(window_us=(0, 100_000)).session(0, -50, 5)
     period, number = kernels * gap_us + drain_us + 40, 0

@@ -12,7 +12,8 @@ import pytest
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.charts import build_charts
 from ortprobe.report.findings_json import findings_json
-from ortprobe.report.html.sections import key_figures, problem_views, tracing_sentence
+from ortprobe.report.html.findings import problem_views
+from ortprobe.report.html.sections import key_figures, tracing_sentence
 from ortprobe.report.html.tables import build_tables
 from ortprobe.report.markdown import render_markdown
 from ortprobe.report.report import Report

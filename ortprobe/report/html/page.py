@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs, get_plotlyjs_version
 
 from ortprobe import __version__
 from ortprobe.report.charts import Chart, build_charts
-from ortprobe.report.html import sections
+from ortprobe.report.html import findings, sections
 from ortprobe.report.html.columns import deflate
 from ortprobe.report.html.payload import Payload, build_payload
 from ortprobe.report.html.tables import build_tables
@@ -95,17 +95,17 @@ def _words(judgement: Judgement, payload: Payload, charts: Sequence[Chart]) -> d
         "verdict": verdict(judgement),
         "facts": sections.header_facts(timeline),
         "figures_first": sections.key_figures(judgement),
-        "causes": sections.causes(judgement),
-        "findings": sections.finding_views(judgement),
-        "undecided": sections.undecided(judgement),
-        "pointless": sections.pointless(judgement),
-        "passed": sections.passed(judgement),
+        "causes": findings.causes(judgement),
+        "findings": findings.finding_views(judgement),
+        "undecided": findings.undecided(judgement),
+        "pointless": findings.pointless(judgement),
+        "passed": findings.passed(judgement),
         "tracing": sections.tracing_sentence(judgement),
         "quality": sections.quality_sentence(judgement),
         "quality_ok": judgement.analyses.integrity.ok,
         "sources": sections.source_rows(timeline),
         "attribution": sections.attribution(judgement),
-        "problems": sections.problem_views(judgement),
+        "problems": findings.problem_views(judgement),
         "costs": sections.tracing_cost(judgement),
         "slowest": sections.slowest_run(judgement),
         "events": len(timeline.spans),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from textwrap import dedent
 
 from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.html.findings import EvidenceButton, evidence_buttons
 from ortprobe.report.run_wording import (
     PHASE_LABELS,
     attached_text,
@@ -17,17 +16,13 @@ from ortprobe.report.run_wording import (
     signed_ns,
     telling_reasons,
 )
-from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest, unsayable
-from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes, site_text
+from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest
+from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes
 from ortprobe.rules.engine import Judgement
-from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
-from ortprobe.timeline import DEVICE_WORK, NONE, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
+from ortprobe.timeline import ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
-_MAX_EVIDENCE = 8
-_MAX_CAUSES = 3
 _MAX_REASONS = 6
-_SEVERITY_ICONS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "●"}
 _SOURCE_LABELS = {
     SourceKind.ORT_PROFILE: "onnxruntime's profile",
     SourceKind.TORCH_TRACE: "torch's trace",
@@ -41,62 +36,6 @@ class Fact:
 
     term: str
     value: str
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceButton:
-    key: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A stretch of a fix: prose, or code to copy."""
-
-    text: str
-    is_code: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FindingView:
-    """One finding as the page shows it."""
-
-    anchor: str
-    code: str
-    rule: str
-    severity: Severity
-    icon: str
-    title: str
-    detail: str
-    cost: str
-    count: int
-    inferred: bool
-    where: tuple[str, ...]
-    evidence: tuple[EvidenceButton, ...]
-    evidence_left: int
-    fix: tuple[Passage, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemView:
-    """One problem of the capture as the page shows it."""
-
-    kind: str
-    detail: str
-    unsayable: str
-    count: str
-    path: str
-    evidence: tuple[EvidenceButton, ...]
-    evidence_left: int
-
-
-@dataclass(frozen=True, slots=True)
-class Undecided:
-    """A rule that did not judge, and why."""
-
-    code: str
-    name: str
-    why: str
 
 
 def header_facts(timeline: Timeline) -> tuple[Fact, ...]:
@@ -138,48 +77,6 @@ def key_figures(judgement: Judgement) -> tuple[Fact, ...]:
     if nodes.kernels_of_ort:
         figures.append(Fact("ORT kernels with their node", f"{nodes.kernels_with_node:,} of {nodes.kernels_of_ort:,}"))
     return tuple(figures)
-
-
-def causes(judgement: Judgement) -> tuple[FindingView, ...]:
-    """The findings to read first, three at the most: in their ranking, those that cost time or spoil results."""
-    views = zip(judgement.findings, finding_views(judgement), strict=True)
-    telling = [view for finding, view in views if finding.cost_ns or finding.severity is Severity.ERROR]
-    return tuple(telling[:_MAX_CAUSES])
-
-
-def finding_views(judgement: Judgement) -> tuple[FindingView, ...]:
-    """All findings in their ranking."""
-    names = {judged.rule.code: judged.rule.name for judged in judgement.judged}
-    timeline = judgement.analyses.timeline
-    return tuple(_view(finding, names.get(finding.code, ""), timeline) for finding in judgement.findings)
-
-
-def undecided(judgement: Judgement) -> tuple[Undecided, ...]:
-    """Rules that broke, or for which the capture lacks the evidence."""
-    listed: list[Undecided] = []
-    for judged in judgement.judged:
-        rule, outcome = judged.rule, judged.outcome
-        if isinstance(outcome, RuleFailed):
-            listed.insert(0, Undecided(rule.code, rule.name, f"the rule itself broke: {outcome.error}"))
-        elif isinstance(outcome, NotApplicable) and outcome.evidence_missing:
-            listed.append(Undecided(rule.code, rule.name, outcome.why))
-    return tuple(listed)
-
-
-def pointless(judgement: Judgement) -> tuple[Undecided, ...]:
-    """Rules about something that the program does not do."""
-    return tuple(
-        Undecided(judged.rule.code, judged.rule.name, judged.outcome.why)
-        for judged in judgement.judged
-        if isinstance(judged.outcome, NotApplicable) and not judged.outcome.evidence_missing
-    )
-
-
-def passed(judgement: Judgement) -> tuple[str, ...]:
-    """Names of the rules that judged and found nothing."""
-    return tuple(
-        f"{judged.rule.code} {judged.rule.name}" for judged in judgement.judged if isinstance(judged.outcome, Passed)
-    )
 
 
 def tracing_cost(judgement: Judgement) -> tuple[Fact, ...]:
@@ -252,7 +149,7 @@ def slowest_run(judgement: Judgement) -> SlowestView | None:
         evidence=(
             EvidenceButton(f"r{slowest.slow}", f"Run {slowest.slow}, the slowest"),
             EvidenceButton(f"r{slowest.median}", f"Run {slowest.median}, the median one"),
-            *_evidence(tuple(dict.fromkeys(map(reason_span, reasons))), analyses.timeline),
+            *evidence_buttons(tuple(dict.fromkeys(map(reason_span, reasons))), analyses.timeline),
         ),
     )
 
@@ -332,69 +229,6 @@ def attribution(judgement: Judgement) -> tuple[Fact, ...]:
         Fact("GPU time of ORT's kernels without a node", without_node),
         Fact("Waits whose other side is known", f"{integrity.sync_resolved:,} of {integrity.sync_calls:,}"),
     )
-
-
-def problem_views(judgement: Judgement) -> tuple[ProblemView, ...]:
-    """All problems of the capture, those that undermine the verdict first."""
-    analyses = judgement.analyses
-    timeline = analyses.timeline
-    return tuple(
-        ProblemView(
-            kind=each.kind.value,
-            detail=each.detail,
-            unsayable=unsayable(analyses, each),
-            count=f"{each.count:,}",
-            path="" if each.source is None else timeline.sources[each.source].path,
-            evidence=_evidence(each.evidence, timeline),
-            evidence_left=max(0, len(each.evidence) - _MAX_EVIDENCE),
-        )
-        for each in analyses.integrity.problems
-    )
-
-
-def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
-    return FindingView(
-        anchor=f"finding-{finding.code}",
-        code=finding.code,
-        rule=rule,
-        severity=finding.severity,
-        icon=_SEVERITY_ICONS[finding.severity],
-        title=finding.title,
-        detail=finding.detail,
-        cost=format_ns(finding.cost_ns) if finding.cost_ns is not None else "",
-        count=finding.count,
-        inferred=finding.confidence is Confidence.LIKELY,
-        where=tuple(site_text(site) for site in finding.where),
-        evidence=_evidence(finding.evidence, timeline),
-        evidence_left=max(0, len(finding.evidence) - _MAX_EVIDENCE),
-        fix=passages(finding.fix),
-    )
-
-
-def passages(fix: str) -> tuple[Passage, ...]:
-    """A fix in prose and code: what is indented is code, and loses its indentation."""
-    found: list[Passage] = []
-    for is_code, lines in groupby(fix.strip("\n").splitlines(), key=lambda line: line.startswith("    ")):
-        text = "\n".join(lines)
-        if text.strip():
-            found.append(Passage(dedent(text) if is_code else text, is_code))
-    return tuple(found)
-
-
-def _evidence(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:
-    shown = [span for span in spans if span != NONE][:_MAX_EVIDENCE]
-    starts: Mapping[int, int] = {span: int(timeline.spans.start_ns[span]) - timeline.start_ns for span in shown}
-    return tuple(
-        EvidenceButton(f"s{span}", f"{_called(span, timeline)} at {format_ns(starts[span])}") for span in shown
-    )
-
-
-def _called(span: int, timeline: Timeline) -> str:
-    """Device work goes by its ONNX node, as in the timeline: a kernel's own name fills lines and says little."""
-    node = int(timeline.links.node[span])
-    if node == NONE or timeline.spans.kind[span] not in DEVICE_WORK:
-        return timeline.name_of(span)
-    return f"{timeline.names[timeline.nodes.name[node]]} (GPU)"
 
 
 def _devices_by_lane(timeline: Timeline) -> str:
