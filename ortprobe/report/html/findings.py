@@ -167,10 +167,12 @@ def passages(fix: str) -> tuple[Passage, ...]:
 def evidence_buttons(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:
     shown = [span for span in spans if span != NONE][:_MAX_EVIDENCE]
     starts: Mapping[int, int] = {span: int(timeline.spans.start_ns[span]) - timeline.start_ns for span in shown}
-    return tuple(EvidenceButton(f"s{span}", f"{called(span, timeline)} at {format_ns(starts[span])}") for span in shown)
+    return tuple(
+        EvidenceButton(f"s{span}", f"{_called(span, timeline)} at {format_ns(starts[span])}") for span in shown
+    )
 
 
-def called(span: int, timeline: Timeline) -> str:
+def _called(span: int, timeline: Timeline) -> str:
     """Device work goes by its ONNX node, as in the timeline: a kernel's own name fills lines and says little."""
     node = int(timeline.links.node[span])
     if node == NONE or timeline.spans.kind[span] not in DEVICE_WORK:

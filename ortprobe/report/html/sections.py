@@ -1,4 +1,4 @@
-"""What the page says in words: header, findings, what was captured. Plain values for the template, no markup."""
+"""What the page says in words: header, figures, what tracing cost, what was captured. Plain values, no markup."""
 
 from __future__ import annotations
 
