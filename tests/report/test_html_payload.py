@@ -19,10 +19,10 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.charts import TRACE_TYPES, build_charts
 from ortprobe.report.html import render_html
 from ortprobe.report.html.columns import encode
+from ortprobe.report.html.findings import finding_views, passages
 from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
-from ortprobe.report.html.findings import finding_views, passages
 from ortprobe.report.html.sections import attribution, clock_sentence
 from ortprobe.report.html.tables import build_tables
 from ortprobe.rules import Judgement, judge
