@@ -95,6 +95,14 @@ def test_where_the_device_sets_the_pace_the_least_cost_that_explains_it_is_taken
     assert found.cost_per_call_ns == pytest.approx(2_000, abs=700)
 
 
+def test_work_without_its_launch_holds_no_stream_back(tmp_path):
+    played = PlayedLoop(LoopPlan(copy_us=0))
+    played.scene.kernel("whose?", played.starts_us[-2], 50, 9_999, stream=ORT)
+    found = Analyses(played.scene.load(tmp_path)).what_ifs
+    assert found is not None
+    assert found.error < 0.02
+
+
 def test_a_program_without_runs_that_were_watched_has_no_loop(tmp_path):
     scene = Scene().session(0, 0, 5)
     for number in range(10):

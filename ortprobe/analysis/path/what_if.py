@@ -15,8 +15,9 @@ from ortprobe.analysis.idle.host_activity import HostActivity
 from ortprobe.analysis.path.changes import Change, ChangedLoop, possible_changes
 from ortprobe.analysis.path.dependencies import Dependencies, Latencies
 from ortprobe.analysis.path.loop import Loop, find_loop
+from ortprobe.analysis.path.loop_steps import build_steps
 from ortprobe.analysis.path.replay import Replayed, replay
-from ortprobe.analysis.path.steps import Steps, build_steps
+from ortprobe.analysis.path.steps import Steps
 from ortprobe.analysis.path.tracing import Untraced, without_tracing
 from ortprobe.analysis.runs.run_times import RunTimes
 from ortprobe.analysis.runs.spread import median_ns
