@@ -8,7 +8,6 @@ from ortprobe.analysis.idle.cut import Knife
 from ortprobe.analysis.idle.device_idle import Idle, compute_idle, compute_knife
 from ortprobe.analysis.idle.host_activity import HostActivity
 from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
-from ortprobe.analysis.idle.idle_of_runs import IdleOfRuns, compute_idle_of_runs
 from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.bounds import SessionBound, compute_bounds
@@ -24,7 +23,7 @@ from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
 from ortprobe.analysis.path.re_inits import WithoutReInits, compute_without_re_inits
 from ortprobe.analysis.path.what_if import WhatIfs, compute_what_ifs
 from ortprobe.analysis.races import InputOrder, compute_races
-from ortprobe.analysis.runs.run_comparison import RunComparisons, compute_comparisons
+from ortprobe.analysis.runs.run_comparison import RunComparison, compute_comparisons
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
 from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
@@ -51,7 +50,7 @@ class Analyses:
         return compute_phases(self.timeline, self.waits)
 
     @cached_property
-    def comparisons(self) -> RunComparisons:
+    def comparisons(self) -> tuple[RunComparison, ...]:
         return compute_comparisons(self.timeline, self.runs, self.phases, self.waits, self.idle)
 
     @cached_property
@@ -85,10 +84,6 @@ class Analyses:
     @cached_property
     def idle_lines(self) -> IdleLines:
         return compute_idle_lines(self.timeline, self.idle)
-
-    @cached_property
-    def idle_of_runs(self) -> IdleOfRuns:
-        return compute_idle_of_runs(self.timeline, self.idle)
 
     @cached_property
     def starvation(self) -> Starvation:

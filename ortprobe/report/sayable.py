@@ -105,7 +105,7 @@ def stated_overhead(analyses: Analyses) -> Overhead:
 def stated_believable(analyses: Analyses) -> Believable:
     """How much idle time tracing made; nothing where latencies or idle time can't be told."""
     if doubt(analyses, Claim.LATENCY) or doubt(analyses, Claim.IDLE):
-        return Believable(smallest_gap_ns=None, devices=())
+        return Believable(devices=())
     return analyses.believable
 
 
@@ -128,7 +128,7 @@ def stated_phases(analyses: Analyses) -> RunPhases:
 def stated_slowest(analyses: Analyses) -> RunComparison | None:
     """The slowest run of which something is known beside its latency, against the median run like it, as far as it can
     be told; None where there is none."""
-    known = [each for each in analyses.comparisons.runs if each.explained and each.difference_ns]
+    known = [each for each in analyses.comparisons if each.explained and each.difference_ns]
     if not known or doubt(analyses, Claim.LATENCY):
         return None
     found = known[0]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import captures
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 from scene import Scene
-from traces.reading import read
-from traces.strategies import healthy_captures
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.idle.causes import CAUSES, HOST_CAUSES
+from ortprobe.analysis.idle.causes import HOST_CAUSES
 from ortprobe.analysis.idle.idle_lines import IdleLine
 from ortprobe.timeline import Site, Timeline
 
@@ -76,20 +73,3 @@ def test_the_example_that_waits_for_a_session_says_at_which_line():
     dearest = {line.cause.value: line.site for line in reversed(device.lines) if not line.is_between}
     assert dearest["ort-host"] == Site(file="ortprobe/examples/missing_wait.py", line=48)
     assert dearest["session-init"] == Site(file="ortprobe/examples/missing_wait.py", line=33)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=(HealthCheck.too_slow, HealthCheck.data_too_large))
-@given(healthy_captures())
-def test_idle_time_is_that_inside_of_runs_and_that_between_them(capture):
-    analyses = Analyses(read(capture, "bundle")[0])
-    runs = analyses.timeline.runs
-    for idle, parts in zip(analyses.idle.devices, analyses.idle_of_runs.devices, strict=True):
-        columns = idle.columns
-        start_ns = np.maximum(columns.piece_start_ns[:, None], runs.start_ns)
-        length_ns = np.maximum(np.minimum(columns.piece_end_ns[:, None], runs.end_ns) - start_ns, 0)
-        for cause, name in enumerate(CAUSES):
-            mine = columns.piece_cause == cause
-            assert parts.by_run_ns[:, cause].tolist() == length_ns[mine].sum(axis=0).tolist()
-            assert parts.inside_ns[cause] + parts.between_ns[cause] == idle.idle_by_cause.get(name, 0)
-            if len(capture.history.program.threads) == 1:
-                assert parts.inside_ns[cause] == parts.by_run_ns[:, cause].sum()

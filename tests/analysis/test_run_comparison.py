@@ -58,7 +58,7 @@ def _sync(scene: Scene, start_us: int, dur_us: int, correlation: int, *, stream:
 
 
 def compared(scene: Scene, folder: Path) -> RunComparison:
-    (found,) = Analyses(scene.load(folder)).comparisons.runs
+    (found,) = Analyses(scene.load(folder)).comparisons
     assert sum(each.more_ns for each in found.phases) == found.difference_ns
     return found
 
@@ -120,7 +120,7 @@ def test_too_few_runs_are_not_compared(tmp_path):
     scene = Scene().session(0, 0, 5)
     for number in range(5):
         scene.hook("run", 100 + number * 100, 10 + number, session=0)
-    assert Analyses(scene.load(tmp_path)).comparisons.runs == ()
+    assert Analyses(scene.load(tmp_path)).comparisons == ()
 
 
 def test_runs_that_only_hooks_saw_differ_as_a_whole(tmp_path):
@@ -132,23 +132,13 @@ def test_runs_that_only_hooks_saw_differ_as_a_whole(tmp_path):
     assert (found.slow, found.median, found.difference_ns) == (5, 3, 2_000)
 
 
-def test_the_longest_period_is_divided_into_run_and_between(tmp_path):
-    scene, at_us = Scene().session(0, 0, 5), 100
-    for number in range(8):
-        scene.hook("run", at_us, 10, session=0)
-        at_us += 500 if number == 4 else 100
-    (found,) = Analyses(scene.load(tmp_path)).comparisons.periods
-    assert (found.slow, found.slow_ns, found.median_ns) == (4, 500_000, 100_000)
-    assert (found.slow_between_ns, found.median_between_ns) == (490_000, 90_000)
-
-
 def test_differences_of_recordings_divide_exactly():
     timelines = [
         captures.service(),
         *(load_bundle(captures.DATA / f"h100-{name}.ortprobe") for name in ("graph", "flow")),
     ]
     several = [*map(Analyses, timelines), captures.example("missing-wait"), captures.example("set-providers")]
-    found = [each for analyses in several for each in analyses.comparisons.runs]
+    found = [each for analyses in several for each in analyses.comparisons]
     assert len(found) >= 10
     for each in found:
         assert sum(phase.more_ns for phase in each.phases) == each.difference_ns >= 0

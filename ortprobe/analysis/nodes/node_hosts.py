@@ -36,8 +36,6 @@ class NodeHost:
     """Calls in it that wait for the GPU, by `WaitRole.IN_NODE`."""
     stall_ns: int | None
     """How long they stalled its thread; None where that of one is not known."""
-    first_wait: int
-    """A span to show for them: the call of the longest; NONE without one."""
 
     @property
     def own_code_ns(self) -> int:
@@ -68,7 +66,6 @@ def compute_node_hosts(timeline: Timeline, waits: WaitTimes) -> tuple[NodeHost, 
             parts_ns={PARTS[part]: int(parts_ns[node, part]) for part in np.flatnonzero(parts_ns[node]).tolist()},
             waits=int(in_node.count[node]),
             stall_ns=None if in_node.stall_ns[node] == NONE else int(in_node.stall_ns[node]),
-            first_wait=int(in_node.longest[node]),
         )
         for node in np.flatnonzero(executions).tolist()
     ]
@@ -101,7 +98,6 @@ class _WaitsInNodes:
     count: Int64s
     stall_ns: Int64s
     """NONE where that of one is not known."""
-    longest: Int32s
 
     @classmethod
     def of(cls, timeline: Timeline, waits: WaitTimes, nodes: int) -> _WaitsInNodes:
@@ -111,9 +107,7 @@ class _WaitsInNodes:
         inside, call = inside[seen], call[seen]
         node = timeline.links.node[call]
         own_stall_ns = waits.stall_ns[inside]
-        stall_ns, longest = np.zeros(nodes, np.int64), np.full(nodes, NONE, np.int32)
+        stall_ns = np.zeros(nodes, np.int64)
         np.add.at(stall_ns, node, own_stall_ns)
         stall_ns[node[own_stall_ns == NONE]] = NONE
-        order = np.argsort(waits.end_ns[inside] - waits.start_ns[inside], kind="stable")
-        longest[node[order]] = call[order]
-        return cls(count=np.bincount(node, minlength=nodes), stall_ns=stall_ns, longest=longest)
+        return cls(count=np.bincount(node, minlength=nodes), stall_ns=stall_ns)

@@ -69,8 +69,6 @@ class Dependencies:
     """The last-ending work that its stream waited for through events directly in front of it; NONE without."""
     held_by: UInt8s
     """`HeldBy`."""
-    held_until_ns: Int64s
-    """When that constraint was met; the work's own start for UNKNOWN."""
     late_ns: Int64s
     """How much later than the latencies say it began; less than 0 for work that began sooner, 0 for UNKNOWN."""
     latencies: Latencies
@@ -106,7 +104,6 @@ def compute_dependencies(timeline: Timeline, waits: WaitTimes) -> Dependencies:
         previous=previous,
         awaited=awaited,
         held_by=held_by,
-        held_until_ns=np.where(met_ns == NONE, start_ns, met_ns),
         late_ns=np.where(met_ns == NONE, 0, start_ns - let_go_ns.max(axis=0, initial=0)),
         latencies=latencies,
     )

@@ -31,8 +31,6 @@ class Loop:
     untraced_pace_ns: int | None
     """Median time from the start of one run to the next, of the same session on the same thread and line of the program
     with nothing but the hooks attached; None where there are too few."""
-    untraced_latency_ns: int | None
-    """Median latency of those runs."""
 
     @property
     def pace_ns(self) -> int:
@@ -77,20 +75,18 @@ def _loop(timeline: Timeline, times: RunTimes, rows: Int64s) -> Loop:
     launch = timeline.links.launch[ops]
     launched_ns = np.where(launch == NONE, spans.start_ns[ops], spans.start_ns[launch])
     meanwhile = ops[(launched_ns >= start_ns) & (launched_ns < end_ns)]
-    pace_ns, latency_ns = _untraced(timeline, times, int(rows[0]))
     return Loop(
         runs=rows[:-1],
         lane=int(runs.lane[rows[0]]),
         start_ns=start_ns,
         end_ns=end_ns,
         done_ns=max(int(spans.end_ns[meanwhile].max(initial=end_ns)), end_ns),
-        untraced_pace_ns=pace_ns,
-        untraced_latency_ns=latency_ns,
+        untraced_pace_ns=_untraced_pace_ns(timeline, times, int(rows[0])),
     )
 
 
-def _untraced(timeline: Timeline, times: RunTimes, like: int) -> tuple[int | None, int | None]:
-    """(pace, latency) of runs like this one, made by the same line of the program, with nothing attached."""
+def _untraced_pace_ns(timeline: Timeline, times: RunTimes, like: int) -> int | None:
+    """Pace of runs like this one, made by the same line of the program, with nothing attached."""
     runs = timeline.runs
     mine = np.flatnonzero(runs.lane == runs.lane[like])
     plain = (times.attached[mine] == HOOKS_ALONE) & (runs.session[mine] == runs.session[like]) & ~times.failed[mine]
@@ -98,9 +94,7 @@ def _untraced(timeline: Timeline, times: RunTimes, like: int) -> tuple[int | Non
     sites = _sites(timeline)[mine]
     plain &= sites == sites[np.searchsorted(mine, like)]
     both = plain[1:] & plain[:-1]
-    if both.sum() < FEWEST_RUNS:
-        return None, None
-    return median_ns(np.diff(runs.start_ns[mine])[both]), median_ns(times.latency_ns[mine[plain]])
+    return median_ns(np.diff(runs.start_ns[mine])[both]) if both.sum() >= FEWEST_RUNS else None
 
 
 def _sites(timeline: Timeline) -> Int32s:

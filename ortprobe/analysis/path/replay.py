@@ -2,10 +2,9 @@
 
 Each thread takes as long between its steps as it took, each piece of device work runs as long as it ran, and work
 begins when its launch, its stream and the events in front of it let it, after the latencies measured in the capture; a
-call that waited takes as long to return as it took.
-What the steps wait for is found anew, so a change shows with all that follows from it. Work of several streams that ran
-at the same time took as long as it did because of that, and takes as long in the replay. A queue that is full (1,024
-launches) does not hold the host back here.
+call that waited takes as long to return as it took. What the steps wait for is found anew, so a change shows with all
+that follows from it. Work of several streams that ran at the same time took as long as it did because of that, and
+takes as long in the replay. A queue that is full (1,024 launches) does not hold the host back here.
 """
 
 from __future__ import annotations

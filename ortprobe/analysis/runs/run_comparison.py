@@ -19,7 +19,7 @@ from ortprobe.analysis.runs.run_differences import (
 from ortprobe.analysis.runs.run_phases import BY_LAUNCHES, BY_PROFILE, DividedBy, Phase, RunPhases, in_parts
 from ortprobe.analysis.runs.run_times import RunTimes
 from ortprobe.analysis.waits.wait_times import WaitTimes
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
+from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 from ortprobe.timeline.groups import rows_by_value
 
 FEWEST_TO_COMPARE = 5
@@ -87,54 +87,15 @@ class RunComparison:
         return tuple(sorted((each for each in several if each.largest_ns > 0), key=lambda each: -each.largest_ns))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeriodComparison:
-    """The longest and the median of the steady periods of one session that had the same attached."""
-
-    session: int
-    attached: int
-    periods: int
-    slow: int
-    """Row in `Timeline.runs`: the run with which the longest period begins."""
-    median: int
-    slow_ns: int
-    median_ns: int
-    slow_between_ns: int
-    """From that run's return to the next one's start; a period is this and the run's latency."""
-    median_between_ns: int
-    idle: tuple[IdleDifference, ...]
-    """Between the runs."""
-
-    @property
-    def difference_ns(self) -> int:
-        return self.slow_ns - self.median_ns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunComparisons:
-    """For each session and each thing attached with enough runs; those with the largest difference first."""
-
-    runs: tuple[RunComparison, ...]
-    periods: tuple[PeriodComparison, ...]
-
-
 def compute_comparisons(
     timeline: Timeline, runs: RunTimes, phases: RunPhases, waits: WaitTimes, idle: Idle
-) -> RunComparisons:
-    """Compare like with like: neither first runs nor runs that raised, of one session, with the same attached.
-
-    Idle time is told of stretches that torch's profiler watched from end to end.
-    """
-    return RunComparisons(
-        runs=_compared_runs(timeline, runs, phases, waits, idle),
-        periods=_compared_periods(timeline, runs, idle),
-    )
-
-
-def _compared_runs(
-    timeline: Timeline, runs: RunTimes, phases: RunPhases, waits: WaitTimes, idle: Idle
 ) -> tuple[RunComparison, ...]:
-    count, slow, median = _slowest_and_median(timeline, runs.latency_ns, runs.steady)
+    """For each session and each thing attached with enough runs; those with the largest difference first.
+
+    Like is compared with like: neither first runs nor runs that raised, of one session, with the same attached. Idle
+    time is told of runs that torch's profiler watched from end to end.
+    """
+    count, slow, median = _slowest_and_median(timeline, runs)
     both = np.concatenate((slow, median))
     nodes, waited = NodesOfRuns(timeline, both), WaitsOfRuns(timeline, waits, both)
     start_ns, end_ns = timeline.runs.start_ns, timeline.runs.end_ns
@@ -163,39 +124,13 @@ def _compared_runs(
     return tuple(sorted(found, key=lambda each: -each.difference_ns))
 
 
-def _compared_periods(timeline: Timeline, runs: RunTimes, idle: Idle) -> tuple[PeriodComparison, ...]:
-    count, slow, median = _slowest_and_median(timeline, runs.period_ns, runs.steady_period)
-    start_ns, end_ns = timeline.runs.start_ns, timeline.runs.end_ns
-    stretches = [(end_ns[each], np.maximum(start_ns[runs.next_run[each]], end_ns[each])) for each in (slow, median)]
-    between_ns = runs.period_ns - runs.latency_ns
-    watched = (runs.device_busy_ns[slow] != NONE) & (runs.device_busy_ns[median] != NONE)
-    idles = idle_differences(idle.devices, stretches[0], stretches[1])
-    found = []
-    for row, (a, b) in enumerate(zip(slow.tolist(), median.tolist(), strict=True)):
-        found.append(
-            PeriodComparison(
-                session=int(timeline.runs.session[a]),
-                attached=int(runs.attached[a]),
-                periods=int(count[row]),
-                slow=a,
-                median=b,
-                slow_ns=int(runs.period_ns[a]),
-                median_ns=int(runs.period_ns[b]),
-                slow_between_ns=int(between_ns[a]),
-                median_between_ns=int(between_ns[b]),
-                idle=idles[row] if watched[row] else (),
-            )
-        )
-    return tuple(sorted(found, key=lambda each: -each.difference_ns))
-
-
-def _slowest_and_median(timeline: Timeline, times_ns: Int64s, chosen: Bools) -> tuple[Int64s, Int32s, Int32s]:
-    """(how many, the slowest, the median one) of each session and attachment that has enough of the chosen runs."""
+def _slowest_and_median(timeline: Timeline, times: RunTimes) -> tuple[Int64s, Int32s, Int32s]:
+    """(how many, the slowest, the median one) of each session and attachment that has enough steady runs."""
     runs = timeline.runs
-    rows = np.flatnonzero(chosen & (runs.session != NONE))
+    rows = np.flatnonzero(times.steady & (runs.session != NONE))
     kind = runs.session[rows].astype(np.int64) << 8 | runs.attached[rows]
     groups = [rows[found] for _, found in rows_by_value(kind) if len(found) >= FEWEST_TO_COMPARE]
-    ordered = [group[np.argsort(times_ns[group], kind="stable")] for group in groups]
+    ordered = [group[np.argsort(times.latency_ns[group], kind="stable")] for group in groups]
     return (
         np.array([len(group) for group in ordered], np.int64),
         np.array([group[-1] for group in ordered], np.int32),

@@ -29,8 +29,6 @@ class KernelsCompared:
 
     kernels: int
     steady_kernels: int
-    busy_ns: int
-    steady_busy_ns: int
     only_here: int
     """Kernels of names that no steady run of the session has: those of a search for the fastest one, if there was one.
     Where this is 0, nothing was tuned on the device."""
@@ -304,8 +302,6 @@ class _Division:
         return KernelsCompared(
             kernels=len(mine),
             steady_kernels=len(steady),
-            busy_ns=int(self.runs.device_busy_ns[run]),
-            steady_busy_ns=int(self.runs.device_busy_ns[reference]),
             only_here=len(alone),
             only_here_ns=int(self.timeline.spans.duration_ns[alone].sum()),
         )

@@ -1,4 +1,4 @@
-"""Which idle time is the tracer's own doing: how much would remain without it, and which gaps are too small to believe.
+"""Which idle time is the tracer's own doing: how much would remain without it.
 
 Between two launches the host works, and what tracing adds to each CUDA call and node makes the gap longer. So the time
 that a gap would have without tracing lies between two bounds. High: as measured. Low: less the cost of each CUDA call
@@ -45,37 +45,30 @@ class DeviceBelief:
     device: int
     by_cause: Mapping[IdleCause, IdleBounds]
     """For each cause that occurs. The high bounds are `DeviceIdle.idle_by_cause`."""
-    small_gaps: int
-    """Gaps shorter than `Believable.smallest_gap_ns` that the host's launching ended."""
-    small_gaps_ns: int
-    """Their sum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Believable:
-    """Empty and None where what tracing costs a launch was not measured."""
+    """Gaps shorter than `LaunchCost.launch_ns`, which tracing adds from one launch to the next, need not be there."""
 
-    smallest_gap_ns: float | None
-    """What tracing adds from one launch to the next (`LaunchCost.launch_ns`): a shorter gap between two of them need
-    not be there without it."""
     devices: tuple[DeviceBelief, ...]
+    """Empty where what tracing costs a launch was not measured."""
 
 
 def compute_believable(timeline: Timeline, idle: Idle, cost: LaunchCost) -> Believable:
     """Bounds of each device's idle time by cause."""
     if cost.launch_ns is None:
-        return Believable(smallest_gap_ns=None, devices=())
+        return Believable(devices=())
     calls = timeline.spans.of_kind(Kind.CUDA_CALL)
     things = ((calls, cost.cuda_call_ns or 0.0), (timeline.node_spans.span, cost.node_ns or 0.0))
-    believed = tuple(_believed(timeline, device, things, cost.launch_ns) for device in idle.devices)
-    return Believable(smallest_gap_ns=cost.launch_ns, devices=believed)
+    return Believable(devices=tuple(_believed(timeline, device, things) for device in idle.devices))
 
 
 _Priced = tuple[tuple[Int32s, float], ...]
 """Spans of the host in time order, with what tracing adds to each of them in ns."""
 
 
-def _believed(timeline: Timeline, device: DeviceIdle, things: _Priced, launch_ns: float) -> DeviceBelief:
+def _believed(timeline: Timeline, device: DeviceIdle, things: _Priced) -> DeviceBelief:
     columns = device.columns
     gap, cause = columns.piece_gap, columns.piece_cause
     own = cause == CAUSES.index(IdleCause.PROFILER)
@@ -86,16 +79,12 @@ def _believed(timeline: Timeline, device: DeviceIdle, things: _Priced, launch_ns
     share = np.divide(traced_ns, host_ns, out=np.zeros(len(host_ns)), where=host_ns > 0)
     low_ns = np.where(own, 0, length_ns * (1 - np.where(on_host, share[gap], 0)))
     high, low = (np.bincount(cause, times_ns, len(CAUSES)) for times_ns in (length_ns, low_ns))
-    gap_ns = columns.gap_end_ns - columns.gap_start_ns
-    small = (host_ns > 0) & (gap_ns < launch_ns)
     return DeviceBelief(
         device=device.device,
         by_cause={
             each: IdleBounds(low_ns=round(low[CAUSES.index(each)]), high_ns=round(high[CAUSES.index(each)]))
             for each in device.idle_by_cause
         },
-        small_gaps=int(small.sum()),
-        small_gaps_ns=int(gap_ns[small].sum()),
     )
 
 
