@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.timeline import Int32s, Int64s
+from ortprobe.timeline.groups import sum_by_group
 from ortprobe.timeline.intervals import Intervals, union
 
 
@@ -13,17 +14,15 @@ def busy_by_group(group: Int32s, start_ns: Int64s, end_ns: Int64s, groups: int) 
 
     Times are replaced by their ranks, so that all groups fit behind one another on one axis and one union does it.
     """
-    busy_ns = np.zeros(groups, np.int64)
     times, ranks = np.unique(np.concatenate((start_ns, end_ns)), return_inverse=True)
     if not len(times):
-        return busy_ns
+        return np.zeros(groups, np.int64)
     stride = len(times)
     offset = group.astype(np.int64) * stride
     first, last = union(ranks[: len(start_ns)] + offset, ranks[len(start_ns) :] + offset)
     # A union does not reach over into the next group: a group's last rank is one short of the next one's first.
     owner = first // stride
-    np.add.at(busy_ns, owner, times[last - owner * stride] - times[first - owner * stride])
-    return busy_ns
+    return sum_by_group(owner, times[last - owner * stride] - times[first - owner * stride], groups)
 
 
 def covered_ns(intervals: Intervals, stretches: Intervals) -> Int64s:

@@ -10,7 +10,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.finding import NotApplicable, Passed
 from ortprobe.rules.thresholds import EVIDENCE_SPANS
-from ortprobe.timeline import NONE, Int64s, Kind, Session, Site, Timeline, parse_site
+from ortprobe.timeline import NONE, Int64s, Kind, Session, Site, Timeline
 
 
 def cant_tell(analyses: Analyses, *claims: Claim) -> NotApplicable | None:
@@ -33,8 +33,7 @@ def hook_rows(timeline: Timeline, *names: str) -> Int64s:
 
 def site_of_hook(timeline: Timeline, row: int) -> Site | None:
     """The program's own line that made the call."""
-    name = int(timeline.hooks.site[row])
-    return parse_site(timeline.names[name]) if name != NONE else None
+    return timeline.site_at(int(timeline.hooks.site[row]))
 
 
 def site_of_run(timeline: Timeline, run: int) -> Site | None:

@@ -43,7 +43,8 @@ from ortprobe.rules.evidence import cant_tell, cited
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.thresholds import BETWEEN_RUNS_NEEDED, BETWEEN_RUNS_SHARE
-from ortprobe.timeline import NONE, Int64s, Site, Timeline, parse_site
+from ortprobe.timeline import NONE, Int64s, Site, Timeline
+from ortprobe.timeline.groups import sum_by_group
 from ortprobe.timeline.intervals import Intervals, union
 from ortprobe.units import format_ns, format_ratio
 
@@ -110,11 +111,10 @@ def _dearest_lines(
     columns = device.columns
     name = np.where(lines.piece_site != NONE, lines.piece_site, lines.piece_next_site)
     counted = (name != NONE) & ~np.isin(columns.piece_cause, _LEFT_OUT)
-    idle_ns = np.zeros(len(timeline.names), np.int64)
     pieces = columns.piece_start_ns[counted], columns.piece_end_ns[counted]
-    np.add.at(idle_ns, name[counted], covered_ns(between, pieces))
+    idle_ns = sum_by_group(name[counted], covered_ns(between, pieces), len(timeline.names))
     dearest = np.argsort(-idle_ns, kind="stable")[:MAIN_LINES]
-    sites = (parse_site(timeline.names[name]) for name in dearest.tolist() if idle_ns[name])
+    sites = (timeline.site_at(name) for name in dearest.tolist() if idle_ns[name])
     return tuple(site for site in sites if site is not None)
 
 

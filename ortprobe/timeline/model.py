@@ -242,6 +242,10 @@ class Timeline:
         """The lane one span lies on."""
         return self.lanes[int(self.spans.lane[span])]
 
+    def site_at(self, name: int) -> Site | None:
+        """The program's line that this entry of `names` holds; None for NONE, and where it holds none."""
+        return parse_site(self.names[name]) if name != NONE else None
+
     def to_pandas(self) -> Frames:
         """Every table as a DataFrame, with names for numbers and `<NA>` for what is not there."""
         from ortprobe.timeline.frames import to_frames

@@ -139,6 +139,10 @@ class HookCalls:
         found[found] = self.span[row[found]] == spans[found]
         return np.where(found, row, NONE)
 
+    def sites_of(self, spans: Int32s) -> Int32s:
+        """`site` of each of these spans; NONE for spans that are no hooked calls."""
+        return np.append(self.site, NONE)[self.rows_of(spans)].astype(np.int32)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:

@@ -9,7 +9,8 @@ import numpy as np
 
 from ortprobe.analysis.idle.causes import CAUSES, HOST_CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle, Idle
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Site, Timeline, parse_site
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Site, Timeline
+from ortprobe.timeline.groups import sum_by_group
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -108,8 +109,7 @@ def _sites(timeline: Timeline, lane: int, start_ns: Int64s, end_ns: Int64s) -> t
 
 def _summed(timeline: Timeline, keys: list[Int32s], length_ns: Int64s, known: Bools) -> Iterator[IdleLine]:
     distinct, member = np.unique(np.stack([key[known] for key in keys]), axis=1, return_inverse=True)
-    time_ns = np.zeros(distinct.shape[1], np.int64)
-    np.add.at(time_ns, member.ravel(), length_ns[known])
+    time_ns = sum_by_group(member.ravel(), length_ns[known], distinct.shape[1])
     count = np.bincount(member.ravel(), minlength=len(time_ns))
     longest = np.zeros(len(time_ns), np.int64)
     rising = np.argsort(length_ns[known], kind="stable")
@@ -118,14 +118,10 @@ def _summed(timeline: Timeline, keys: list[Int32s], length_ns: Int64s, known: Bo
     for (cause, site, next_site, inside), time, pieces, piece in found:
         yield IdleLine(
             cause=CAUSES[cause],
-            site=_site(timeline, site),
-            next_site=_site(timeline, next_site),
+            site=timeline.site_at(site),
+            next_site=timeline.site_at(next_site),
             is_between=not inside,
             time_ns=time,
             pieces=pieces,
             longest_piece=piece,
         )
-
-
-def _site(timeline: Timeline, name: int) -> Site | None:
-    return None if name == NONE else parse_site(timeline.names[name])

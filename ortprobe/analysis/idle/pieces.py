@@ -9,6 +9,7 @@ import numpy as np
 
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Spans, UInt8s
+from ortprobe.timeline.groups import sum_by_group
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -151,6 +152,5 @@ def split(pieces: Pieces, segments: Segments) -> Pieces:
 
 def by_cause(pieces: Pieces) -> dict[IdleCause, int]:
     """Summed lengths in ns, the dearest first; causes that did not occur are not in it."""
-    sums = np.zeros(len(CAUSES), np.int64)
-    np.add.at(sums, pieces.cause, pieces.end_ns - pieces.start_ns)
+    sums = sum_by_group(pieces.cause, pieces.end_ns - pieces.start_ns, len(CAUSES))
     return {CAUSES[row]: int(sums[row]) for row in np.argsort(-sums, kind="stable").tolist() if sums[row]}

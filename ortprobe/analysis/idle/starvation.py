@@ -12,7 +12,7 @@ from ortprobe.analysis.coverage import recorded_windows
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.cut import Knife
 from ortprobe.timeline import NONE, Int32s, Int64s
-from ortprobe.timeline.groups import rows_by_value
+from ortprobe.timeline.groups import rows_by_value, sum_by_group
 from ortprobe.timeline.intervals import Intervals, gaps, total_ns, union
 
 
@@ -68,8 +68,7 @@ def _of_device(
         free = _free(busy[stream], windows)
         pieces = knife.cut(*free, _starting(spans.start_ns[ops], ops, free[1]))
         starved_ns = covered_ns(device_busy, (pieces.start_ns, pieces.end_ns))
-        sums = np.zeros(len(CAUSES), np.int64)
-        np.add.at(sums, pieces.cause, starved_ns)
+        sums = sum_by_group(pieces.cause, starved_ns, len(CAUSES))
         beside = {other: int(covered_ns(busy[other], free).sum()) for other in streams if other != stream}
         yield StreamStarvation(
             device=device,

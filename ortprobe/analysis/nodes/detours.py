@@ -12,6 +12,7 @@ from ortprobe.analysis.nodes.own_time import own_host_ns
 from ortprobe.analysis.runs.run_times import RunTimes
 from ortprobe.analysis.waits.wait_times import ROLES, WaitRole, WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
+from ortprobe.timeline.groups import sum_by_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ def _detour(
     cpu, memcpy = ((on_cpu & mine)[executed.node] & (of_run != NONE), (copies & mine)[executed.node] & (of_run != NONE))
     watched = chosen & node_runs.counted
     copied = copies[node_runs.node] & (node_runs.run != NONE)
-    copy_ns = _by_run(node_runs.run[copied], node_runs.device_ns[copied], run_count)
+    copy_ns = sum_by_group(node_runs.run[copied], node_runs.device_ns[copied], run_count)
     wait_ns, stall_ns = _waits_of(timeline, waits, copies, watched)
     either = np.flatnonzero(cpu if cpu.any() else memcpy)
     longest = either[np.argmax(own_ns[either])]
@@ -79,8 +80,8 @@ def _detour(
         cpu_nodes=int((on_cpu & mine).sum()),
         memcpy_nodes=int((copies & mine).sum()),
         runs=int(chosen.sum()),
-        cpu_ns=_median(_by_run(of_run[cpu], own_ns[cpu], run_count)[chosen]),
-        memcpy_ns=_median(_by_run(of_run[memcpy], own_ns[memcpy], run_count)[chosen]),
+        cpu_ns=_median(sum_by_group(of_run[cpu], own_ns[cpu], run_count)[chosen]),
+        memcpy_ns=_median(sum_by_group(of_run[memcpy], own_ns[memcpy], run_count)[chosen]),
         wait_ns=wait_ns,
         stall_ns=stall_ns,
         copy_ns=_median(copy_ns[watched]) if watched.any() else None,
@@ -98,10 +99,10 @@ def _waits_of(timeline: Timeline, waits: WaitTimes, copies: Bools, runs: Bools) 
     between = mine & in_execute & (waits.role == ROLES.index(WaitRole.IN_RUN))
     node = timeline.links.node[np.where(waits.call == NONE, waits.span, waits.call)]
     in_copies = mine & (waits.role == ROLES.index(WaitRole.IN_NODE)) & (node != NONE) & copies[node]
-    wait_ns = _by_run(run[between], (waits.end_ns - waits.start_ns)[between], len(runs))
+    wait_ns = sum_by_group(run[between], (waits.end_ns - waits.start_ns)[between], len(runs))
     either = between | in_copies
     unknown = (waits.stall_ns[either] == NONE).any()
-    stall_ns = None if unknown else _median(_by_run(run[either], waits.stall_ns[either], len(runs))[runs])
+    stall_ns = None if unknown else _median(sum_by_group(run[either], waits.stall_ns[either], len(runs))[runs])
     return _median(wait_ns[runs]), stall_ns
 
 
@@ -115,12 +116,6 @@ def _on_cpu(timeline: Timeline) -> Bools:
 def _named(timeline: Timeline, column: Int32s, wanted: frozenset[str]) -> Bools:
     chosen = [name for name in np.unique(column).tolist() if name != NONE and timeline.names[name] in wanted]
     return np.isin(column, chosen)
-
-
-def _by_run(run: Int32s, values: Int64s, runs: int) -> Int64s:
-    sums = np.zeros(runs, np.int64)
-    np.add.at(sums, run, values)
-    return sums
 
 
 def _median(values: Int64s) -> int:

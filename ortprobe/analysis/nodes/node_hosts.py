@@ -12,7 +12,7 @@ from ortprobe.analysis.nodes.own_time import executions_around
 from ortprobe.analysis.sessions.host_parts import PARTS, HostPart, HostPieces, Stretches, host_pieces
 from ortprobe.analysis.waits.wait_times import ROLES, WaitRole, WaitTimes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
-from ortprobe.timeline.groups import rows_by_value
+from ortprobe.timeline.groups import rows_by_value, sum_by_group
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -107,7 +107,6 @@ class _WaitsInNodes:
         inside, call = inside[seen], call[seen]
         node = timeline.links.node[call]
         own_stall_ns = waits.stall_ns[inside]
-        stall_ns = np.zeros(nodes, np.int64)
-        np.add.at(stall_ns, node, own_stall_ns)
+        stall_ns = sum_by_group(node, own_stall_ns, nodes)
         stall_ns[node[own_stall_ns == NONE]] = NONE
         return cls(count=np.bincount(node, minlength=nodes), stall_ns=stall_ns)

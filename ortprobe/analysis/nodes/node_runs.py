@@ -9,6 +9,7 @@ import numpy as np
 from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline
 from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, base_name
+from ortprobe.timeline.groups import sum_by_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,7 @@ class NodeRuns:
 
     def sum_of(self, column: Int64s, nodes: int) -> Int64s:
         """A column summed over the runs of each of `nodes` nodes; NONE where a row is."""
-        sums = np.zeros(nodes, np.int64)
-        np.add.at(sums, self.node, column)
+        sums = sum_by_group(self.node, column, nodes)
         sums[self.node[column == NONE]] = NONE
         return sums
 
@@ -63,12 +63,12 @@ def compute_node_runs(timeline: Timeline) -> NodeRuns:
     pair = links.node[work].astype(np.int64) * stride + links.run[work] + 1
     distinct, row = np.unique(pair, return_inverse=True)
     count, kind = len(distinct), spans.kind[work]
-    moved_bytes = _sums(row, np.maximum(size_bytes, 0), count)
+    moved_bytes = sum_by_group(row, np.maximum(size_bytes, 0), count)
     moved_bytes[row[size_bytes == NONE]] = NONE
     return NodeRuns(
         node=(distinct // stride).astype(np.int32),
         run=(distinct % stride - 1).astype(np.int32),
-        device_ns=_sums(row, spans.duration_ns[work], count),
+        device_ns=sum_by_group(row, spans.duration_ns[work], count),
         kernels=np.bincount(row[kind == Kind.KERNEL], minlength=count),
         copies=np.bincount(row[kind == Kind.MEMCPY], minlength=count),
         fills=np.bincount(row[kind == Kind.MEMSET], minlength=count),
@@ -100,9 +100,3 @@ def _marked(rows: Int32s, count: int) -> Bools:
     marked = np.zeros(count, np.bool_)
     marked[rows[rows != NONE]] = True
     return marked
-
-
-def _sums(row: Int64s, values: Int64s, count: int) -> Int64s:
-    sums = np.zeros(count, np.int64)
-    np.add.at(sums, row, values)
-    return sums

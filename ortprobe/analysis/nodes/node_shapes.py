@@ -9,6 +9,7 @@ import numpy as np
 from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.analysis.nodes.operand_bytes import tensors_bytes
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
+from ortprobe.timeline.groups import sum_by_group
 
 READ_IN_PART = frozenset({
     "If", "Loop", "Scan", "Shape", "Size", "Gather", "GatherND", "GatherElements", "Slice", "Compress", "RoiAlign",
@@ -75,17 +76,14 @@ def compute_node_shapes(timeline: Timeline) -> NodeShapes:
     node, shapes = (distinct // names).astype(np.int32), (distinct % names - 1).astype(np.int32)
     watched = np.append(gpu_traced(timeline), False)[timeline.links.run[executed.span]]
     count = np.bincount(group[watched], minlength=len(node))
-    device_ns = np.zeros(len(node), np.int64)
-    np.add.at(device_ns, group[watched], _device_ns(timeline)[watched])
-    host_ns, output_bytes = np.zeros(len(node), np.int64), np.zeros(len(node), np.int64)
-    np.add.at(host_ns, group, spans.duration_ns[executed.span])
-    np.add.at(output_bytes, group[watched], executed.output_bytes[watched])
+    device_ns = sum_by_group(group[watched], _device_ns(timeline)[watched], len(node))
+    output_bytes = sum_by_group(group[watched], executed.output_bytes[watched], len(node))
     return NodeShapes(
         node=node,
         shapes=shapes,
         first_span=executed.span[first],
         executions=np.bincount(group, minlength=len(node)),
-        host_ns=host_ns,
+        host_ns=sum_by_group(group, spans.duration_ns[executed.span], len(node)),
         watched=count,
         device_ns=np.where(count > 0, device_ns, NONE),
         operand_bytes=_operand_bytes(timeline, node, shapes, count, output_bytes),
@@ -97,9 +95,7 @@ def _device_ns(timeline: Timeline) -> Int64s:
     spans, ops, executed = timeline.spans, timeline.device_ops.span, timeline.node_spans.span
     around = timeline.links.node_span[ops]
     ops, around = ops[around != NONE], around[around != NONE]
-    device_ns = np.zeros(len(executed), np.int64)
-    np.add.at(device_ns, np.searchsorted(executed, around), spans.duration_ns[ops])
-    return device_ns
+    return sum_by_group(np.searchsorted(executed, around), spans.duration_ns[ops], len(executed))
 
 
 def _operand_bytes(timeline: Timeline, node: Int32s, shapes: Int32s, count: Int64s, output_bytes: Int64s) -> Int64s:

@@ -11,6 +11,7 @@ import numpy as np
 from ortprobe.analysis.nodes.node_runs import NodeRuns
 from ortprobe.analysis.nodes.own_time import own_host_ns
 from ortprobe.timeline import NONE, Int32s, Int64s, Kind, LinkKind, Timeline
+from ortprobe.timeline.groups import sum_by_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,8 @@ def _node_times(timeline: Timeline, node_runs: NodeRuns) -> list[NodeTime]:
                        node_runs.moved_bytes)
     )  # fmt: skip
     executions = np.bincount(executed.node, minlength=count)
-    host_ns = _sum_by(executed.node, spans.duration_ns[executed.span], count)
-    own_ns = _sum_by(executed.node, own_host_ns(timeline), count)
+    host_ns = sum_by_group(executed.node, spans.duration_ns[executed.span], count)
+    own_ns = sum_by_group(executed.node, own_host_ns(timeline), count)
     longest = _longest_by(executed.node, executed.span, spans.duration_ns[executed.span], count)
     name = timeline.names
     return [
@@ -154,12 +155,6 @@ def _origin(timeline: Timeline, node: int) -> NodeOrigin | None:
         weight_bytes=None if links.weight_bytes[node] == NONE else int(links.weight_bytes[node]),
         output="" if links.output[node] == NONE else model.value_text(int(links.output[node])),
     )
-
-
-def _sum_by(group: Int32s, values: Int64s, count: int) -> Int64s:
-    sums = np.zeros(count, np.int64)
-    np.add.at(sums, group, values)
-    return sums
 
 
 def _longest_by(group: Int32s, span: Int32s, duration_ns: Int64s, count: int) -> Int32s:

@@ -9,7 +9,7 @@ import numpy as np
 from ortprobe.analysis.coverage import gpu_traced, recorded_windows
 from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes
 from ortprobe.analysis.runs.spread import median_ns
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
+from ortprobe.timeline import NONE, Bools, Int64s, Timeline
 
 MOST_RUNS = 30
 """More runs of one loop tell nothing that these don't."""
@@ -91,14 +91,7 @@ def _untraced_pace_ns(timeline: Timeline, times: RunTimes, like: int) -> int | N
     mine = np.flatnonzero(runs.lane == runs.lane[like])
     plain = (times.attached[mine] == HOOKS_ALONE) & (runs.session[mine] == runs.session[like]) & ~times.failed[mine]
     plain &= times.index_in_session[mine] > 0
-    sites = _sites(timeline)[mine]
+    sites = timeline.hooks.sites_of(runs.hook_span[mine])
     plain &= sites == sites[np.searchsorted(mine, like)]
     both = plain[1:] & plain[:-1]
     return median_ns(np.diff(runs.start_ns[mine])[both]) if both.sum() >= FEWEST_RUNS else None
-
-
-def _sites(timeline: Timeline) -> Int32s:
-    """The name of each run's line; NONE where it is not known."""
-    hooks = timeline.hooks
-    rows = hooks.rows_of(timeline.runs.hook_span)
-    return np.where(rows == NONE, NONE, np.append(hooks.site, NONE)[rows]).astype(np.int32)

@@ -11,7 +11,8 @@ from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.path.critical_path import PATH_KINDS, CriticalPaths, PathKind
 from ortprobe.analysis.runs.run_times import ORT_AND_TORCH, TORCH_ALONE, RunTimes
-from ortprobe.timeline import NONE, Bools, Int64s, Timeline
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline, UInt8s
+from ortprobe.timeline.groups import sum_by_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,6 @@ def _shares(timeline: Timeline, times: RunTimes, paths: CriticalPaths, runs: Int
     )
 
 
-def _sums(group: np.typing.NDArray[np.integer], length_ns: Int64s, chosen: Bools, groups: int) -> dict[int, int]:
-    sums = np.zeros(groups, np.int64)
-    np.add.at(sums, group[chosen], length_ns[chosen])
+def _sums(group: Int32s | Int64s | UInt8s, length_ns: Int64s, chosen: Bools, groups: int) -> dict[int, int]:
+    sums = sum_by_group(group[chosen], length_ns[chosen], groups)
     return {row: int(sums[row]) for row in np.argsort(-sums, kind="stable").tolist() if sums[row]}

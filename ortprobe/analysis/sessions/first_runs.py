@@ -13,7 +13,7 @@ from ortprobe.analysis.sessions.host_parts import PARTS, HostPart, Stretches, ho
 from ortprobe.analysis.sessions.run_shapes import RunShapes, compute_run_shapes
 from ortprobe.bundle import ATTACHED_ORT_PROFILE
 from ortprobe.timeline import NONE, Bools, Int64s, Kind, Timeline
-from ortprobe.timeline.groups import rows_by_value
+from ortprobe.timeline.groups import rows_by_value, sum_by_group
 
 STEADY_RUNS_NEEDED = 2
 """Fewer runs alike have no median that says what is steady."""
@@ -312,9 +312,8 @@ def _growth_bytes(timeline: Timeline) -> Int64s | None:
     executed = timeline.node_spans
     if not executed.arena_growth_bytes.any():
         return None
-    growth_bytes = np.zeros(len(timeline.runs) + 1, np.int64)
-    np.add.at(growth_bytes, timeline.links.run[executed.span], executed.arena_growth_bytes)
-    return growth_bytes[:-1]
+    run = timeline.links.run[executed.span]
+    return sum_by_group(run, executed.arena_growth_bytes, len(timeline.runs) + 1)[:-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

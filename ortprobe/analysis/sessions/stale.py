@@ -10,6 +10,7 @@ import numpy as np
 
 from ortprobe.analysis.sessions.creations import CreationCost
 from ortprobe.timeline import NONE, Session, Timeline
+from ortprobe.timeline.groups import sum_by_group
 
 
 class HeldBy(StrEnum):
@@ -60,8 +61,7 @@ before, it was left with a dangling reference."""
 def compute_memory(timeline: Timeline, creations: Sequence[CreationCost | None]) -> tuple[Memory, ...]:
     """What each session holds, in order."""
     executed, session_of = timeline.node_spans, timeline.nodes.session
-    grown = np.zeros(len(timeline.sessions) + 1, np.int64)
-    np.add.at(grown, session_of[executed.node], executed.arena_growth_bytes)
+    grown = sum_by_group(session_of[executed.node], executed.arena_growth_bytes, len(timeline.sessions) + 1)
     seen = np.zeros(len(timeline.sessions) + 1, np.bool_)
     seen[session_of[executed.node]] = executed.arena_growth_bytes.any()
     return tuple(

@@ -110,10 +110,8 @@ def _warm(runs: RunTimes) -> Bools:
 
 def _alike(timeline: Timeline, runs: RunTimes, warm: Bools) -> Bools | None:
     """The warm runs of the session and line with the most runs both traced and untraced; None without such a line."""
-    hooked = timeline.runs.hook_span != NONE
-    site = np.full(len(hooked), NONE, np.int64)
-    site[hooked] = timeline.hooks.site[timeline.hooks.rows_of(timeline.runs.hook_span[hooked])]
-    origin = timeline.runs.session.astype(np.int64) << 32 | (site & 0xFFFFFFFF)
+    site = timeline.hooks.sites_of(timeline.runs.hook_span)
+    origin = timeline.runs.session.astype(np.int64) << 32 | (site.astype(np.int64) & 0xFFFFFFFF)
     best, most = None, FEWEST_TO_COMPARE - 1
     for value in np.unique(origin[warm]).tolist():
         group = warm & (origin == value)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.waits.wait_times import NEEDS, NOT_NEEDED, ROLES, WAITERS, Need, Waiter, WaitRole, WaitTimes
-from ortprobe.timeline import NONE, Int32s, Int64s, Site, Timeline, parse_site
+from ortprobe.timeline import NONE, Int32s, Int64s, Site, Timeline
+from ortprobe.timeline.groups import sum_by_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def group_waits(timeline: Timeline, waits: WaitTimes) -> tuple[WaitGroup, ...]:
     not_needed = resolved & np.isin(waits.need, [NEEDS.index(need) for need in NOT_NEEDED])
     count, known = _counts(member, len(distinct)), _counts(member[resolved], len(distinct))
     stall_ns, call_ns, not_needed_ns = (
-        _sums(member[chosen], values[chosen], len(distinct))
+        sum_by_group(member[chosen], values[chosen], len(distinct))
         for chosen, values in (
             (resolved, waits.stall_ns),
             (np.ones(len(waits), np.bool_), waits.end_ns - waits.start_ns),
@@ -59,7 +60,7 @@ def group_waits(timeline: Timeline, waits: WaitTimes) -> tuple[WaitGroup, ...]:
             name=timeline.names[waits.name[first[row]]],
             waiter=WAITERS[waits.waiter[first[row]]],
             role=ROLES[waits.role[first[row]]],
-            site=_site(timeline, int(site[first[row]])),
+            site=timeline.site_at(int(site[first[row]])),
             count=int(count[row]),
             unresolved=int(count[row] - known[row]),
             stall_ns=int(stall_ns[row]) if known[row] else None,
@@ -74,29 +75,17 @@ def group_waits(timeline: Timeline, waits: WaitTimes) -> tuple[WaitGroup, ...]:
 def lines_of(timeline: Timeline, waits: WaitTimes, rows: Int64s) -> list[Site | None]:
     """The program's own line of each of these waits, as in `WaitGroup.site`."""
     numbers = _sites(timeline, waits)[rows].tolist()
-    sites = {number: _site(timeline, number) for number in set(numbers)}
+    sites = {number: timeline.site_at(number) for number in set(numbers)}
     return [sites[number] for number in numbers]
 
 
 def _sites(timeline: Timeline, waits: WaitTimes) -> Int32s:
     """For each wait the index in `Timeline.names` of the program's line; NONE where no hook saw it."""
-    hooks = timeline.hooks
-    site = np.append(hooks.site, NONE)
     timed = np.where(waits.call != NONE, waits.call, waits.span)
-    around = site[timeline.links.hook[timed]]
-    of_run = np.append(hooks.rows_of(timeline.runs.hook_span), NONE)[waits.run]
-    return np.where(around != NONE, around, site[of_run]).astype(np.int32)
-
-
-def _site(timeline: Timeline, number: int) -> Site | None:
-    return parse_site(timeline.names[number]) if number != NONE else None
+    around = np.append(timeline.hooks.site, NONE)[timeline.links.hook[timed]]
+    of_run = np.append(timeline.hooks.sites_of(timeline.runs.hook_span), NONE)[waits.run]
+    return np.where(around != NONE, around, of_run).astype(np.int32)
 
 
 def _counts(member: Int64s, groups: int) -> Int64s:
     return np.bincount(member, minlength=groups)
-
-
-def _sums(member: Int64s, values: Int64s, groups: int) -> Int64s:
-    sums = np.zeros(groups, np.int64)
-    np.add.at(sums, member, values)
-    return sums

@@ -12,7 +12,7 @@ from ortprobe.report.html.tables.model import Cell, Column, Kind, Table, longest
 from ortprobe.report.sayable import doubt
 from ortprobe.report.wording import CAUSE_LABELS, line_text
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import NONE, Timeline, parse_site
+from ortprobe.timeline import Timeline
 
 _MAX_GAPS = 500
 _MAX_LINES = 200
@@ -68,8 +68,5 @@ def idle_lines_table(judgement: Judgement) -> Table:
 
 
 def _line_of(timeline: Timeline, lines: DeviceLines, piece: int) -> str:
-    site, next_site = (
-        parse_site(timeline.names[name]) if name != NONE else None
-        for name in (int(lines.piece_site[piece]), int(lines.piece_next_site[piece]))
-    )
+    site, next_site = (timeline.site_at(int(names[piece])) for names in (lines.piece_site, lines.piece_next_site))
     return line_text(site, next_site, is_between=not lines.piece_is_inside[piece])
