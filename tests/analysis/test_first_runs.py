@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import captures
 import pytest
+from growing_shapes import EVERYTHING, growing, steady
 from hypothesis import HealthCheck, given, settings
 from scene import Profile, Scene
 from traces.reading import read
@@ -10,11 +11,9 @@ from traces.strategies import healthy_captures, lossy_captures
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.first_runs import FirstRunCost, FirstRuns
 from ortprobe.analysis.sessions.host_parts import HostPart
-from ortprobe.report.session_lines import session_lines
 from ortprobe.timeline import NONE, Timeline
 
 IN_NODES = (HostPart.NODE_BEFORE_LAUNCH, HostPart.NODE)
-EVERYTHING = 3
 
 
 def first_runs(timeline: Timeline) -> list[FirstRuns]:
@@ -27,13 +26,6 @@ def assert_sums(cost: FirstRunCost) -> None:
     assert sum(cost.parts_ns.values()) + cost.unexplained_ns == cost.excess_ns == cost.latency_ns - cost.steady_ns
     if cost.node_host_ns is not None:
         assert sum(cost.node_host_ns.values()) == sum(cost.parts_ns.get(part, 0) for part in IN_NODES)
-
-
-def steady(scene: Scene, profile: Profile, start_us: int, number: int, **node: object) -> None:
-    """A run of 100 µs: a node of 60 with a launch 10 after its start, all with the correlation ids of its number."""
-    scene.hook("run", start_us, 100, session=0, attached=EVERYTHING)
-    profile.run(start_us + 5, 90).node("conv", start_us + 20, 60, **node)
-    scene.launch("k", start_us + 30, start_us + 40, 5, number)
 
 
 def cold(scene: Scene, profile: Profile) -> None:
@@ -76,21 +68,6 @@ def test_kernels_of_a_search_are_those_that_no_steady_run_has(scene, tmp_path):
     assert (found.early[0].kernels.only_here, found.early[0].kernels.only_here_ns) == (2, 50_000)
 
 
-def growing(later: int) -> Scene:
-    """Five runs, one with new shapes and a kernel of its own that takes 400 µs longer, and `later` more like it."""
-    scene = Scene(window_us=(0, 20_000))
-    profile = scene.profile().load(10, 10).initialize(30, 60)
-    scene.session(0, 0, 100)
-    for number in range(5):
-        steady(scene, profile, 1000 * (number + 1), number, shape=(1, 3))
-    scene.hook("run", 8000, 500, session=0, attached=EVERYTHING)
-    profile.run(8005, 490).node("conv", 8020, 400, shape=(8, 3))
-    scene.launch("k", 8400, 8403, 5, 50).launch("k_new", 8405, 8410, 5, 51)
-    for number in range(later):
-        steady(scene, profile, 9000 + 1000 * number, 60 + number, shape=(8, 3))
-    return scene
-
-
 def test_a_run_with_new_shapes_is_compared_with_runs_of_its_shapes(tmp_path):
     (found,) = first_runs(growing(2).load(tmp_path))
     assert (found.until_steady, found.early) == (0, ())
@@ -100,11 +77,6 @@ def test_a_run_with_new_shapes_is_compared_with_runs_of_its_shapes(tmp_path):
     assert cost.new_shapes != NONE
     assert cost.compared_with > cost.run
     assert cost.kernels.only_here == 1
-
-
-def test_the_report_says_what_new_shapes_cost(tmp_path):
-    (line,) = (line for line in session_lines(Analyses(growing(2).load(tmp_path))) if "not seen before" in line)
-    assert line.startswith("run 5, with input shapes not seen before, +400 µs over steady: Conv nodes on the host")
 
 
 def test_one_more_run_of_the_new_shapes_does_not_say_what_is_steady(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from ortprobe.analysis.hooked_calls import OWN_HOOKS, SESSION_HOOKS
 from ortprobe.analysis.idle.causes import CAUSES, FIRST_LAUNCH_NS, IdleCause
 from ortprobe.analysis.idle.pieces import Segments
+from ortprobe.analysis.nodes.placement import cpu_nodes, memcpy_nodes
 from ortprobe.analysis.waits.made_waits import blocking_copies
 from ortprobe.analysis.waits.wait_times import WAITING_CALLS
 from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
@@ -130,14 +131,7 @@ def _copying_calls(timeline: Timeline) -> Iterator[tuple[Int32s, IdleCause]]:
 
 def runs_on_host(timeline: Timeline) -> Int32s:
     """Executions of nodes that keep the host busy: on the CPU, and the copies that ORT inserted between providers."""
-    nodes = timeline.nodes
-    on_host = np.array(
-        [
-            timeline.names[provider] == "CPUExecutionProvider" or timeline.names[op_type].startswith("Memcpy")
-            for provider, op_type in zip(nodes.provider.tolist(), nodes.op_type.tolist(), strict=True)
-        ],
-        np.bool_,
-    )
+    on_host = cpu_nodes(timeline) | memcpy_nodes(timeline)
     return timeline.node_spans.span[on_host[timeline.node_spans.node]]
 
 

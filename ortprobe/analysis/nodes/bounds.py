@@ -20,8 +20,8 @@ from ortprobe.timeline.intervals import Intervals, union
 class Bound(StrEnum):
     """What sets the pace of a session's runs, by what its median steady run shows.
 
-    The thresholds are proposals (facts/onnxruntime.md §6, N4 and N5: half a GPU idle while the host launches, nothing
-    left to wait for behind it; and a wait behind it that is much longer, or a GPU that is hardly ever idle).
+    The thresholds are proposals: half a GPU idle while the host launches, nothing left to wait for behind it; and a
+    wait behind it that is much longer, or a GPU that is hardly ever idle.
     """
 
     LAUNCH = "launch"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.nodes.node_runs import NodeRuns
-from ortprobe.analysis.nodes.operators import CPU_PROVIDER, MEMCPY_OPS
 from ortprobe.analysis.nodes.own_time import own_host_ns
+from ortprobe.analysis.nodes.placement import cpu_nodes, memcpy_nodes
 from ortprobe.analysis.runs.run_times import RunTimes
 from ortprobe.analysis.waits.wait_times import ROLES, WaitRole, WaitTimes
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Timeline
+from ortprobe.timeline import NONE, Bools, Int64s, Timeline
 from ortprobe.timeline.groups import sum_by_group
 
 
@@ -47,7 +47,7 @@ class Detour:
 
 def compute_detours(timeline: Timeline, times: RunTimes, waits: WaitTimes, node_runs: NodeRuns) -> tuple[Detour, ...]:
     """One for each session that has nodes on the CPU beside others, or Memcpy nodes."""
-    on_cpu, copies = _on_cpu(timeline), _named(timeline, timeline.nodes.op_type, MEMCPY_OPS)
+    on_cpu, copies = _on_cpu(timeline), memcpy_nodes(timeline)
     found = []
     for session in np.unique(timeline.nodes.session[on_cpu | copies]).tolist():
         detour = _detour(timeline, times, waits, node_runs, session, on_cpu, copies)
@@ -109,13 +109,8 @@ def _waits_of(timeline: Timeline, waits: WaitTimes, copies: Bools, runs: Bools) 
 def _on_cpu(timeline: Timeline) -> Bools:
     """Nodes on the CPU, of sessions that have nodes elsewhere too."""
     nodes = timeline.nodes
-    on_cpu = _named(timeline, nodes.provider, frozenset({CPU_PROVIDER}))
+    on_cpu = cpu_nodes(timeline)
     return np.asarray(on_cpu & np.isin(nodes.session, nodes.session[~on_cpu]), np.bool_)
-
-
-def _named(timeline: Timeline, column: Int32s, wanted: frozenset[str]) -> Bools:
-    chosen = [name for name in np.unique(column).tolist() if name != NONE and timeline.names[name] in wanted]
-    return np.isin(column, chosen)
 
 
 def _median(values: Int64s) -> int:

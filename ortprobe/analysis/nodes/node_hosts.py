@@ -21,7 +21,8 @@ class NodeHost:
     """One node over those of its executions that torch's profiler watched.
 
     For a node on a GPU this is what launching its work took, and no measure of the work; ORT's wheels have no other
-    time of it (facts/onnxruntime.md §2.5). What tracing added to each call is in it.
+    time of it: their profiler is built without CUPTI (onnxruntime 1.31.1; pull request 9875). What tracing added to
+    each call is in it.
     """
 
     node: int

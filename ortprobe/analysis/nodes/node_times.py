@@ -43,7 +43,7 @@ class NodeTime:
     """How often ORT's profile saw it."""
     host_ns: int
     """Summed host time, with the nodes of its subgraphs. On the CPU: computing. On a GPU: launching, which is no
-    measure of the work (facts/onnxruntime.md §2.5)."""
+    measure of the work (onnxruntime issues 7390, 20398)."""
     own_host_ns: int
     """The same without the nodes of its subgraphs: over all nodes each nanosecond once."""
     device_ns: int | None

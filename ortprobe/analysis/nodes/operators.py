@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
+from ortprobe.analysis.nodes.placement import CPU_PROVIDER, MEMCPY_OPS
 
-CPU_PROVIDER = "CPUExecutionProvider"
-MEMCPY_OPS = frozenset({"MemcpyToHost", "MemcpyFromHost"})
-"""Nodes that ORT puts between nodes on the CPU and others (`memcpy_transformer.cc`)."""
 LAYOUT_OPS = frozenset({"Transpose", "ReorderInput", "ReorderOutput"})
 """Operators that move elements without computing: `Transpose`, also where ORT put it in for an execution provider that
 wants NHWC, and those that ORT puts around NCHWc convolutions on the CPU. `NhwcMaxPool` and the like compute."""

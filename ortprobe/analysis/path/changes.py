@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.host_activity import HostActivity, runs_on_host
+from ortprobe.analysis.nodes.placement import memcpy_nodes
 from ortprobe.analysis.path.steps import CopyKind, StepKind, Steps
 from ortprobe.timeline import NONE, Bools, Int64s, Timeline
 from ortprobe.timeline.groups import rows_by_value
@@ -225,9 +226,7 @@ def _between_memcpy_nodes(timeline: Timeline, steps: Steps) -> _Taken:
 
 def _is_memcpy(timeline: Timeline, steps: Steps) -> Bools:
     """Which steps launch the copy of a Memcpy node."""
-    op_type = np.append(timeline.nodes.op_type, NONE)
-    names = [number for number, name in enumerate(timeline.names) if name.startswith("Memcpy")]
-    return np.asarray(np.isin(op_type[steps.node], names) & (steps.node != NONE), np.bool_)
+    return np.append(memcpy_nodes(timeline), False)[steps.node]
 
 
 def _without_host_causes(steps: Steps, activity: HostActivity) -> Iterator[ChangedLoop]:

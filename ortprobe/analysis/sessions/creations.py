@@ -27,7 +27,7 @@ class Phase(StrEnum):
     """Reading and parsing the model (`model_loading_*`)."""
     PROVIDERS = "providers"
     """Loading → initialising: setting up the execution providers. The CUDA provider's libraries are loaded here the
-    first time, and its constructor calls `cudaDeviceSynchronize` (facts on onnxruntime 1.31.1, §1.1)."""
+    first time, and its constructor calls `cudaDeviceSynchronize` (onnxruntime 1.31.1)."""
     INITIALIZE = "initialize"
     """`session_initialization`: optimising, partitioning, creating kernels and handles, uploading weights."""
     AFTER = "after"

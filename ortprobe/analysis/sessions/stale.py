@@ -54,8 +54,8 @@ class StaleSession:
 
 
 BINDING_HOLDS = (1, 30)
-"""From this version of ORT on an IOBinding keeps the C session that it was made for alive (facts on onnxruntime, §1.2);
-before, it was left with a dangling reference."""
+"""From this version of ORT on an IOBinding keeps the C session that it was made for alive; before, it
+was left with a dangling reference (measured on onnxruntime 1.20.1 to 1.31.1)."""
 
 
 def compute_memory(timeline: Timeline, creations: Sequence[CreationCost | None]) -> tuple[Memory, ...]:
