@@ -96,6 +96,11 @@ NEED_LABELS: Mapping[Need, str] = {
 }
 
 
+def headed(label: str) -> str:
+    """A label at the head of a line or column: `Waiting for the GPU`."""
+    return label[:1].upper() + label[1:]
+
+
 def site_text(site: Site | None) -> str:
     """`file:line`, empty for none."""
     return f"{site.file}:{site.line}" if site else ""

@@ -17,7 +17,7 @@ from ortprobe.report.run_wording import (
     telling_reasons,
 )
 from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest
-from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, missing_nodes
+from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, headed, missing_nodes
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
@@ -94,7 +94,7 @@ def tracing_cost(judgement: Judgement) -> tuple[Fact, ...]:
         Fact("Median period, everything attached", format_ns(cost.traced_period_ns)),
         *(
             Fact(
-                f"{PHASE_LABELS[each.phase].capitalize()}, torch's profiler → everything",
+                f"{headed(PHASE_LABELS[each.phase])}, torch's profiler → everything",
                 f"{format_ns(each.torch_only_ns)} → {format_ns(each.traced_ns)}",
             )
             for each in cost.phases
@@ -139,7 +139,7 @@ def slowest_run(judgement: Judgement) -> SlowestView | None:
         f"one of {slowest.runs} steady runs of session {slowest.session} with {attached_text(slowest.attached)}.",
         phases=tuple(
             Fact(
-                PHASE_LABELS[each.phase].capitalize(),
+                headed(PHASE_LABELS[each.phase]),
                 f"{signed_ns(each.more_ns)} ({format_ns(each.slow_ns)} against {format_ns(each.median_ns)})",
             )
             for each in slowest.phases

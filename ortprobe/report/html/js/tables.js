@@ -81,7 +81,8 @@ class Tables {
     const cells = table.columns.map(({ kind, values }, column) => {
       const text = WRITE[kind](values[row]);
       const shown = column === 0 && known ? element("button", { type: "button", class: "link", onclick: go, title: "Show in the timeline" }, text) : text;
-      return element("td", { class: kind === "text" ? "" : "number" }, shown);
+      // A cell would shrink to its longest word, and a row of many cells grow to many lines: the block inside doesn't.
+      return kind === "text" ? element("td", {}, element("div", {}, shown)) : element("td", { class: "number" }, shown);
     });
     const line = element("tr", { "data-key": key }, ...cells);
     if (known) line.addEventListener("click", event => { if (!event.target.closest("button") && !String(getSelection())) go(); });

@@ -8,6 +8,7 @@ from ortprobe.analysis.path.critical_path import PATH_KINDS
 from ortprobe.report.html.tables.model import Cell, Column, Table, note_of
 from ortprobe.report.path_wording import PATH_LABELS, basis_text, change_text, path_text, re_inits_text
 from ortprobe.report.sayable import doubt_of_paths, stated_path_shares, stated_what_ifs, stated_without_re_inits
+from ortprobe.report.wording import headed
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE
 
@@ -25,7 +26,7 @@ def paths_table(judgement: Judgement) -> Table:
     columns = (
         Column("Run", "int", shown),
         Column("Latency", "ns", [int(by_run[run].sum()) for run in shown]),
-        *(Column(PATH_LABELS[PATH_KINDS[row]], "ns", by_run[shown, row].tolist()) for row in present),
+        *(Column(headed(PATH_LABELS[PATH_KINDS[row]]), "ns", by_run[shown, row].tolist()) for row in present),
     )
     note = doubt_of_paths(analyses) or note_of(len(watched), len(shown), "runs", "the first")
     if shares is not None:
