@@ -243,6 +243,17 @@ def test_tables_sort_filter_and_lead_to_the_timeline(resnet_page: Opened) -> Non
     opened.page.get_by_label("Filter Runs").fill("")
 
 
+@pytest.mark.parametrize(("width", "most_lines"), [(1280, 3), (390, 6)])
+def test_rows_of_many_cells_stay_low(open_page: OpenPage, resnet_file: Path, width: int, most_lines: int) -> None:
+    """The inventory of a session's first runs stands in one cell beside two dozen others."""
+    page = open_page(resnet_file, width=width).page
+    page.evaluate("document.querySelectorAll('#tables details').forEach(each => { each.open = true; })")
+    rows = page.locator("#tables tbody tr").evaluate_all("rows => rows.map(row => [row.offsetHeight, row.innerText])")
+    assert len(rows) > 100
+    height_px, text = max(rows)
+    assert height_px <= 9 + 20 * most_lines, text
+
+
 def test_a_bar_of_a_chart_leads_to_the_timeline(open_page: OpenPage, resnet_file: Path) -> None:
     opened = open_page(resnet_file)
     opened.page.locator("#chart-sessions .point path").last.click(force=True)
