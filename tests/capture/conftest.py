@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,17 @@ for _ in range(5):
     outputs = session.run(None, feeds)
 """
 """A program that runs a session on the CPU five times."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_end_programs() -> Iterator[None]:
+    """Programs inherit what is ignored here: SIGHUP under `nohup`, SIGINT in the background of a script."""
+    ignored = [each for each in (signal.SIGHUP, signal.SIGINT) if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, signal.SIG_DFL)
+    yield
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")
