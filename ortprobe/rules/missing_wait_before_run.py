@@ -32,7 +32,7 @@ Source
 from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.races import InputWrite, Order, has_device_bindings
+from ortprobe.analysis.races.input_order import InputWrite, Order, has_device_bindings
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, run_span, site_of_hook, site_of_run
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity

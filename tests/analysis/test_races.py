@@ -6,7 +6,7 @@ import pytest
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.races import Order
+from ortprobe.analysis.races.input_order import Order
 from ortprobe.rules import missing_wait_before_run
 from ortprobe.rules.finding import Finding, NotApplicable, Passed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from captures import example
 
-from ortprobe.analysis.races import Order
+from ortprobe.analysis.races.input_order import Order
 from ortprobe.rules import Finding, Severity, judge
 from ortprobe.rules.finding import Passed
 from ortprobe.timeline import NONE, Creation, Kind
