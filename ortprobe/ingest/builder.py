@@ -13,6 +13,7 @@ from ortprobe.timeline import (
     NONE,
     STREAMS_OF_A_PROCESS,
     DeviceOps,
+    Handovers,
     HookCalls,
     Int32s,
     Lane,
@@ -21,6 +22,7 @@ from ortprobe.timeline import (
     Source,
     SourceKind,
     Spans,
+    TensorUses,
     Waits,
 )
 
@@ -53,7 +55,14 @@ _TABLE_DTYPES: dict[type, dict[str, type]] = {
         "waited_stream": np.int64, "buffer": np.int32, "read_address": np.int64, "read_bytes": np.int64,
         "write_address": np.int64, "write_bytes": np.int64, "site": np.int32, "attached": np.uint8, "failed": np.bool_,
     },
+    Handovers: {"at_ns": np.int64, "lane": np.int32, "token": np.int64, "gives": np.bool_},
+    TensorUses: {
+        "start_ns": np.int64, "end_ns": np.int64, "op": np.int32, "address": np.int64, "size_bytes": np.int64,
+        "extent_bytes": np.int64, "writes": np.bool_,
+    },
 }  # fmt: skip
+_ORDERED_BY = {Handovers: "at_ns", TensorUses: "start_ns"}
+"""Tables without spans, by what their rows are sorted."""
 
 _Column = NDArray[Any]
 Columns = dict[str, list[_Column]]
@@ -72,6 +81,8 @@ class Collected:
     nodes: Nodes
     node_spans: NodeSpans
     hooks: HookCalls
+    handovers: Handovers
+    tensor_uses: TensorUses
     sources: tuple[Source, ...]
 
 
@@ -109,6 +120,7 @@ class TimelineBuilder:
             "binding": 1 + max((int(part.max(initial=NONE)) for part in bindings), default=NONE),
             "stream": first_stream,
             "waited_stream": first_stream,
+            "token": first_stream,
         }
         self._process = process
         self._processes += 1
@@ -149,13 +161,16 @@ class TimelineBuilder:
         first, self._span_count = self._span_count, self._span_count + count
         return first
 
-    def add_rows(self, table: type[DeviceOps | Waits | NodeSpans | HookCalls], **columns: ArrayLike) -> None:
+    def add_rows(
+        self, table: type[DeviceOps | Waits | NodeSpans | HookCalls | Handovers | TensorUses], **columns: ArrayLike
+    ) -> None:
         """Add rows to one of the tables by its columns; `span` holds provisional span numbers."""
         for name, first in self._first.items():
             if first and name in _TABLE_DTYPES[table]:
                 numbers = np.asarray(columns[name], np.int64)
                 columns[name] = np.where(numbers < 0, numbers, numbers + first)
-        _append(self._tables[table], _TABLE_DTYPES[table], columns, len(np.asarray(columns["span"])))
+        dtypes = _TABLE_DTYPES[table]
+        _append(self._tables[table], dtypes, columns, len(np.asarray(columns[next(iter(dtypes))])))
 
     def node(self, session: int, name: int, op_type: int, provider: int, node_index: int) -> int:
         """The row of a node in `Nodes`: the same for each execution of the node in that session."""
@@ -177,14 +192,17 @@ class TimelineBuilder:
             waits=self._table(Waits, position),
             node_spans=self._table(NodeSpans, position),
             hooks=self._table(HookCalls, position),
+            handovers=self._table(Handovers, position),
+            tensor_uses=self._table(TensorUses, position),
             nodes=Nodes(**{field.name: column for field, column in zip(fields(Nodes), node_columns, strict=True)}),
             sources=tuple(self._sources),
         )
 
     def _table(self, kind: type[_Table], position: Int32s) -> _Table:
         columns = _joined(self._tables[kind], _TABLE_DTYPES[kind])
-        columns["span"] = position[columns["span"]]
-        order = np.argsort(columns["span"], kind="stable")
+        if "span" in columns:
+            columns["span"] = position[columns["span"]]
+        order = np.argsort(columns[_ORDERED_BY.get(kind, "span")], kind="stable")
         return kind(**{name: column[order] for name, column in columns.items()})
 
 

@@ -38,7 +38,19 @@ from ortprobe.timeline.spans import (
     UInt8s,
     own_stream,
 )
-from ortprobe.timeline.tables import DeviceOps, HookCalls, LinkedBy, Links, Nodes, NodeSpans, Runs, WaitKind, Waits
+from ortprobe.timeline.tables import (
+    DeviceOps,
+    Handovers,
+    HookCalls,
+    LinkedBy,
+    Links,
+    Nodes,
+    NodeSpans,
+    Runs,
+    TensorUses,
+    WaitKind,
+    Waits,
+)
 
 __all__ = [
     "DEVICE_WORK",
@@ -54,6 +66,7 @@ __all__ = [
     "DeviceOps",
     "GraphNodes",
     "GraphValues",
+    "Handovers",
     "HookCalls",
     "Initializers",
     "Int32s",
@@ -77,6 +90,7 @@ __all__ = [
     "Source",
     "SourceKind",
     "Spans",
+    "TensorUses",
     "Timeline",
     "UInt8s",
     "WaitKind",

@@ -51,6 +51,8 @@ class Frames:
     nodes: pd.DataFrame
     node_spans: pd.DataFrame
     hooks: pd.DataFrame
+    handovers: pd.DataFrame
+    tensor_uses: pd.DataFrame
     runs: pd.DataFrame
     sessions: pd.DataFrame
     lanes: pd.DataFrame

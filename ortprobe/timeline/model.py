@@ -13,7 +13,17 @@ from ortprobe.timeline.graph import ModelGraph, ModelLinks
 from ortprobe.timeline.intervals import Intervals, union
 from ortprobe.timeline.problem import Problem
 from ortprobe.timeline.spans import NONE, Spans
-from ortprobe.timeline.tables import DeviceOps, HookCalls, Links, Nodes, NodeSpans, Runs, Waits
+from ortprobe.timeline.tables import (
+    DeviceOps,
+    Handovers,
+    HookCalls,
+    Links,
+    Nodes,
+    NodeSpans,
+    Runs,
+    TensorUses,
+    Waits,
+)
 
 if TYPE_CHECKING:
     from ortprobe.timeline.frames import Frames
@@ -223,6 +233,8 @@ class Timeline:
     nodes: Nodes
     node_spans: NodeSpans
     hooks: HookCalls
+    handovers: Handovers
+    tensor_uses: TensorUses
     runs: Runs
     links: Links
     sessions: tuple[Session, ...]

@@ -207,3 +207,44 @@ class Links:
     hook: Int32s
     """Any span → row in `HookCalls`: the innermost hooked call around it, or around its launch. It has the line of the
     program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handovers:
+    """Sides of hand-overs between threads, in time order: what was done before a give is done before all that follows a
+    later take of the same token."""
+
+    at_ns: Int64s
+    """Of a give its beginning, of a take its end."""
+    lane: Int32s
+    """Index in `Timeline.lanes`: the thread."""
+    token: Int64s
+    """What the two sides have in common."""
+    gives: Bools
+    """Whether it is the giving side."""
+
+    def __len__(self) -> int:
+        return len(self.at_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorUses:
+    """Reads and writes of memory bound to a session by operations of torch, in time order."""
+
+    start_ns: Int64s
+    """Of the operation, whose span of kind TORCH_OP begins then."""
+    end_ns: Int64s
+    """End of the operation on the host."""
+    op: NameIndices
+    """`aten::copy_`, `aten::mul` …"""
+    address: Int64s
+    """Of the tensor's storage."""
+    size_bytes: Int64s
+    """Of the storage, as far as it was seen."""
+    extent_bytes: Int64s
+    """From the tensor's first element to behind its last; where less than `size_bytes`, it lies somewhere in there."""
+    writes: Bools
+    """Whether it writes, or allocated the memory and so wrote it first; else it reads."""
+
+    def __len__(self) -> int:
+        return len(self.start_ns)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ortprobe.bundle import NO_STREAM, AnyRecord, Bundle, Call, SessionCreated, Stream, Thread
+from ortprobe.bundle import NO_STREAM, Access, AnyRecord, Bundle, Call, Handover, SessionCreated, Stream, Thread
 from ortprobe.ingest.builder import TimelineBuilder
 from ortprobe.ingest.sources.submitted import submitting_sites
-from ortprobe.timeline import NONE, HookCalls, Kind, Lane, LaneKind, SourceKind
+from ortprobe.timeline import NONE, Handovers, HookCalls, Kind, Lane, LaneKind, SourceKind, TensorUses
 from ortprobe.timeline.intervals import Intervals
 
 RUN_CALLS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector", "run_async")
@@ -24,7 +24,9 @@ def add_hook_log(builder: TimelineBuilder, bundle: Bundle, path: str) -> int:
     process = bundle.manifest.process
     labels = thread_names(bundle.records)
     calls = [as_call(record) for _, record in rows]
-    lanes = {thread: builder.lane(_thread_lane(process, thread, labels)) for thread in {call.thread for call in calls}}
+    handovers = [record for record in bundle.records if isinstance(record, Handover)]
+    threads = {call.thread for call in calls} | {handover.thread for handover in handovers}
+    lanes = {thread: builder.lane(_thread_lane(process, thread, labels)) for thread in threads}
     first = builder.add_spans(
         start_ns=np.fromiter((call.start_ns for call in calls), np.int64),
         end_ns=np.fromiter((max(call.end_ns, call.start_ns) for call in calls), np.int64),
@@ -35,6 +37,14 @@ def add_hook_log(builder: TimelineBuilder, bundle: Bundle, path: str) -> int:
         row=np.fromiter((row for row, _ in rows), np.int32),
     )
     _add_calls(builder, calls, first, bundle.records)
+    builder.add_rows(
+        Handovers,
+        at_ns=[one.at_ns for one in handovers],
+        lane=[lanes[one.thread] for one in handovers],
+        token=[one.token for one in handovers],
+        gives=[one.gives for one in handovers],
+    )
+    _add_accesses(builder, [record for record in bundle.records if isinstance(record, Access)])
     return source
 
 
@@ -123,6 +133,19 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         site=[builder.name(site) if site else NONE for site in sites],
         attached=[call.attached for call in calls],
         failed=[bool(call.error) for call in calls],
+    )
+
+
+def _add_accesses(builder: TimelineBuilder, accesses: list[Access]) -> None:
+    builder.add_rows(
+        TensorUses,
+        start_ns=[one.start_ns for one in accesses],
+        end_ns=[one.end_ns for one in accesses],
+        op=builder.names(one.op for one in accesses),
+        address=[one.address for one in accesses],
+        size_bytes=[one.size_bytes for one in accesses],
+        extent_bytes=[one.extent_bytes for one in accesses],
+        writes=[one.mode != "read" for one in accesses],
     )
 
 
