@@ -22,7 +22,7 @@ from ortprobe.analysis.path.dependencies import Dependencies, compute_dependenci
 from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
 from ortprobe.analysis.path.re_inits import WithoutReInits, compute_without_re_inits
 from ortprobe.analysis.path.what_if import WhatIfs, compute_what_ifs
-from ortprobe.analysis.races.input_order import InputOrder, compute_races
+from ortprobe.analysis.races.memory_order import MemoryOrder, compute_races
 from ortprobe.analysis.runs.run_comparison import RunComparison, compute_comparisons
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
@@ -66,7 +66,7 @@ class Analyses:
         return group_waits(self.timeline, self.waits)
 
     @cached_property
-    def races(self) -> InputOrder:
+    def races(self) -> MemoryOrder:
         return compute_races(self.timeline)
 
     @cached_property

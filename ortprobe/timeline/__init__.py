@@ -28,6 +28,7 @@ from ortprobe.timeline.model import (
 from ortprobe.timeline.problem import MOST_EVIDENCE, Problem, ProblemKind
 from ortprobe.timeline.spans import (
     DEVICE_WORK,
+    LEGACY_STREAM,
     NONE,
     STREAMS_OF_A_PROCESS,
     Bools,
@@ -54,6 +55,7 @@ from ortprobe.timeline.tables import (
 
 __all__ = [
     "DEVICE_WORK",
+    "LEGACY_STREAM",
     "MOST_EVIDENCE",
     "NONE",
     "STREAMS_OF_A_PROCESS",

@@ -22,6 +22,10 @@ STREAMS_OF_A_PROCESS = 1 << 32
 raised by this, those of the third one's by twice as much, and so on."""
 
 
+LEGACY_STREAM = 7
+"""CUPTI's id of the legacy default stream of a process's first context (in every recording of CUDA 12.8 to 13.0)."""
+
+
 def own_stream(stream: int) -> int:
     """A stream id as the process itself has it."""
     return stream if stream < 0 else stream % STREAMS_OF_A_PROCESS

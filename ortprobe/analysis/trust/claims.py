@@ -157,7 +157,7 @@ UNSAYABLE: Mapping[ProblemKind, tuple[Ban, ...]] = {
         *_all("a wait names an event that was recorded after it", Claim.WAITS),
     ),
     ProblemKind.SYNC_WITHOUT_CALL: _of_waits("most waits lack the call and the thread that made them"),
-    ProblemKind.NO_SYNC_RECORDS: _all("the trace holds no record of any wait", Claim.WAITS),
+    ProblemKind.NO_SYNC_RECORDS: _all("the trace holds no record of any wait", Claim.WAITS, Claim.ORDER),
     ProblemKind.NO_GPU_TRACE: _all("no device work was recorded", Claim.GPU_TIME, Claim.IDLE, Claim.WAITS),
     ProblemKind.NO_ORT_PROFILE: _all("there is no profile that names the nodes", Claim.NODE_TIME),
     ProblemKind.CLOCK_DOUBT: _all(

@@ -9,7 +9,7 @@ import numpy as np
 from ortprobe.bundle import NO_STREAM, Access, AnyRecord, Bundle, Call, Handover, SessionCreated, Stream, Thread
 from ortprobe.ingest.builder import TimelineBuilder
 from ortprobe.ingest.sources.submitted import submitting_sites
-from ortprobe.timeline import NONE, Handovers, HookCalls, Kind, Lane, LaneKind, SourceKind, TensorUses
+from ortprobe.timeline import LEGACY_STREAM, NONE, Handovers, HookCalls, Kind, Lane, LaneKind, SourceKind, TensorUses
 from ortprobe.timeline.intervals import Intervals
 
 RUN_CALLS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector", "run_async")
@@ -79,12 +79,16 @@ def cupti_threads(records: Sequence[AnyRecord]) -> dict[int, int]:
 
 
 def trace_streams(records: Sequence[AnyRecord]) -> dict[int, int]:
-    """Stream handle → the stream id of the traces, for the handles that CUPTI could translate."""
-    return {
-        record.handle: record.trace_id
-        for record in records
-        if isinstance(record, Stream) and record.trace_id != NONE
-    }  # fmt: skip
+    """Stream handle → the stream id of the traces, for the handles that CUPTI could translate.
+
+    The legacy default stream it does not (`cuptiGetStreamIdEx` answers handle 0 with an error): that has the id of a
+    process's first context, unless another stream has it.
+    """
+    streams = [record for record in records if isinstance(record, Stream)]
+    found = {record.handle: record.trace_id for record in streams if record.trace_id != NONE}
+    if any(not record.handle for record in streams) and LEGACY_STREAM not in found.values():
+        found.setdefault(0, LEGACY_STREAM)
+    return found
 
 
 def as_call(record: Call | SessionCreated) -> Call:

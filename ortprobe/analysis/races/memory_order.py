@@ -1,0 +1,165 @@
+"""Whether accesses to bound memory are ordered: each pair that has to be, with a verdict and how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ortprobe.analysis.races.accesses import MemoryAccess, find_accesses
+from ortprobe.analysis.races.order import Hazard, check_order
+from ortprobe.analysis.races.steps import Certainty, EventSync, Program, StreamSync, StreamWait
+from ortprobe.analysis.races.trace_steps import program_of
+from ortprobe.timeline import NONE, Kind, ProblemKind, Timeline
+
+
+class Verdict(StrEnum):
+    """Whether two accesses to the same memory are ordered."""
+
+    OK = "ok"
+    """They are, by what CUDA and Python document."""
+    FRAGILE = "fragile"
+    """By what CUDA does and does not promise."""
+    UNVERIFIABLE = "unverifiable"
+    """The capture lacks what would tell."""
+    RACE = "race"
+    """Nothing orders them."""
+
+
+class Unknown(StrEnum):
+    """What would have to be known to tell."""
+
+    WAITS = "waits"
+    """A wait between the two does not say what it waited for, or asked without the answer being recorded."""
+    THREADS = "threads"
+    """Two threads made the calls, and no hand-over between them was seen."""
+    FLAGS = "flags"
+    """Whether a stream orders itself with the legacy default stream."""
+    STREAMS = "streams"
+    """Which of the run's streams reads the buffer: not all of them are ordered."""
+    PART = "part"
+    """Which part of the memory an operation of torch touches."""
+    RECORDS = "records"
+    """The trace lacks records of waits, or lost some, so that one may be missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderedPair:
+    """Two accesses to the same memory, of which one writes."""
+
+    first: MemoryAccess
+    second: MemoryAccess
+    hazard: Hazard
+    verdict: Verdict
+    unknown: Unknown | None
+    """What an UNVERIFIABLE one lacks; None for others."""
+    slack_ns: int
+    """From the end of the first to the begin of the second; negative where they overlapped. A race with some slack came
+    out right, this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryOrder:
+    """All pairs, in the order of their second accesses."""
+
+    pairs: tuple[OrderedPair, ...]
+    waits: int
+    """Calls that wait for a stream or an event."""
+    resolved: int
+    """Those of them whose other side is known."""
+    accesses: int
+
+    def of_verdict(self, verdict: Verdict) -> tuple[OrderedPair, ...]:
+        return tuple(pair for pair in self.pairs if pair.verdict is verdict)
+
+
+def compute_races(timeline: Timeline) -> MemoryOrder:
+    """Order all accesses that were seen to memory that was bound to a session.
+
+    What it rests on: the ranges that hooks saw, the calls and synchronisation records of torch's trace, and the
+    hand-overs between threads. Without a hook log there are no ranges, and so no pairs.
+    """
+    accesses = find_accesses(timeline)
+    if not accesses.found:
+        return MemoryOrder(pairs=(), waits=0, resolved=0, accesses=0)
+    program = program_of(timeline, accesses)
+    judge = _Judge(timeline, program)
+    levels: dict[tuple[int, int, Hazard], list[Certainty | None]] = {}
+    for pair in check_order(program):
+        levels.setdefault((pair.first, pair.second, pair.hazard), []).append(pair.ordered)
+    found = accesses.found
+    pairs = tuple(judge.pair(found[a], found[b], hazard, seen) for (a, b, hazard), seen in levels.items())
+    known = list(_are_known(program))
+    return MemoryOrder(pairs=pairs, waits=len(known), resolved=sum(known), accesses=len(found))
+
+
+class _Judge:
+    def __init__(self, timeline: Timeline, program: Program) -> None:
+        self._timeline, kinds = timeline, {problem.kind for problem in timeline.problems}
+        self._has_no_records = ProblemKind.NO_SYNC_RECORDS in kinds
+        self._may_lack_records = self._has_no_records or ProblemKind.RECORDS_DROPPED in kinds
+        self._knows_all_waits = all(_are_known(program))
+        self._knows_all_flags = all(about.is_blocking is not None or about.is_legacy for about in program.streams)
+
+    def pair(
+        self, first: MemoryAccess, second: MemoryAccess, hazard: Hazard, levels: Iterable[Certainty | None]
+    ) -> OrderedPair:
+        spans = self._timeline.spans
+        verdict, unknown = self._verdict(first, second, set(levels))
+        return OrderedPair(
+            first=first,
+            second=second,
+            hazard=hazard,
+            verdict=verdict,
+            unknown=unknown,
+            slack_ns=int(spans.start_ns[second.begin] - spans.end_ns[first.end]),
+        )
+
+    def _verdict(
+        self, first: MemoryAccess, second: MemoryAccess, levels: set[Certainty | None]
+    ) -> tuple[Verdict, Unknown | None]:
+        """Of several streams that an access may be on, all have to say the same."""
+        is_one_stream = self._timeline.spans.lane[first.end] == self._timeline.spans.lane[second.begin]
+        if levels == {None}:
+            if self._may_lack_records:
+                return Verdict.UNVERIFIABLE, Unknown.RECORDS
+            exact = first.is_exact and second.is_exact
+            return (Verdict.RACE, None) if exact else (Verdict.UNVERIFIABLE, Unknown.PART)
+        if None in levels:
+            return Verdict.UNVERIFIABLE, Unknown.STREAMS
+        if Certainty.OPTIMISTIC in levels:
+            return Verdict.UNVERIFIABLE, self._unknown(first, second)
+        if self._has_no_records and not is_one_stream:
+            return Verdict.UNVERIFIABLE, Unknown.RECORDS
+        return (Verdict.OK if levels == {Certainty.STRICT} else Verdict.FRAGILE), None
+
+    def _unknown(self, first: MemoryAccess, second: MemoryAccess) -> Unknown:
+        """The likeliest of what optimists assume."""
+        if self._may_lack_records:
+            return Unknown.RECORDS
+        if self._thread_of(first.end) != self._thread_of(second.begin):
+            return Unknown.THREADS
+        return Unknown.WAITS if not self._knows_all_waits or self._knows_all_flags else Unknown.FLAGS
+
+    def _thread_of(self, span: int) -> int:
+        timeline = self._timeline
+        launch = int(timeline.links.launch[span])
+        return int(timeline.spans.lane[span if launch == NONE else launch])
+
+
+def _are_known(program: Program) -> Iterator[bool]:
+    """For each call that waits, whether what it waits for is known. Queries are none."""
+    for step in program.steps:
+        if isinstance(step, StreamWait):
+            yield step.stream is not None and step.event is not None
+        elif isinstance(step, EventSync) and step.certainty is Certainty.STRICT:
+            yield step.event is not None
+        elif isinstance(step, StreamSync) and step.certainty is Certainty.STRICT:
+            yield step.stream is not None
+
+
+def has_device_bindings(timeline: Timeline) -> bool:
+    """Whether the capture holds device work and runs with bindings, so that there is an order to look for."""
+    names = [number for number, name in enumerate(timeline.names) if name.startswith("bind_")]
+    binds = bool(sum(int((timeline.hooks.what == number).sum()) for number in names))
+    return binds and bool(len(timeline.spans.of_kind(Kind.KERNEL)))

@@ -1,0 +1,202 @@
+"""What the rules about order have in common: which of them a pair of accesses belongs to, and how it is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.races.accesses import MemoryAccess
+from ortprobe.analysis.races.memory_order import OrderedPair, Unknown, Verdict, has_device_bindings
+from ortprobe.analysis.races.order import Hazard
+from ortprobe.analysis.trust.claims import Claim
+from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, site_of_hook
+from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
+from ortprobe.rules.rule import Rule
+from ortprobe.timeline import NONE, ProblemKind, Site, Timeline
+from ortprobe.units import format_ns
+
+_UNKNOWN = {
+    Unknown.WAITS: "a wait between them does not say what it waited for, or asked and the answer was not recorded",
+    Unknown.THREADS: "two threads made the calls, and no hand-over between them was seen",
+    Unknown.FLAGS: "it is not known whether a stream orders itself with the legacy default stream",
+    Unknown.STREAMS: "the run used several streams, not all of them ordered, and which one reads is not known",
+    Unknown.PART: "which part of the memory an operation of torch touches is not known",
+    Unknown.RECORDS: "records of waits are missing from the trace",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wording:
+    """How one rule tells its pairs."""
+
+    title: Callable[[int, int], str]
+    """From how many pairs raced, and how many there were."""
+    meaning: str
+    fix: str
+
+
+def pairs_of(analyses: Analyses, belongs: Callable[[Timeline, OrderedPair], bool]) -> list[OrderedPair]:
+    """The pairs that a rule speaks about."""
+    return [pair for pair in analyses.races.pairs if belongs(analyses.timeline, pair)]
+
+
+def is_input_before_run(pair: OrderedPair) -> bool:
+    """Whether a run reads what was written before it."""
+    return pair.hazard is Hazard.READ_AFTER_WRITE and pair.second.run != NONE
+
+
+def is_output_read(pair: OrderedPair) -> bool:
+    """Whether something that is no run reads what a run wrote."""
+    wrote = pair.hazard is Hazard.READ_AFTER_WRITE and pair.first.run != NONE
+    return wrote and pair.second.run == NONE
+
+
+def is_input_overwritten(pair: OrderedPair) -> bool:
+    """Whether something that is no run writes what a run reads, or another write has just written."""
+    if pair.second.run != NONE or not pair.second.writes:
+        return False
+    return pair.hazard is Hazard.WRITE_AFTER_READ or pair.first.run == NONE
+
+
+def is_output_overwritten(pair: OrderedPair) -> bool:
+    """Whether a run writes what is still read or written by what was before it, or its output is overwritten."""
+    after_write = pair.hazard is Hazard.WRITE_AFTER_WRITE
+    return (pair.second.run != NONE and pair.second.writes) or (after_write and pair.first.run != NONE)
+
+
+def came_by_dlpack(timeline: Timeline, pair: OrderedPair) -> bool:
+    """Whether the memory was handed over by DLPack."""
+    hooks, names = timeline.hooks, timeline.names
+    wanted = [number for number, name in enumerate(names) if name in ("to_dlpack", "from_dlpack")]
+    rows = np.flatnonzero(np.isin(hooks.what, wanted)) if wanted else np.zeros(0, np.int64)
+    low = pair.second.start & ((1 << 62) - 1)
+    past = low + pair.second.past - pair.second.start
+    for address, size in ((hooks.read_address, hooks.read_bytes), (hooks.write_address, hooks.write_bytes)):
+        if ((address[rows] < past) & (address[rows] + size[rows] > low) & (size[rows] > 0)).any():
+            return True
+    return False
+
+
+def has_user_stream(timeline: Timeline, run: int) -> bool:
+    """Whether the session of a run uses a stream that the program gave it."""
+    session = int(timeline.runs.session[run])
+    if session == NONE:
+        return False
+    options = timeline.sessions[session].provider_options.get("CUDAExecutionProvider", {})
+    return options.get("has_user_compute_stream", "0") == "1"
+
+
+def judge_pairs(
+    analyses: Analyses, rule: Rule, belongs: Callable[[Timeline, OrderedPair], bool], words: Wording
+) -> Outcome:
+    """A finding for races; for pairs that only luck's next of kin orders one of no gravity; else why there is none."""
+    if blind := blindness(analyses):
+        return blind
+    pairs = pairs_of(analyses, belongs)
+    of = {verdict: [pair for pair in pairs if pair.verdict is verdict] for verdict in Verdict}
+    if of[Verdict.RACE]:
+        return _race(analyses, rule, of, words)
+    if of[Verdict.UNVERIFIABLE]:
+        reasons = Counter(pair.unknown for pair in of[Verdict.UNVERIFIABLE] if pair.unknown is not None)
+        told = "; ".join(f"{count} because {_UNKNOWN[reason]}" for reason, count in reasons.most_common())
+        why = f"whether {len(of[Verdict.UNVERIFIABLE])} of {len(pairs)} pairs of accesses are ordered: {told}"
+        return NotApplicable(why=f"can't tell {why}", evidence_missing=True)
+    if of[Verdict.FRAGILE]:
+        return _fragile(analyses, rule, of, words)
+    return Passed() if pairs else _nothing_of_the_kind(analyses)
+
+
+def blindness(analyses: Analyses) -> NotApplicable | None:
+    """Why this capture can't show an order, or has none to show."""
+    timeline = analyses.timeline
+    if not timeline.capture.hooked:
+        return NotApplicable(why="only the hook log says which buffers were bound and written", evidence_missing=True)
+    if any(problem.kind is ProblemKind.NO_GPU_TRACE for problem in timeline.problems):
+        why = "there is no device work to order: on the CPU every call is complete when it returns"
+        return NotApplicable(why=why, evidence_missing=bool(timeline.capture.devices))
+    return cant_tell(analyses, Claim.ORDER)
+
+
+def _nothing_of_the_kind(analyses: Analyses) -> NotApplicable:
+    if not has_device_bindings(analyses.timeline):
+        return NotApplicable(why="the program bound no buffers on a device", evidence_missing=False)
+    seen = bool(analyses.races.pairs)
+    why = "no such pair of accesses was seen" if seen else "no access to a bound buffer was seen"
+    return NotApplicable(why=why, evidence_missing=not seen)
+
+
+def _race(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], words: Wording) -> Finding:
+    races = sorted(of[Verdict.RACE], key=lambda pair: pair.slack_ns)
+    overlaps = [pair for pair in races if pair.slack_ns < 0]
+    worst, total = races[0], sum(map(len, of.values()))
+    others = total - len(races)
+    detail = [f"{_told(analyses.timeline, worst)} Nothing orders the two. {words.meaning}"]
+    if overlaps:
+        detail.append(f"They overlapped on the device in {len(overlaps)} of {len(races)}, by up to "
+                      f"{format_ns(-worst.slack_ns)}.")  # fmt: skip
+    else:
+        slack_ns = int(np.median([pair.slack_ns for pair in races]))
+        detail.append(f"It came out right in this capture, with {format_ns(worst.slack_ns)} to spare at the least "
+                      f"and {format_ns(slack_ns)} as a rule: a faster or busier machine may differ.")  # fmt: skip
+    if others:
+        detail.append(f"{others} more of {total} pairs are ordered, or can't be told.")
+    return Finding(
+        code=rule.code,
+        severity=Severity.ERROR if overlaps else Severity.WARNING,
+        title=words.title(len(races), total) + ("" if overlaps else " (it came out right this time)"),
+        detail=" ".join(detail),
+        count=len(races),
+        cost_ns=None,
+        confidence=Confidence.CERTAIN,
+        where=_sites(analyses.timeline, races),
+        evidence=cited([span for pair in races for span in (pair.first.end, pair.second.begin)]),
+        fix=words.fix,
+    )
+
+
+def _fragile(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], words: Wording) -> Finding:
+    fragile = of[Verdict.FRAGILE]
+    return Finding(
+        code=rule.code,
+        severity=Severity.INFO,
+        title=f"{len(fragile)} of {sum(map(len, of.values()))} pairs of accesses are ordered only by what CUDA does "
+        "not promise",
+        detail=f"{_told(analyses.timeline, fragile[0])} What orders the two is a wait inside of a call that need not "
+        "wait, such as cudaMalloc, or a copy from pageable memory that may return before it has arrived.",
+        count=len(fragile),
+        cost_ns=None,
+        confidence=Confidence.LIKELY,
+        where=_sites(analyses.timeline, fragile),
+        evidence=cited([span for pair in fragile for span in (pair.first.end, pair.second.begin)]),
+        fix=words.fix,
+    )
+
+
+def _told(timeline: Timeline, pair: OrderedPair) -> str:
+    """Both accesses in a sentence: what, where in the program, on which stream, which run."""
+    buffer = pair.second.buffer or pair.first.buffer
+    named = f" of '{buffer}'" if buffer else ""
+    return f"{_access(timeline, pair.first)}, and then {_access(timeline, pair.second)}, in the memory{named}."
+
+
+def _access(timeline: Timeline, access: MemoryAccess) -> str:
+    does = "writes" if access.writes else "reads"
+    site = _site(timeline, access)
+    where = f" at {site.file}:{site.line}" if site is not None else ""
+    lane = timeline.lane_of(access.end)
+    on = f" on stream {lane.stream}" if lane.stream != NONE else ""
+    run = f" (run {access.run})" if access.run != NONE else ""
+    return f"{access.what}{where} {does}{on}{run}"
+
+
+def _site(timeline: Timeline, access: MemoryAccess) -> Site | None:
+    return site_of_hook(timeline, access.hook) if access.hook != NONE else None
+
+
+def _sites(timeline: Timeline, pairs: Sequence[OrderedPair]) -> tuple[Site, ...]:
+    """Lines of the second accesses first: there a wait is missing."""
+    return distinct_sites(_site(timeline, one) for pair in pairs for one in (pair.second, pair.first))
