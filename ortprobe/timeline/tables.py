@@ -115,6 +115,8 @@ class HookCalls:
     tell."""
     waited_stream: Int64s
     """For waits: the stream whose work is waited for; of an event, the stream it was last seen recorded on."""
+    event: Int64s
+    """Number of the torch event in the process; NONE for calls that concern none."""
     buffer: NameIndices
     """Name of the input or output bound; NONE for other calls."""
     read_address: Int64s

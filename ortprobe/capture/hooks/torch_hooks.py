@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from ortprobe.capture.hooks.noted import Describe, Fields, Noted, call_noted
 from ortprobe.capture.hooks.nvtx_ranges import Category, range_functions
 from ortprobe.capture.hooks.patches import Patches, as_hook
 from ortprobe.capture.recorder import Recorder
+from ortprobe.capture.weak_map import WeakIdentityMap
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +36,8 @@ class TorchHooks:
         self._plain = (torch.Tensor, torch.nn.Parameter)
         self._inside = threading.local()
         self._recorded_on: weakref.WeakKeyDictionary[Event, int] = weakref.WeakKeyDictionary()
+        self._events: WeakIdentityMap[Event, int] = WeakIdentityMap()
+        self._event_serials = itertools.count()
 
     def install(self, patches: Patches) -> None:
         for owner, name, what, category, describe in (*self._tensor_hooks(), *self._stream_hooks()):
@@ -70,10 +74,11 @@ class TorchHooks:
             (stream, "wait_event", "wait_event", "wait", self._waited_for_event),
             (stream, "record_event", "record_event", "wait", self._recorded_event_of_stream),
             (stream, "synchronize", "stream.synchronize", "wait", self._on_stream),
-            (event, "__new__", "event.create", "wait", self._nothing),
+            (event, "__new__", "event.create", "wait", self._made_event),
             (event, "record", "event.record", "wait", self._recorded_event),
             (event, "wait", "event.wait", "wait", self._event_waited_for),
             (event, "synchronize", "event.synchronize", "wait", self._synchronized_event),
+            (event, "query", "event.query", "wait", self._queried_event),
             (cuda, "synchronize", "synchronize", "wait", self._nothing),
             (cuda, "set_stream", "set_stream", "wait", self._on_stream),
             (cuda.StreamContext, "__enter__", "stream.enter", "wait", self._entered_stream),
@@ -163,25 +168,39 @@ class TorchHooks:
 
     def _waited_for_event(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         event = args[1] if len(args) > 1 else kwargs["event"]
-        return {"stream": self._handle(args[0]), "waited_stream": self._recorded_on.get(event, NO_STREAM)}
+        return {"stream": self._handle(args[0]), **self._of_event(event)}
 
     def _event_waited_for(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         stream = args[1] if len(args) > 1 else kwargs.get("stream")
-        return {"stream": self._handle(stream), "waited_stream": self._recorded_on.get(args[0], NO_STREAM)}
+        return {"stream": self._handle(stream), **self._of_event(args[0])}
 
     def _recorded_event_of_stream(self, args: tuple[Any, ...], _kwargs: Fields, result: Event | None) -> Fields:
         handle = self._handle(args[0])
-        if result is not None:
-            self._recorded_on[result] = handle
-        return {"stream": handle}
+        if result is None:
+            return {"stream": handle}
+        self._recorded_on[result] = handle
+        return {"stream": handle, "event": self._number(result)}
 
     def _recorded_event(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         handle = self._handle(args[1] if len(args) > 1 else kwargs.get("stream"))
         self._recorded_on[args[0]] = handle
-        return {"stream": handle}
+        return {"stream": handle, "event": self._number(args[0])}
 
     def _synchronized_event(self, args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields:
-        return {"waited_stream": self._recorded_on.get(args[0], NO_STREAM)}
+        return self._of_event(args[0])
+
+    def _queried_event(self, args: tuple[Any, ...], _kwargs: Fields, result: object) -> Fields | None:
+        """What is not done yet orders nothing, and a program may ask for it over and over."""
+        return self._of_event(args[0]) if result else None
+
+    def _made_event(self, _args: tuple[Any, ...], _kwargs: Fields, result: Event | None) -> Fields:
+        return {} if result is None else {"event": self._number(result)}
+
+    def _of_event(self, event: Event) -> Fields:
+        return {"event": self._number(event), "waited_stream": self._recorded_on.get(event, NO_STREAM)}
+
+    def _number(self, event: Event) -> int:
+        return self._events.get_or_make(event, self._event_serials.__next__)
 
     def _on_stream(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         return {"stream": self._handle(args[0] if args else kwargs.get("stream"))}

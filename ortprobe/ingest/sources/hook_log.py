@@ -115,6 +115,7 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         binding=[call.binding for call in calls],
         stream=[streams.get(call.stream, NONE) for call in calls],
         waited_stream=[streams.get(call.waited_stream, NONE) for call in calls],
+        event=[call.event for call in calls],
         buffer=[builder.name(call.buffer) if call.buffer else NONE for call in calls],
         read_address=[call.read_address for call in calls],
         read_bytes=[call.read_bytes for call in calls],
