@@ -119,6 +119,9 @@ class HookCalls:
     """Number of the torch event in the process; NONE for calls that concern none."""
     buffer: NameIndices
     """Name of the input or output bound; NONE for other calls."""
+    device: NameIndices
+    """Where the memory is: `cpu`, `cuda:0`, or `cuda` where the call does not number the device; of a copy, where the
+    target is. NONE where the hooks do not know."""
     read_address: Int64s
     """Address that the call reads, or binds for a run to read; 0 where the hooks know of none."""
     read_bytes: Int64s

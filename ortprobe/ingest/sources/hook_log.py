@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -116,15 +116,21 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         stream=[streams.get(call.stream, NONE) for call in calls],
         waited_stream=[streams.get(call.waited_stream, NONE) for call in calls],
         event=[call.event for call in calls],
-        buffer=[builder.name(call.buffer) if call.buffer else NONE for call in calls],
+        buffer=_numbers(builder, (call.buffer for call in calls)),
+        device=_numbers(builder, (call.device for call in calls)),
         read_address=[call.read_address for call in calls],
         read_bytes=[call.read_bytes for call in calls],
         write_address=[call.write_address for call in calls],
         write_bytes=[call.write_bytes for call in calls],
-        site=[builder.name(site) if site else NONE for site in sites],
+        site=_numbers(builder, sites),
         attached=[call.attached for call in calls],
         failed=[bool(call.error) for call in calls],
     )
+
+
+def _numbers(builder: TimelineBuilder, texts: Iterable[str]) -> list[int]:
+    """The numbers of names; NONE for an empty text."""
+    return [builder.name(text) if text else NONE for text in texts]
 
 
 def _label(call: Call) -> str:
