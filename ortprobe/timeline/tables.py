@@ -122,6 +122,9 @@ class HookCalls:
     device: NameIndices
     """Where the memory is: `cpu`, `cuda:0`, or `cuda` where the call does not number the device; of a copy, where the
     target is. NONE where the hooks do not know."""
+    contiguous: Int32s
+    """Of a torch tensor that is bound by its address: 1 where it is contiguous, as ORT takes it to be, 0 where it is
+    not; NONE where no tensor was seen to have the address, and for other calls."""
     read_address: Int64s
     """Address that the call reads, or binds for a run to read; 0 where the hooks know of none."""
     read_bytes: Int64s

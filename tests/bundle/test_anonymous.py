@@ -141,7 +141,7 @@ def secretive(folder: Path) -> Path:
     )  # fmt: skip
     for start in (95, 195):
         scene.hook("run", start, 60, session=0, attached=3, site="/home/sekret/app.py:7", options={"a": "sekret"})
-        scene.hook("bind_input", start, 1, session=0, buffer="sekret in", error="sekret")
+        scene.hook("bind_input", start, 1, session=0, buffer="sekret in", error="sekret", contiguous=False)
         scene.hook("event.record", start, 1, event=start)
     scene.records += [
         Served(what="run", session=0, start_ns=at_ns(300), end_ns=at_ns(900), runs=7, total_ns=70, slowest_ns=20,
@@ -199,6 +199,7 @@ def test_one_name_has_one_pseudonym_everywhere(tmp_path: Path) -> None:
     (created,) = (record for record in records if isinstance(record, SessionCreated))
     calls = [record for record in records if isinstance(record, Call)]
     assert {call.buffer for call in calls} == {"", *created.inputs}
+    assert {call.contiguous for call in calls if call.what == "bind_input"} == {False}
     assert [call.event for call in calls if call.what == "event.record"] == [95, 195]
     assert created.model_path == read_bundle(path).manifest.models[0].path == "model_1.onnx"
     assert created.input_types[0] == "tensor(float)[dim_1,3]"

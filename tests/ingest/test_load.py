@@ -146,6 +146,13 @@ def test_hooked_calls_say_on_which_device_the_memory_is(tmp_path):
     assert timeline.to_pandas().hooks.device.astype(object).tolist()[:2] == ["cuda:0", "cpu"]
 
 
+def test_contiguity_of_what_is_bound_is_known_or_not(tmp_path):
+    scene = Scene()
+    for number, contiguous in enumerate((True, False, None)):
+        scene.hook("bind_input", number, 1, binding=0, buffer="x", contiguous=contiguous)
+    assert scene.load(tmp_path).hooks.contiguous.tolist() == [1, 0, NONE]
+
+
 def test_a_profile_without_anything_to_fit_it_to_says_so():
     timeline = load_files(ort=[RESNET / "ort_a.json.gz"])
     kinds = {problem.kind for problem in timeline.problems}

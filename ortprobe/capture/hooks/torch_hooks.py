@@ -34,6 +34,8 @@ class TorchHooks:
         self._recorder = recorder
         self._torch = torch
         self._plain = (torch.Tensor, torch.nn.Parameter)
+        self._address_of = torch.Tensor.data_ptr
+        """As it is without hooks: what the program asks for is of interest, not what they do."""
         self._inside = threading.local()
         self._recorded_on: weakref.WeakKeyDictionary[Event, int] = weakref.WeakKeyDictionary()
         self._events: WeakIdentityMap[Event, int] = WeakIdentityMap()
@@ -135,7 +137,7 @@ class TorchHooks:
 
     def _side(self, side: str, tensor: torch.Tensor) -> Fields:
         fields: Fields = {
-            f"{side}_address": tensor.data_ptr(),
+            f"{side}_address": self._address_of(tensor),
             f"{side}_bytes": _extent_bytes(tensor),
             "dtype": str(tensor.dtype).removeprefix("torch."),
             "device": str(tensor.device),

@@ -118,6 +118,7 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         event=[call.event for call in calls],
         buffer=_numbers(builder, (call.buffer for call in calls)),
         device=_numbers(builder, (call.device for call in calls)),
+        contiguous=[NONE if call.contiguous is None else call.contiguous for call in calls],
         read_address=[call.read_address for call in calls],
         read_bytes=[call.read_bytes for call in calls],
         write_address=[call.write_address for call in calls],
