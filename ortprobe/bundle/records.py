@@ -19,7 +19,7 @@ ATTACHED_TORCH_PROFILER = 2
 
 _LIMIT = 1 << 62
 Serial: TypeAlias = Annotated[int, msgspec.Meta(ge=NONE, lt=1 << 31)]
-"""Of a session, an owner, a binding, a thread or a device; a line with a number beyond is unreadable."""
+"""Of a session, an owner, a binding, an event, a thread or a device; a line with a number beyond is unreadable."""
 TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
 Address: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
 Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
@@ -37,11 +37,13 @@ class Call(Record, frozen=True, tag="call"):
     `run_with_ortvaluevector`, `io_binding`, `bind_[cpu_|ortvalue_]input`, `bind_[ortvalue_]output`,
     `clear_binding_inputs|outputs`, `synchronize_inputs|outputs`, `get_outputs`, `copy_outputs_to_cpu`, `run_async`
     (on the thread that ran it; `run_async.submit` on the one that asked), `feed` and `fetch` (a buffer that a run is
-    given, or gives), `update_inplace`, `ortvalue.numpy`, `ortvalue_from_…`, `from_dlpack`, `to_dlpack`, `copy_tensors`,
-    `disable_fallback`, `enable_fallback`, `end_profiling`; of torch `copy_`, `clone`, `to`, `cuda`, `cpu`, `item`,
-    `tolist`, `numpy`, `record_stream`, `stream.create`, `stream.enter`, `stream.leave`, `set_stream`, `event.create`,
-    `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
-    `event.synchronize`, `synchronize` (the whole device). `runner.bind|copy|run|clone` are a Runner's steps, and
+    given, or gives), `dead_buffer` (a buffer of a run's binding that is bound by the address of a torch tensor whose
+    storage is gone), `update_inplace`, `ortvalue.numpy`, `ortvalue_from_…`, `from_dlpack`, `to_dlpack`,
+    `copy_tensors`, `disable_fallback`, `enable_fallback`, `end_profiling`; of torch `copy_`, `clone`, `to`, `cuda`,
+    `cpu`, `item`, `tolist`, `numpy`, `record_stream`, `stream.create`, `stream.enter`, `stream.leave`, `set_stream`,
+    `event.create`, `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
+    `event.synchronize`, `event.query` (one that found the event done), `synchronize` (the whole device).
+    `runner.bind|copy|run|clone` are a Runner's steps, and
     `ortprobe.profiler_start|profiler_stop|profiler_detach|import_torch|end_profiling` the tracer's own work inside the
     program.
     """
@@ -56,8 +58,13 @@ class Call(Record, frozen=True, tag="call"):
     """The stream that is acted on, or torch's current stream at the call."""
     waited_stream: int = NO_STREAM
     """For waits: the stream whose work is waited for; of an event, the stream it was last seen recorded on."""
+    event: Serial = NONE
+    """Number of the torch event in this process, from 0, in the order in which the hooks saw events."""
     buffer: str = ""
     """For `bind_*`: the input or output bound."""
+    contiguous: bool | None = None
+    """For `bind_input` and `bind_output`: whether the torch tensor whose address is bound is contiguous, as ORT takes
+    it to be; None where no tensor was seen to have the address."""
     device: str = ""
     read_address: Address = 0
     read_bytes: Bytes = 0

@@ -12,6 +12,7 @@ from typing import Any
 
 from ortprobe.bundle import NO_STREAM, Call, SessionCreated
 from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.pointers import PointerBook
 from ortprobe.capture.profiler.bound_ranges import BoundRanges
 from ortprobe.capture.served import ServedRuns
 from ortprobe.capture.sessions import SessionBook
@@ -45,6 +46,8 @@ class Recorder:
     """The latest call that bound each buffer, while calls are not logged one by one."""
     bound: BoundRanges = field(default_factory=BoundRanges)
     """The memory that is, or was, bound to a session."""
+    pointers: PointerBook = field(default_factory=PointerBook)
+    """What the raw pointers belong to that are bound."""
     session_created: Callable[[SessionCreated], None] = field(default=_ignore)
     """Called with the record of each C session that has come to life."""
 

@@ -28,6 +28,7 @@ from ortprobe.capture.hooks.ort_creation import hook_creation
 from ortprobe.capture.hooks.ort_runs import hook_costs_ns
 from ortprobe.capture.hooks.patches import Patches
 from ortprobe.capture.hooks.torch_hooks import TorchHooks
+from ortprobe.capture.hooks.torch_pointers import hook_data_ptr
 from ortprobe.capture.models import ModelBook
 from ortprobe.capture.profiler.cuda_graphs import CudaGraphs
 from ortprobe.capture.profiler.profiler_window import ProfilerWindows
@@ -212,6 +213,7 @@ class Capture:
                 profiler = ProfilerWindows(recorder.log, recorder.folder, torch, recorder.bound, self._graphs)
                 profiler.make_way(self._patches)
                 recorder.schedule.use(profiler)
+            hook_data_ptr(self._patches, recorder, torch)
         except Exception as error:
             recorder.log.lost("torch_hooks", error)
 

@@ -52,8 +52,9 @@ _TABLE_DTYPES: dict[type, dict[str, type]] = {
     },
     HookCalls: {
         "span": np.int32, "what": np.int32, "session": np.int32, "binding": np.int32, "stream": np.int64,
-        "waited_stream": np.int64, "buffer": np.int32, "read_address": np.int64, "read_bytes": np.int64,
-        "write_address": np.int64, "write_bytes": np.int64, "site": np.int32, "attached": np.uint8, "failed": np.bool_,
+        "waited_stream": np.int64, "event": np.int64, "buffer": np.int32, "device": np.int32,
+        "contiguous": np.int32, "read_address": np.int64, "read_bytes": np.int64, "write_address": np.int64,
+        "write_bytes": np.int64, "site": np.int32, "attached": np.uint8, "failed": np.bool_,
     },
     Handovers: {"at_ns": np.int64, "lane": np.int32, "token": np.int64, "gives": np.bool_},
     TensorUses: {
@@ -111,13 +112,14 @@ class TimelineBuilder:
     def begin_process(self, process: int, first_session: int) -> None:
         """What is added from here on is of this process, whose sessions are numbered from `first_session`.
 
-        Each process counts its sessions, bindings and streams from the start; in the Timeline their numbers differ.
+        Each process counts its sessions, bindings, events and streams from the start; in the Timeline their numbers
+        differ.
         """
-        bindings = self._tables[HookCalls]["binding"]
         first_stream = self._processes * STREAMS_OF_A_PROCESS
         self._first = {
             "session": first_session,
-            "binding": 1 + max((int(part.max(initial=NONE)) for part in bindings), default=NONE),
+            "binding": _first_free(self._tables[HookCalls]["binding"]),
+            "event": _first_free(self._tables[HookCalls]["event"]),
             "stream": first_stream,
             "waited_stream": first_stream,
             "token": first_stream,
@@ -166,6 +168,8 @@ class TimelineBuilder:
     ) -> None:
         """Add rows to one of the tables by its columns; `span` holds provisional span numbers."""
         for name, first in self._first.items():
+            if table is Waits and name == "event":
+                continue  # CUPTI's number, not ours
             if first and name in _TABLE_DTYPES[table]:
                 numbers = np.asarray(columns[name], np.int64)
                 columns[name] = np.where(numbers < 0, numbers, numbers + first)
@@ -209,6 +213,11 @@ class TimelineBuilder:
 def _encodable(name: str) -> str:
     """JSON can name half a surrogate pair (`\\ud800`), which no file can be written with."""
     return name.encode("utf-8", "replace").decode()
+
+
+def _first_free(parts: list[_Column]) -> int:
+    """The number behind the greatest one in the parts of a column."""
+    return 1 + max((int(part.max(initial=NONE)) for part in parts), default=NONE)
 
 
 def _append(store: Columns, dtypes: Mapping[str, type], columns: dict[str, ArrayLike], count: int) -> None:

@@ -115,8 +115,16 @@ class HookCalls:
     tell."""
     waited_stream: Int64s
     """For waits: the stream whose work is waited for; of an event, the stream it was last seen recorded on."""
+    event: Int64s
+    """Number of the torch event in the process; NONE for calls that concern none."""
     buffer: NameIndices
     """Name of the input or output bound; NONE for other calls."""
+    device: NameIndices
+    """Where the memory is: `cpu`, `cuda:0`, or `cuda` where the call does not number the device; of a copy, where the
+    target is. NONE where the hooks do not know."""
+    contiguous: Int32s
+    """Of a torch tensor that is bound by its address: 1 where it is contiguous, as ORT takes it to be, 0 where it is
+    not; NONE where no tensor was seen to have the address, and for other calls."""
     read_address: Int64s
     """Address that the call reads, or binds for a run to read; 0 where the hooks know of none."""
     read_bytes: Int64s

@@ -141,7 +141,8 @@ def secretive(folder: Path) -> Path:
     )  # fmt: skip
     for start in (95, 195):
         scene.hook("run", start, 60, session=0, attached=3, site="/home/sekret/app.py:7", options={"a": "sekret"})
-        scene.hook("bind_input", start, 1, session=0, buffer="sekret in", error="sekret")
+        scene.hook("bind_input", start, 1, session=0, buffer="sekret in", error="sekret", contiguous=False)
+        scene.hook("event.record", start, 1, event=start)
     scene.records += [
         Served(what="run", session=0, start_ns=at_ns(300), end_ns=at_ns(900), runs=7, total_ns=70, slowest_ns=20,
                site="C:\\Users\\sekret\\app.py:7"),
@@ -196,7 +197,10 @@ def test_one_name_has_one_pseudonym_everywhere(tmp_path: Path) -> None:
     path, _ = packed(secretive(tmp_path / "app.ortprobe"), tmp_path / "sent.zip")
     records = read_bundle(path).records
     (created,) = (record for record in records if isinstance(record, SessionCreated))
-    assert {record.buffer for record in records if isinstance(record, Call)} == {"", *created.inputs}
+    calls = [record for record in records if isinstance(record, Call)]
+    assert {call.buffer for call in calls} == {"", *created.inputs}
+    assert {call.contiguous for call in calls if call.what == "bind_input"} == {False}
+    assert [call.event for call in calls if call.what == "event.record"] == [95, 195]
     assert created.model_path == read_bundle(path).manifest.models[0].path == "model_1.onnx"
     assert created.input_types[0] == "tensor(float)[dim_1,3]"
     timeline = ortprobe.load(path).timeline

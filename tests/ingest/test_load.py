@@ -138,6 +138,21 @@ def test_hooked_call_and_model_run_are_one_run(tmp_path):
     assert bound.witnesses == 2
 
 
+def test_hooked_calls_say_on_which_device_the_memory_is(tmp_path):
+    scene = Scene().hook("copy_", 0, 1, device="cuda:0").hook("bind_input", 2, 1, device="cpu", buffer="x")
+    timeline = scene.hook("synchronize", 4, 1).load(tmp_path)
+    names = [None if device == NONE else timeline.names[device] for device in timeline.hooks.device.tolist()]
+    assert names == ["cuda:0", "cpu", None]
+    assert timeline.to_pandas().hooks.device.astype(object).tolist()[:2] == ["cuda:0", "cpu"]
+
+
+def test_contiguity_of_what_is_bound_is_known_or_not(tmp_path):
+    scene = Scene()
+    for number, contiguous in enumerate((True, False, None)):
+        scene.hook("bind_input", number, 1, binding=0, buffer="x", contiguous=contiguous)
+    assert scene.load(tmp_path).hooks.contiguous.tolist() == [1, 0, NONE]
+
+
 def test_a_profile_without_anything_to_fit_it_to_says_so():
     timeline = load_files(ort=[RESNET / "ort_a.json.gz"])
     kinds = {problem.kind for problem in timeline.problems}

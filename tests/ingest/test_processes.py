@@ -105,6 +105,19 @@ def test_the_same_session_in_two_processes_is_not_built_again(tmp_path):
     assert [life.repeats for life in Analyses(load_bundles(bundles)).sessions.lives] == [None, None]
 
 
+def test_bindings_and_events_are_numbered_through_and_those_of_cupti_stay(tmp_path):
+    bundles = []
+    for name in ("first", "second"):
+        scene = Scene().launch("k", 0, 5, 3, 1).hook("event.record", 0, 1, event=0).hook("event.record", 2, 1, event=4)
+        scene.hook("bind_input", 4, 1, binding=1).wait("Event Sync", 40, 15, 2)
+        bundles.append(scene.write_bundle(tmp_path / f"{name}.ortprobe"))
+    edit_manifest(bundles[1], process=PROCESS + 1)
+    timeline = load_bundles(bundles)
+    assert sorted(timeline.hooks.event.tolist()) == [NONE, NONE, 0, 4, 5, 9]
+    assert sorted(timeline.hooks.binding.tolist()) == [NONE] * 4 + [1, 3]
+    assert timeline.waits.event.tolist() == [1, 1]
+
+
 def test_bundles_that_share_no_clock_are_doubted(tmp_path):
     bundles = [Scene().hook("run", 0, 5).write_bundle(tmp_path / f"{name}.ortprobe") for name in ("first", "other")]
     assert ProblemKind.CLOCK_DOUBT not in {problem.kind for problem in load_bundles(bundles).problems}

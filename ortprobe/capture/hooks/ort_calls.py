@@ -26,7 +26,7 @@ Describe = Callable[[Recorder, Any, tuple[Any, ...], Fields, Any], Fields]
 
 _BIND_ARGUMENTS = ("name", "device_type", "device_id", "element_type", "shape", "buffer_ptr")
 _BINDING_WAITS = ("synchronize_inputs", "synchronize_outputs")
-_BINDING_STEPS = ("get_outputs", "get_outputs_as_ortvaluevector", "clear_binding_inputs", "clear_binding_outputs")
+_BINDING_STEPS = ("get_outputs", "get_outputs_as_ortvaluevector")
 _VALUE_MAKERS = ("ortvalue_from_numpy", "ortvalue_from_numpy_with_onnx_type", "ortvalue_from_shape_and_type")
 _OF_SOME_VERSIONS = ("get_outputs_as_ortvaluevector", "ortvalue_from_numpy_with_onnx_type", "from_dlpack", "__dlpack__")
 """Not in every onnxruntime from 1.20 on, so that their absence is no loss."""
@@ -49,6 +49,8 @@ def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> 
             "bind_ortvalue_output": _describing(
                 "bind_ortvalue_output", "bind", _bound_value("write"), keeps_state=True
             ),
+            "clear_binding_inputs": _describing("clear_binding_inputs", "bind", _cleared("read"), keeps_state=True),
+            "clear_binding_outputs": _describing("clear_binding_outputs", "bind", _cleared("write"), keeps_state=True),
             "copy_outputs_to_cpu": _describing("copy_outputs_to_cpu", "copy", _of_binding),
             **{name: _describing(name, "wait", _of_binding) for name in _BINDING_WAITS},
             **{name: _describing(name, "bind", _of_binding) for name in _BINDING_STEPS},
@@ -130,9 +132,12 @@ def _bound(direction: Direction) -> Describe:
         recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
     ) -> Fields:
         given = _named(args, kwargs, _BIND_ARGUMENTS)
+        name = str(given.get("name", ""))
+        origin = recorder.pointers.bound(binding, direction, name, int(given.get("buffer_ptr") or 0))
         return {
             "binding": recorder.sessions.binding(binding),
-            "buffer": str(given.get("name", "")),
+            "buffer": name,
+            "contiguous": None if origin is None else origin.contiguous,
             "device": str(given.get("device_type", "cpu")),
             **pointer_fields(given.get("buffer_ptr"), given.get("shape"), given.get("element_type"), direction),
         }
@@ -144,6 +149,7 @@ def _bound_cpu_input(
     recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
 ) -> Fields:
     given = _named(args, kwargs, ("name", "arr_on_cpu"))
+    recorder.pointers.bound(binding, "read", str(given["name"]), 0)
     return {
         "binding": recorder.sessions.binding(binding),
         "buffer": str(given["name"]),
@@ -156,11 +162,20 @@ def _bound_value(direction: Direction) -> Describe:
         recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
     ) -> Fields:
         given = _named(args, kwargs, ("name", "ortvalue"))
+        recorder.pointers.bound(binding, direction, str(given["name"]), 0)
         return {
             "binding": recorder.sessions.binding(binding),
             "buffer": str(given["name"]),
             **value_fields(given["ortvalue"], direction),
         }
+
+    return describe
+
+
+def _cleared(direction: Direction) -> Describe:
+    def describe(recorder: Recorder, binding: IOBinding, args: object, kwargs: object, result: object) -> Fields:
+        recorder.pointers.cleared(binding, direction)
+        return _of_binding(recorder, binding, args, kwargs, result)
 
     return describe
 

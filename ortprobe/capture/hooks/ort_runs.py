@@ -22,7 +22,7 @@ from ortprobe.capture.recorder import Recorder
 from ortprobe.capture.sessions import SessionState
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession, RunOptions
+    from onnxruntime import InferenceSession, IOBinding, RunOptions
     from torch._C._profiler import _RecordFunctionFast
 
 Fields = dict[str, Any]
@@ -266,6 +266,8 @@ def _log_run(
         options=_option_entries(options) if options is not None else {},
         attached=run.attached,
     )
+    if binding is not None:
+        _log_dead_buffers(recorder, binding, run, site)
     if what == "run" and not run.attached:
         return  # arrays on the host, which matter beside a trace alone
     for direction, name, fields in _buffers(what, args, kwargs, result):
@@ -279,6 +281,20 @@ def _log_run(
             **fields,
         )
         recorder.note_bound(fields)
+
+
+def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
+    """The buffers of a run's binding that nobody holds: torch may have given their memory to another tensor."""
+    for buffer in recorder.pointers.dead(binding):
+        recorder.log.call(
+            "dead_buffer",
+            run.start_ns,
+            run.start_ns,
+            site=site,
+            binding=recorder.sessions.binding(binding),
+            buffer=buffer,
+            run=run.number,
+        )
 
 
 def _buffers(what: str, args: tuple[Any, ...], kwargs: Fields, result: object) -> Iterable[tuple[str, str, Fields]]:

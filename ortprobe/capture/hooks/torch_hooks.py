@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,19 @@ if TYPE_CHECKING:
     from torch.cuda import Event
 
 
+_MARK = "_ortprobe_mark"
+
+
+@dataclass(slots=True, eq=False)
+class _EventMark:
+    """What is known of one event."""
+
+    capture: object
+    serial: int
+    recorded_on: int = NO_STREAM
+    """Handle of the stream it was last seen recorded on."""
+
+
 class TorchHooks:
     """Methods are replaced on torch's classes, so it does not matter when the program imported them.
 
@@ -32,8 +46,12 @@ class TorchHooks:
         self._recorder = recorder
         self._torch = torch
         self._plain = (torch.Tensor, torch.nn.Parameter)
+        self._address_of = torch.Tensor.data_ptr
+        """As it is without hooks: what the program asks for is of interest, not what they do."""
         self._inside = threading.local()
-        self._recorded_on: weakref.WeakKeyDictionary[Event, int] = weakref.WeakKeyDictionary()
+        self._event_serials = itertools.count()
+        self._capture = object()
+        """Tells marks on events from those of an earlier capture."""
 
     def install(self, patches: Patches) -> None:
         for owner, name, what, category, describe in (*self._tensor_hooks(), *self._stream_hooks()):
@@ -70,10 +88,11 @@ class TorchHooks:
             (stream, "wait_event", "wait_event", "wait", self._waited_for_event),
             (stream, "record_event", "record_event", "wait", self._recorded_event_of_stream),
             (stream, "synchronize", "stream.synchronize", "wait", self._on_stream),
-            (event, "__new__", "event.create", "wait", self._nothing),
+            (event, "__new__", "event.create", "wait", self._made_event),
             (event, "record", "event.record", "wait", self._recorded_event),
             (event, "wait", "event.wait", "wait", self._event_waited_for),
             (event, "synchronize", "event.synchronize", "wait", self._synchronized_event),
+            (event, "query", "event.query", "wait", self._queried_event),
             (cuda, "synchronize", "synchronize", "wait", self._nothing),
             (cuda, "set_stream", "set_stream", "wait", self._on_stream),
             (cuda.StreamContext, "__enter__", "stream.enter", "wait", self._entered_stream),
@@ -130,7 +149,7 @@ class TorchHooks:
 
     def _side(self, side: str, tensor: torch.Tensor) -> Fields:
         fields: Fields = {
-            f"{side}_address": tensor.data_ptr(),
+            f"{side}_address": self._address_of(tensor),
             f"{side}_bytes": _extent_bytes(tensor),
             "dtype": str(tensor.dtype).removeprefix("torch."),
             "device": str(tensor.device),
@@ -163,25 +182,49 @@ class TorchHooks:
 
     def _waited_for_event(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         event = args[1] if len(args) > 1 else kwargs["event"]
-        return {"stream": self._handle(args[0]), "waited_stream": self._recorded_on.get(event, NO_STREAM)}
+        return {"stream": self._handle(args[0]), **self._of_event(event)}
 
     def _event_waited_for(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         stream = args[1] if len(args) > 1 else kwargs.get("stream")
-        return {"stream": self._handle(stream), "waited_stream": self._recorded_on.get(args[0], NO_STREAM)}
+        return {"stream": self._handle(stream), **self._of_event(args[0])}
 
     def _recorded_event_of_stream(self, args: tuple[Any, ...], _kwargs: Fields, result: Event | None) -> Fields:
         handle = self._handle(args[0])
-        if result is not None:
-            self._recorded_on[result] = handle
-        return {"stream": handle}
+        if result is None:
+            return {"stream": handle}
+        return {"stream": handle, "event": self._marked(result, handle).serial}
 
     def _recorded_event(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         handle = self._handle(args[1] if len(args) > 1 else kwargs.get("stream"))
-        self._recorded_on[args[0]] = handle
-        return {"stream": handle}
+        return {"stream": handle, "event": self._marked(args[0], handle).serial}
 
     def _synchronized_event(self, args: tuple[Any, ...], _kwargs: Fields, _result: object) -> Fields:
-        return {"waited_stream": self._recorded_on.get(args[0], NO_STREAM)}
+        return self._of_event(args[0])
+
+    def _queried_event(self, args: tuple[Any, ...], _kwargs: Fields, result: object) -> Fields | None:
+        """What is not done yet orders nothing, and a program may ask for it over and over."""
+        return self._of_event(args[0]) if result else None
+
+    def _made_event(self, _args: tuple[Any, ...], _kwargs: Fields, result: Event | None) -> Fields:
+        return {} if result is None else {"event": self._marked(result).serial}
+
+    def _of_event(self, event: Event) -> Fields:
+        mark = self._marked(event)
+        return {"event": mark.serial, "waited_stream": mark.recorded_on}
+
+    def _marked(self, event: Event, recorded_on: int | None = None) -> _EventMark:
+        """What is known of an event, kept on the event itself, and after it was recorded where.
+
+        Not by a weak reference: torch's events go without clearing those (2.11, `THCPEvent_dealloc`), and whoever lets
+        go of one later brings the process down.
+        """
+        mark = getattr(event, _MARK, None)
+        if not isinstance(mark, _EventMark) or mark.capture is not self._capture:
+            mark = _EventMark(self._capture, next(self._event_serials))
+            setattr(event, _MARK, mark)
+        if recorded_on is not None:
+            mark.recorded_on = recorded_on
+        return mark
 
     def _on_stream(self, args: tuple[Any, ...], kwargs: Fields, _result: object) -> Fields:
         return {"stream": self._handle(args[0] if args else kwargs.get("stream"))}

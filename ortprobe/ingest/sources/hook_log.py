@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -129,12 +129,15 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         binding=[call.binding for call in calls],
         stream=[streams.get(call.stream, NONE) for call in calls],
         waited_stream=[streams.get(call.waited_stream, NONE) for call in calls],
-        buffer=[builder.name(call.buffer) if call.buffer else NONE for call in calls],
+        event=[call.event for call in calls],
+        buffer=_numbers(builder, (call.buffer for call in calls)),
+        device=_numbers(builder, (call.device for call in calls)),
+        contiguous=[NONE if call.contiguous is None else call.contiguous for call in calls],
         read_address=[call.read_address for call in calls],
         read_bytes=[call.read_bytes for call in calls],
         write_address=[call.write_address for call in calls],
         write_bytes=[call.write_bytes for call in calls],
-        site=[builder.name(site) if site else NONE for site in sites],
+        site=_numbers(builder, sites),
         attached=[call.attached for call in calls],
         failed=[bool(call.error) for call in calls],
     )
@@ -151,6 +154,11 @@ def _add_accesses(builder: TimelineBuilder, accesses: list[Access]) -> None:
         extent_bytes=[one.extent_bytes for one in accesses],
         writes=[one.mode != "read" for one in accesses],
     )
+
+
+def _numbers(builder: TimelineBuilder, texts: Iterable[str]) -> list[int]:
+    """The numbers of names; NONE for an empty text."""
+    return [builder.name(text) if text else NONE for text in texts]
 
 
 def _label(call: Call) -> str:

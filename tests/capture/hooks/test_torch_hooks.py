@@ -88,6 +88,72 @@ def test_tensor_subclasses_and_fake_tensors_go_through(capture: Capture) -> None
     assert recorded(capture) == []
 
 
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> type[torch.cuda.Event]:
+    """torch's class of events, with methods that need no GPU; they answer as they are told."""
+
+    def answer(event: torch.cuda.Event, *_args: object) -> object:
+        return getattr(event, "answer", None)
+
+    monkeypatch.setattr(torch.cuda.Event, "__new__", object.__new__)
+    monkeypatch.setattr(torch.cuda.Event, "__init__", lambda _event: None)
+    for name in ("record", "wait", "synchronize", "query"):
+        monkeypatch.setattr(torch.cuda.Event, name, answer)
+    return torch.cuda.Event
+
+
+def event_calls(capture: Capture) -> list[tuple[str, int]]:
+    records = read_bundle(capture.folder).records
+    assert not [record for record in records if isinstance(record, Lost)]
+    return [(call.what, call.event) for call in records if isinstance(call, Call) and "event" in call.what]
+
+
+def test_events_are_numbered(events: type[torch.cuda.Event], capture: Capture) -> None:
+    first = events()
+    second = events()
+    second.record()
+    first.record()
+    second.wait()
+    first.synchronize()
+    assert event_calls(capture) == [
+        ("event.create", 0), ("event.create", 1), ("event.record", 1), ("event.record", 0), ("event.wait", 1),
+        ("event.synchronize", 0),
+    ]  # fmt: skip
+
+
+def test_an_event_that_is_gone_gives_its_number_to_no_other(events: type[torch.cuda.Event], capture: Capture) -> None:
+    for _ in range(3):
+        events().record()
+    assert [number for what, number in event_calls(capture) if what == "event.record"] == [0, 1, 2]
+
+
+def test_a_query_is_recorded_once_the_event_is_done(events: type[torch.cuda.Event], capture: Capture) -> None:
+    event = events()
+    event.answer = False
+    assert [event.query() for _ in range(5)] == [False] * 5
+    event.answer = True
+    assert event.query() is True
+    assert event_calls(capture) == [("event.create", 0), ("event.query", 0)]
+
+
+def test_streams_number_the_events_they_record_and_wait_for(
+    events: type[torch.cuda.Event], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda.Stream, "record_event", lambda _stream, event=None: event or events())
+    monkeypatch.setattr(torch.cuda.Stream, "wait_event", lambda _stream, event: None)
+    stream = object.__new__(torch.cuda.Stream)
+    stream.cuda_stream, stream.device_index = 7, 0
+    with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
+        onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        other = events()
+        event = stream.record_event()
+        stream.wait_event(other)
+        stream.wait_event(event=event)
+    records = [record for record in read_bundle(capture.folder).records if isinstance(record, Call)]
+    seen = [(call.what, call.event, call.waited_stream) for call in records if call.stream == 7]
+    assert seen == [("record_event", 1, -1), ("wait_event", 0, -1), ("wait_event", 1, 7)]
+
+
 def test_torch_is_itself_again_afterwards(tmp_path: Path) -> None:
     owners = (torch.Tensor, torch.cuda.Stream, torch.cuda.Event, torch.cuda)
     before = [dict(vars(owner)) for owner in owners]
