@@ -147,6 +147,11 @@ LEGACY = {
 }
 
 SYNCS = {
+    "legacy stream that may be done holds no blocking one": (
+        "B1 writes x; perhaps sync stream L; B2 reads x",
+        "RAW optimistic",
+    ),
+    "legacy stream that is done": ("B1 writes x; sync stream L; B2 reads x", "RAW strict"),
     "stream": ("A writes x; sync stream A; O reads x", "RAW strict"),
     "stream before the write": ("sync stream A; A writes x; O reads x", "RAW never"),
     "stream behind the read": ("A writes x; O reads x; sync stream A", "RAW never"),
@@ -235,6 +240,10 @@ THREADS = {
     "event of one thread waited for by another": (
         "A writes x; A records e; T2: sync event e; T2: O reads x",
         "RAW strict",
+    ),
+    "wait for a stream that another uses later": (
+        "A writes x; sync stream A; sync stream O; T2: O reads x",
+        "RAW optimistic",
     ),
     "a stream that both use": ("A writes x; sync stream A; O works; T2: O reads x", "RAW strict"),
     "wait of one thread, then work of another on the stream": (
