@@ -179,10 +179,17 @@ class _Check:
         awaited = self._event(step.event)
         if step.stream is None:
             for stream in range(len(self._streams)):
-                _join(self._streams[stream], awaited, Certainty.OPTIMISTIC)
+                self._may_wait(stream, awaited)
             return
         _join(self._enter(step.stream, step.thread), awaited)
         self._leave(step.stream)
+
+    def _may_wait(self, stream: int, awaited: Int64s) -> None:
+        """The legacy stream, if it was that one, would have held all blocking streams too."""
+        _join(self._streams[stream], awaited, Certainty.OPTIMISTIC)
+        if self._program.streams[stream].is_legacy:
+            _join(self._streams[stream], self._ahead(stream), Certainty.OPTIMISTIC)
+        self._leave(stream)
 
     def _stream_sync(self, step: StreamSync) -> None:
         if step.stream is None:

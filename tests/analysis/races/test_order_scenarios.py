@@ -190,6 +190,14 @@ UNKNOWN = {
     "event waited for by the host": ("A writes x; sync event ?; O reads x", "RAW optimistic"),
     "device waited for": ("A writes x; sync device ?; O reads x", "RAW optimistic"),
     "stream that waits": ("A writes x; A records e; ? waits e; O reads x", "RAW optimistic"),
+    "stream that waits, which may be the legacy one": (
+        "A records e; L works; B1 writes x; ? waits e; B2 reads x",
+        "RAW optimistic",
+    ),
+    "stream that waits, which may be the legacy one, too early": (
+        "A records e; L works; ? waits e; B1 writes x; B2 reads x",
+        "RAW never",
+    ),
     "stream that waits for too early a record": ("A records e; A writes x; ? waits e; O reads x", "RAW never"),
     "stream that waits and event": ("A writes x; ? waits ?; O reads x", "RAW optimistic"),
     "stream and event, too early": ("? waits ?; A writes x; O reads x", "RAW never"),
