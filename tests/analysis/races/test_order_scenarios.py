@@ -125,6 +125,7 @@ LEGACY = {
         "U writes x; L records e; O waits e; O reads x",
         "RAW optimistic",
     ),
+    "record on the legacy stream between two blocking ones": ("B1 writes x; L records e; B2 reads x", "RAW strict"),
     "record on a blocking stream holds legacy work": ("L writes x; B records e; O waits e; O reads x", "RAW strict"),
     "wait on the legacy stream holds blocking ones": ("A writes x; A records e; L waits e; B reads x", "RAW strict"),
     "wait on the legacy stream holds no non-blocking one": (
@@ -235,6 +236,10 @@ THREADS = {
         "RAW strict",
     ),
     "several gives": ("A writes x; sync stream A; give q; T2: give q; T3: take q; T3: O reads x", "RAW strict"),
+    "several gives, of which the last has seen it": (
+        "A writes x; sync stream A; T2: give q; give q; T3: take q; T3: O reads x",
+        "RAW strict",
+    ),
     "several takes, one missing": (
         "A writes x; sync stream A; give q; T2: take q; T2: O reads x; T3: P reads x",
         "RAW strict, RAW optimistic",

@@ -34,7 +34,7 @@ from ortprobe.analysis.races.steps import (
     Work,
 )
 
-CELLS, EVENTS, SHORTEST, LONGEST = 2, 2, 3, 8
+CELLS, EVENTS, SHORTEST, LONGEST = 2, 2, 6, 8
 SPANS = [(0, 1), (0, 1), (0, 2), (1, 2)]
 KINDS = [Work, Work, Work, Work, HostAccess, Record, Record, StreamWait, StreamWait, EventSync, StreamSync, StreamSync]
 CERTAINTIES = [Certainty.STRICT, Certainty.STRICT, Certainty.STRICT, *Certainty]
