@@ -140,17 +140,28 @@ class _Check:
 
     def _enter(self, stream: int, thread: int | None) -> Int64s:
         """What a stream comes behind when something is enqueued on it."""
-        clock, about = self._streams[stream], self._program.streams[stream]
+        clock = self._streams[stream]
         if thread is not None:
             _join(clock, self._thread(thread))
         else:
             np.maximum(clock[Certainty.OPTIMISTIC], self._seen_by_all, out=clock[Certainty.OPTIMISTIC])
+        self._hold_back(stream, clock)
+        return clock
+
+    def _hold_back(self, stream: int, clock: Int64s) -> None:
+        """Have a stream's clock, or a copy of it, see what CUDA holds that stream behind unasked."""
+        about = self._program.streams[stream]
         if about.is_legacy:
             for other in self._of_device[about.device]:
                 if other != stream:
                     _join(clock, self._streams[other], self._blocking_from[other])
         else:
             _join(clock, self._last_legacy[about.device], self._blocking_from[stream])
+
+    def _ahead(self, stream: int) -> Int64s:
+        """What has to run before a stream is empty, without a trace on it."""
+        clock = self._streams[stream].copy()
+        self._hold_back(stream, clock)
         return clock
 
     def _leave(self, stream: int) -> None:
@@ -168,17 +179,23 @@ class _Check:
         awaited = self._event(step.event)
         if step.stream is None:
             for stream in range(len(self._streams)):
-                _join(self._streams[stream], awaited, Certainty.OPTIMISTIC)
+                self._may_wait(stream, awaited)
             return
         _join(self._enter(step.stream, step.thread), awaited)
         self._leave(step.stream)
+
+    def _may_wait(self, stream: int, awaited: Int64s) -> None:
+        """The legacy stream, if it was that one, would have held all blocking streams too."""
+        _join(self._streams[stream], awaited, Certainty.OPTIMISTIC)
+        if self._program.streams[stream].is_legacy:
+            _join(self._streams[stream], self._ahead(stream), Certainty.OPTIMISTIC)
+        self._leave(stream)
 
     def _stream_sync(self, step: StreamSync) -> None:
         if step.stream is None:
             self._host_wait(step.thread, step.certainty, self._everything())
             return
-        self._host_wait(step.thread, step.certainty, self._enter(step.stream, step.thread))
-        self._leave(step.stream)
+        self._host_wait(step.thread, step.certainty, self._ahead(step.stream))
 
     def _host_wait(self, thread: int | None, certainty: Certainty, awaited: Int64s) -> None:
         """A thread that nobody knows may have been any."""
