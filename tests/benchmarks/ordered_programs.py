@@ -343,6 +343,7 @@ def dlpack_output_awaited(batches: Batches) -> Results:
     stream = torch.cuda.Stream()
     loop = Loop(stream, asynchronous=True)
     value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(SHAPE, np.float32, DEVICE, 0)
+    loop.binding.clear_binding_outputs()
     loop.binding.bind_ortvalue_output("y", value)
     for batch in batches:
         loop.busy()

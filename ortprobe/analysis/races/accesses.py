@@ -156,7 +156,9 @@ def _add_runs(timeline: Timeline, bound: _Bound, accesses: Accesses) -> None:
             start, past = bound.stretch(bind, writes=writes)
             if past <= start:
                 continue
-            on_host = not writes and _is_on_host(bound, bind)
+            on_host = _is_on_host(timeline, bound, bind)
+            if on_host and writes:
+                continue  # onnxruntime's copy to the host has arrived when the run returns
             span = int(timeline.hooks.span[hook])
             begin = span if on_host else last if writes or not reading else reading[0]
             access = MemoryAccess(
@@ -170,8 +172,9 @@ def _add_runs(timeline: Timeline, bound: _Bound, accesses: Accesses) -> None:
                 accesses.add(access, [last] if writes else reading, [last] if writes else lasting)
 
 
-def _is_on_host(bound: _Bound, bind: int) -> bool:
-    return bound.name[bind] in _ON_HOST
+def _is_on_host(timeline: Timeline, bound: _Bound, bind: int) -> bool:
+    device = int(timeline.hooks.device[bind])
+    return bound.name[bind] in _ON_HOST or (device != NONE and timeline.names[device] == "cpu")
 
 
 class _WorkOfRuns:
@@ -213,6 +216,7 @@ def _add_calls(timeline: Timeline, bound: _Bound, launched: LaunchedWork, access
         sides = [(stretch, writes) for stretch, writes in sides if bound.concerns(*stretch)]
         work = launched.within(span) if sides else []
         if not work:
+            _add_on_host(timeline, bound, row, sides, accesses)
             continue
         for (start, past), writes in sides:
             access = MemoryAccess(
@@ -220,6 +224,23 @@ def _add_calls(timeline: Timeline, bound: _Bound, launched: LaunchedWork, access
                 past=past, begin=work[-1], end=work[-1],
             )  # fmt: skip
             accesses.add(access, [work[-1]], [])
+
+
+def _add_on_host(
+    timeline: Timeline, bound: _Bound, row: int, sides: list[tuple[tuple[int, int], bool]], accesses: Accesses
+) -> None:
+    """A call that launches nothing and is about memory of the host touches that itself."""
+    if not sides or not _is_on_host(timeline, bound, row):
+        return
+    span = int(timeline.hooks.span[row])
+    for (start, past), writes in sides:
+        accesses.on_host.append((span, len(accesses.found)))
+        accesses.found.append(
+            MemoryAccess(
+                what=str(bound.name[row]), run=NONE, hook=row, buffer="", writes=writes, is_exact=True, start=start,
+                past=past, begin=span, end=span,
+            )
+        )  # fmt: skip
 
 
 def _add_uses(timeline: Timeline, bound: _Bound, launched: LaunchedWork, accesses: Accesses) -> None:

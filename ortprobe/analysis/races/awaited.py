@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
 from ortprobe.analysis.races.streams import StreamNumbers
@@ -9,6 +11,7 @@ from ortprobe.timeline import NONE, Kind, Timeline, WaitKind
 
 _OWN_STREAM = ("wait_stream", "wait_event", "event.wait")
 """Hooked calls whose `stream` is the one that waits."""
+_RECORDING = ("record_event", "event.record")
 
 
 class Awaited:
@@ -26,6 +29,7 @@ class Awaited:
             if made_by != NONE
         }
         self._calls = self._record_calls()
+        self._recording_hooks = self._hooks_that_record()
         self._devices = np.unique(timeline.device_ops.device).tolist()
         for row in np.flatnonzero(waits.waited_stream != NONE).tolist():
             event = self.event_of_row(row)
@@ -59,6 +63,11 @@ class Awaited:
         found = None if row is None else self.event_of_row(row)
         found = found if found is not None else self._event_of_hook(call)
         return found if found is not None and self.recorded_on(found) is not None else None
+
+    def was_done(self, call: int) -> bool:
+        """Whether a query is known to have found its event done: its hook is noted then alone."""
+        hook = self._hook(call)
+        return hook != NONE and self._timeline.names[self._timeline.hooks.what[hook]] == "event.query"
 
     def event_of_row(self, row: int) -> int | None:
         """The same of a synchronisation record. A record that lies in the future is another one (kineto 1339)."""
@@ -103,14 +112,37 @@ class Awaited:
         return None if device == NONE else self._streams.device(process, device)
 
     def _event_of_hook(self, call: int) -> int | None:
-        """`wait_stream` records an event itself, and then has it waited for."""
-        hook, spans, hooks = self._hook(call), self._timeline.spans, self._timeline.hooks
-        if hook == NONE or self._timeline.names[hooks.what[hook]] != "wait_stream":
+        """`wait_stream` records an event itself; others wait for one that a hooked call recorded before."""
+        hook, hooks = self._hook(call), self._timeline.hooks
+        if hook == NONE:
             return None
-        past = int(np.searchsorted(self._record_spans, call))
-        candidate = int(self._record_spans[past - 1]) if past else NONE
-        inside = candidate != NONE and spans.start_ns[candidate] >= spans.start_ns[hooks.span[hook]]
-        return candidate if inside and spans.lane[candidate] == spans.lane[call] else None
+        if self._timeline.names[hooks.what[hook]] == "wait_stream":
+            return self._last_record_in(int(hooks.span[hook]), before=call)
+        if hooks.event[hook] == NONE:
+            return None
+        own = self._recording_hooks.get(int(hooks.event[hook]), [])
+        earlier = bisect_left(own, hook)
+        return self._last_record_in(int(hooks.span[own[earlier - 1]]), before=call) if earlier else None
+
+    def _last_record_in(self, host_span: int, *, before: int) -> int | None:
+        """The last call inside a hooked one that records an event."""
+        spans = self._timeline.spans
+        past_ns = min(int(spans.end_ns[host_span]), int(spans.start_ns[before]))
+        past = int(np.searchsorted(spans.start_ns[self._record_spans], past_ns, side="right"))
+        for candidate in self._record_spans[:past][::-1].tolist():
+            if spans.start_ns[candidate] < spans.start_ns[host_span]:
+                return None
+            if spans.lane[candidate] == spans.lane[host_span]:
+                return int(candidate)
+        return None
+
+    def _hooks_that_record(self) -> dict[int, list[int]]:
+        """Number of an event → hooked calls that recorded it, in time order."""
+        hooks, names, found = self._timeline.hooks, self._timeline.names, dict[int, list[int]]()
+        for row in np.flatnonzero(hooks.event != NONE).tolist():
+            if names[hooks.what[row]] in _RECORDING:
+                found.setdefault(int(hooks.event[row]), []).append(row)
+        return found
 
     def _hook(self, call: int) -> int:
         return int(self._timeline.links.hook[call])

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ortprobe.analysis.races.accesses import MemoryAccess, find_accesses
 from ortprobe.analysis.races.order import Hazard, check_order
-from ortprobe.analysis.races.steps import Certainty, EventSync, Program, StreamSync, StreamWait
+from ortprobe.analysis.races.steps import Certainty, EventSync, Program, Step, StreamSync, StreamWait
 from ortprobe.analysis.races.trace_steps import program_of
 from ortprobe.timeline import NONE, Kind, ProblemKind, Timeline
 
@@ -98,7 +98,7 @@ class _Judge:
         self._timeline, kinds = timeline, {problem.kind for problem in timeline.problems}
         self._has_no_records = ProblemKind.NO_SYNC_RECORDS in kinds
         self._may_lack_records = self._has_no_records or ProblemKind.RECORDS_DROPPED in kinds
-        self._knows_all_waits = all(_are_known(program))
+        self._knows_all_waits = all(_are_known(program)) and not any(map(_is_question, program.steps))
         self._knows_all_flags = all(about.is_blocking is not None or about.is_legacy for about in program.streams)
 
     def pair(
@@ -156,6 +156,10 @@ def _are_known(program: Program) -> Iterator[bool]:
             yield step.event is not None
         elif isinstance(step, StreamSync) and step.certainty is Certainty.STRICT:
             yield step.stream is not None
+
+
+def _is_question(step: Step) -> bool:
+    return isinstance(step, EventSync | StreamSync) and step.certainty is Certainty.OPTIMISTIC
 
 
 def has_device_bindings(timeline: Timeline) -> bool:

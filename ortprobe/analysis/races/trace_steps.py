@@ -153,7 +153,8 @@ class _Translation:
         if name in _MAY_WAIT:
             return DeviceSync(thread, awaited.device_of(call), Certainty.SOFT)
         kind = WAITING_CALLS.get(name)
-        certainty = Certainty.OPTIMISTIC if name in QUERIES else Certainty.STRICT
+        is_open = name in QUERIES and not awaited.was_done(call)
+        certainty = Certainty.OPTIMISTIC if is_open else Certainty.STRICT
         if kind is WaitKind.DEVICE_SYNC:
             return DeviceSync(thread, awaited.device_of(call))
         if kind is WaitKind.STREAM_WAIT_EVENT:
