@@ -18,8 +18,9 @@ _USUAL_CLOCK_KHZ = 1_500_000
 
 
 def loaded_torch() -> ModuleType | None:
-    """torch as the program has loaded it; it is never loaded for the program."""
-    return sys.modules.get("torch")
+    """torch as the program has loaded it, all of it; it is never loaded for the program."""
+    torch = sys.modules.get("torch")
+    return torch if hasattr(torch, "cuda") and hasattr(torch, "compiler") else None
 
 
 class Gpu:
@@ -38,9 +39,12 @@ class Gpu:
         return bool(self._is_there)
 
     def is_capturing(self) -> bool:
-        """Whether a CUDA graph is being captured, during which nothing may be waited for."""
+        """Whether a CUDA graph is being captured, or may be: during that nothing may be waited for."""
         torch = loaded_torch()
-        return torch is not None and self.is_there and bool(torch.cuda.is_current_stream_capturing())
+        try:
+            return torch is not None and self.is_there and bool(torch.cuda.is_current_stream_capturing())
+        except Exception:
+            return True
 
     def synchronize(self) -> None:
         """Wait for all that was enqueued on the devices met so far."""

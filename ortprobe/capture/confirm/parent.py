@@ -66,8 +66,7 @@ def _run(plan: Path, folder: str, timeout_s: float, environment: Mapping[str, st
     except subprocess.TimeoutExpired:
         return f"the program was still running after {timeout_s:g} s"
     finally:
-        if process.returncode is None:
-            _kill(process)
+        _end(process)
     if code < 0:
         return f"the program crashed when it was run again ({_signal_name(-code)})"
     return f"the program ended early when it was run again (exit code {code})"
@@ -78,7 +77,8 @@ def _untraced(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name != PARENT_VARIABLE}
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it, if it has not ended, and what it has started: workers of a program that was ended early live on."""
     with suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):

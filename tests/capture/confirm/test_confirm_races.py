@@ -193,6 +193,19 @@ def test_forked_children_write_nothing(planned: Planned) -> None:
     assert seen(confirm_races(planned(text, WRITE_RUN), 60)) == [(5, 0, UNCHANGED)]
 
 
+@pytest.mark.parametrize("rounds", [1, 20])
+def test_what_the_program_started_ends_with_it(planned: Planned, tmp_path: Path, rounds: int) -> None:
+    """Whether the program has got to its end or not."""
+    marker = tmp_path / "worker"
+    worker = f"import os, time; open({str(marker)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    starts = f"import subprocess, sys, time, os\nsubprocess.Popen([sys.executable, '-c', {worker!r}])"
+    waits = f"while not os.path.exists({str(marker)!r}): time.sleep(0.01)"
+    confirm_races(planned(f"{starts}\n{waits}\n{LOOP}", WRITE_RUN, rounds=rounds), 60)
+    time.sleep(0.2)
+    state = Path(f"/proc/{marker.read_text()}/stat")
+    assert not state.exists() or " Z " in state.read_text()
+
+
 def test_module_in_a_folder_of_its_own(planned: Planned, tmp_path: Path) -> None:
     plan = planned(LOOP, WRITE_RUN)
     module = RacePlan(kind="module", path="program", suspects=plan.suspects, folder=str(tmp_path))
