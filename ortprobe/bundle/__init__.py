@@ -3,6 +3,7 @@
 `pack` makes one file of it, which is read as the folder is.
 """
 
+from ortprobe.bundle.confirmations import Confirmation, Suspect, read_confirmations, write_confirmations
 from ortprobe.bundle.files import BundleFiles
 from ortprobe.bundle.manifest import (
     CHILDREN,
@@ -55,6 +56,7 @@ __all__ = [
     "BundleWriter",
     "Call",
     "ClockAnchor",
+    "Confirmation",
     "Device",
     "Ending",
     "Environment",
@@ -68,10 +70,13 @@ __all__ = [
     "SessionReleased",
     "Settings",
     "Stream",
+    "Suspect",
     "Target",
     "Thread",
     "Window",
     "read_bundle",
+    "read_confirmations",
     "read_files",
     "stored_trace",
+    "write_confirmations",
 ]

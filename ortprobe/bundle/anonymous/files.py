@@ -14,8 +14,9 @@ from typing import BinaryIO
 import msgspec
 
 from ortprobe.bundle.anonymous.pseudonyms import Pseudonyms
-from ortprobe.bundle.anonymous.records import anonymous_manifest, anonymous_record
+from ortprobe.bundle.anonymous.records import anonymous_confirmation, anonymous_manifest, anonymous_record
 from ortprobe.bundle.anonymous.traces import anonymous_trace
+from ortprobe.bundle.confirmations import CONFIRMATIONS_NAME, encode_confirmations, read_confirmations
 from ortprobe.bundle.files import BundleFiles
 from ortprobe.bundle.manifest import CHILDREN, HOOK_LOG_NAME, MANIFEST_NAME
 from ortprobe.bundle.reader import read_files, read_manifest
@@ -83,7 +84,7 @@ def anonymous(files: BundleFiles, known: Pseudonyms | None = None) -> Anonymous:
     for folder, bundle in {"": files, **files.children()}.items():
         start = f"{CHILDREN}/{known.process(folder.removeprefix(f'{CHILDREN}/'))}/" if folder else ""
         for name in sorted(bundle.names(), key=len, reverse=True):  # of a trace that is there twice the plain one
-            if name in (MANIFEST_NAME, HOOK_LOG_NAME):
+            if name in (MANIFEST_NAME, HOOK_LOG_NAME, CONFIRMATIONS_NAME):
                 places[start + name] = bundle, name
             elif "/" not in name and name.endswith(_TRACES):
                 places[start + known.trace(name)] = bundle, name
@@ -98,6 +99,11 @@ def _made_anonymous(files: BundleFiles, name: str, known: Pseudonyms) -> bytes:
         encoder = msgspec.json.Encoder()
         lines = [encoder.encode(anonymous_record(record, known)) + b"\n" for record in bundle.records]
         return b"".join(lines) + _UNREADABLE_LINE * bundle.unreadable_lines
+    if name == CONFIRMATIONS_NAME:
+        confirmations, wrong = read_confirmations(files)
+        if wrong:
+            raise UnreadableInput(wrong)
+        return encode_confirmations([anonymous_confirmation(one, known) for one in confirmations])
     try:
         return anonymous_trace(_decompressed(files, name), known)
     except _DAMAGE as error:

@@ -7,6 +7,7 @@ from functools import singledispatch
 from msgspec.structs import replace
 
 from ortprobe.bundle.anonymous.pseudonyms import LEFT_OUT, Pseudonyms
+from ortprobe.bundle.confirmations import OWN_WORDS, Confirmation
 from ortprobe.bundle.manifest import Manifest
 from ortprobe.bundle.records import (
     Access,
@@ -34,6 +35,18 @@ def anonymous_manifest(manifest: Manifest, known: Pseudonyms) -> Manifest:
         ending=ending and replace(ending, exception=LEFT_OUT if ending.exception else ""),
         models=tuple(replace(model, path=known.file("model", model.path), sha256="") for model in manifest.models),
     )
+
+
+def anonymous_confirmation(confirmation: Confirmation, known: Pseudonyms) -> Confirmation:
+    """Reasons stay where they are ortprobe's own words: others may quote anything."""
+    suspect, why = confirmation.suspect, confirmation.why
+    unnamed = replace(
+        suspect,
+        first_site=known.site(suspect.first_site),
+        second_site=known.site(suspect.second_site),
+        buffer=known.of("value", suspect.buffer),
+    )
+    return replace(confirmation, suspect=unnamed, why=why if not why or OWN_WORDS.fullmatch(why) else LEFT_OUT)
 
 
 @singledispatch

@@ -1,0 +1,1 @@
+"""Running a traced program once more, in a process of its own, to make its suspected races show."""
