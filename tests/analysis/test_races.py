@@ -1,4 +1,4 @@
-"""Input order: planted races, healthy controls, and orders that can't be seen."""
+"""The order of writes and runs in captures: planted races, healthy controls, and orders that can't be seen."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.races.input_order import Order
+from ortprobe.analysis.races.memory_order import Verdict
 from ortprobe.rules import missing_wait_before_run
 from ortprobe.rules.finding import Finding, NotApplicable, Passed
+from ortprobe.rules.races import is_input_before_run
 
 INPUT, SIZE = 0x7000, 4096
 TORCH_STREAM, ORT_STREAM = 7, 29
@@ -23,27 +24,30 @@ def program(copy_end_us: float, *, copy_to: int = INPUT, run_stream: int = ORT_S
     scene.call("cudaMemcpyAsync", 120, 2, 1).memcpy("Memcpy DtoD", copy_end_us - 10, 10, 1, stream=TORCH_STREAM)
     scene.hook("run_with_iobinding", 150, 200, session=0, binding=0, attached=2, site="app.py:8")
     scene.launch("conv", 190, 200, 20, 50, stream=run_stream)
+    scene.call("cudaStreamSynchronize", 320, 10, 60).wait("Stream Sync", 320, 10, 60, stream=run_stream)
     return scene
 
 
 def judge(scene: Scene, tmp_path):
     analyses = Analyses(scene.load(tmp_path))
-    return [write.order for write in analyses.races.writes], missing_wait_before_run.check(analyses)
+    inputs = [pair.verdict for pair in analyses.races.pairs if is_input_before_run(pair)]
+    return inputs, missing_wait_before_run.check(analyses)
 
 
 def test_a_run_that_begins_before_its_input_is_written_is_an_error_at_the_line_of_the_run(tmp_path):
     orders, outcome = judge(program(copy_end_us=300), tmp_path)
-    assert orders == [Order.OVERLAP]
+    assert orders == [Verdict.RACE]
     assert isinstance(outcome, Finding)
     assert outcome.severity == "error"
     assert [(site.file, site.line) for site in outcome.where] == [("app.py", 8), ("app.py", 7)]
 
 
-def test_no_wait_and_good_luck_is_neither_fine_nor_broken(tmp_path):
+def test_no_wait_and_good_luck_is_a_race_that_came_out_right(tmp_path):
     orders, outcome = judge(program(copy_end_us=150), tmp_path)
-    assert orders == [Order.UNSEEN]
-    assert isinstance(outcome, NotApplicable)
-    assert outcome.evidence_missing
+    assert orders == [Verdict.RACE]
+    assert isinstance(outcome, Finding)
+    assert outcome.severity == "warning"
+    assert "50.0 µs to spare" in outcome.detail
 
 
 ORDERED = {
@@ -56,8 +60,10 @@ ORDERED = {
         .wait("Context Sync", 135, 20, 5)
         .launch("elsewhere", 10, 15, 5, 4, device=1)
     ),
-    "host waits for the event": lambda scene: scene.call("cudaEventSynchronize", 137, 18, 6).wait(
-        "Event Sync", 137, 18, 6, waited_stream=TORCH_STREAM, record=5
+    "host waits for the event": lambda scene: (
+        scene.call("cudaEventRecord", 135, 1, 5)
+        .call("cudaEventSynchronize", 137, 18, 6)
+        .wait("Event Sync", 137, 18, 6, waited_stream=TORCH_STREAM, record=5)
     ),
     "run's stream waits for the write's": lambda scene: (
         scene.call("cudaEventRecord", 135, 1, 5)
@@ -72,13 +78,13 @@ def test_an_order_that_is_seen_passes(tmp_path, how):
     scene = program(copy_end_us=150)
     ORDERED[how](scene)
     orders, outcome = judge(scene, tmp_path)
-    assert orders == [Order.ORDERED]
+    assert orders == [Verdict.OK]
     assert outcome == Passed()
 
 
 def test_one_stream_is_an_order(tmp_path):
     orders, outcome = judge(program(copy_end_us=150, run_stream=TORCH_STREAM), tmp_path)
-    assert orders == [Order.ORDERED]
+    assert orders == [Verdict.OK]
     assert outcome == Passed()
 
 
@@ -91,17 +97,20 @@ WRONG = {
     "a stream of another device waits": lambda scene: scene.wait(
         "Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=5, device=1
     ),
-    "a query looks and goes on": lambda scene: scene.call("cudaEventQuery", 137, 1, 6).wait(
-        "Event Sync", 137, 1, 6, waited_stream=TORCH_STREAM, record=5
+    "event recorded before the write": lambda scene: (
+        scene.call("cudaEventRecord", 115, 1, 90)
+        .call("cudaStreamWaitEvent", 137, 1, 6)
+        .wait("Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=90)
     ),
-    "event recorded before the write": lambda scene: scene.wait(
-        "Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=0
+    "another stream waits": lambda scene: (
+        scene.call("cudaEventRecord", 135, 1, 5)
+        .call("cudaStreamWaitEvent", 137, 1, 6)
+        .wait("Stream Wait Event", 137, 1, 6, stream=33, waited_stream=TORCH_STREAM, record=5)
     ),
-    "another stream waits": lambda scene: scene.wait(
-        "Stream Wait Event", 137, 1, 6, stream=33, waited_stream=TORCH_STREAM, record=5
-    ),
-    "waits for another stream": lambda scene: scene.wait(
-        "Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=33, record=5
+    "waits for another stream": lambda scene: (
+        scene.call("cudaEventRecord", 135, 1, 5)
+        .call("cudaStreamWaitEvent", 137, 1, 6)
+        .wait("Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=33, record=5)
     ),
     "host waits before the write": lambda scene: scene.call("cudaDeviceSynchronize", 100, 5, 90),
 }
@@ -112,7 +121,26 @@ def test_a_wait_that_orders_something_else_is_no_order(tmp_path, how):
     scene = program(copy_end_us=150)
     WRONG[how](scene)
     orders, _ = judge(scene, tmp_path)
-    assert orders == [Order.UNSEEN]
+    assert orders == [Verdict.RACE]
+
+
+def test_whether_a_query_was_answered_is_not_known(tmp_path):
+    scene = program(copy_end_us=150)
+    scene.call("cudaEventRecord", 135, 1, 5).call("cudaEventQuery", 137, 1, 6)
+    scene.wait("Event Sync", 137, 1, 6, waited_stream=TORCH_STREAM, record=5)
+    orders, outcome = judge(scene, tmp_path)
+    assert orders == [Verdict.UNVERIFIABLE]
+    assert isinstance(outcome, NotApplicable)
+    assert outcome.evidence_missing
+
+
+def test_without_records_of_waits_nothing_is_said(tmp_path):
+    scene = program(copy_end_us=300)
+    scene.rows = [row for row in scene.rows if "cuda_sync" not in str(row)]
+    orders, outcome = judge(scene, tmp_path)
+    assert orders == [Verdict.UNVERIFIABLE]
+    assert isinstance(outcome, NotApplicable)
+    assert outcome.evidence_missing
 
 
 def test_inputs_that_were_unbound_are_none_of_the_runs_business(tmp_path):
@@ -120,12 +148,12 @@ def test_inputs_that_were_unbound_are_none_of_the_runs_business(tmp_path):
     assert judge(scene, tmp_path)[0] == []
 
 
-def test_the_last_of_several_writes_counts_and_a_write_that_raised_does_not(tmp_path):
+def test_each_write_counts_for_its_part_and_one_that_raised_does_not(tmp_path):
     scene = program(copy_end_us=150).hook("copy_", 135, 10, write_address=INPUT, write_bytes=8, error="RuntimeError")
     scene.call("cudaMemcpyAsync", 137, 2, 2).memcpy("Memcpy DtoD", 290, 10, 2, stream=TORCH_STREAM)
-    assert judge(scene, tmp_path / "raised")[0] == [Order.UNSEEN]
+    assert judge(scene, tmp_path / "raised")[0] == [Verdict.RACE]
     scene.hook("copy_", 136, 5, write_address=INPUT + 100, write_bytes=8)
-    assert judge(scene, tmp_path / "again")[0] == [Order.OVERLAP]
+    assert judge(scene, tmp_path / "again")[0] == [Verdict.RACE, Verdict.RACE]
 
 
 def test_what_the_run_copies_from_the_host_reads_no_device_input(tmp_path):
@@ -135,14 +163,14 @@ def test_what_the_run_copies_from_the_host_reads_no_device_input(tmp_path):
     scene.call("cudaEventRecord", 135, 1, 5).call("cudaStreamWaitEvent", 137, 1, 6)
     scene.wait("Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=TORCH_STREAM, record=5)
     orders, outcome = judge(scene, tmp_path)
-    assert orders == [Order.ORDERED]
+    assert orders == [Verdict.OK]
     assert outcome == Passed()
 
 
 def test_kernels_of_one_stream_may_overlap_and_are_ordered(tmp_path):
     """Programmatic dependent launch starts a kernel while the one before it on the stream is ending."""
     orders, outcome = judge(program(copy_end_us=202, run_stream=TORCH_STREAM), tmp_path)
-    assert orders == [Order.ORDERED]
+    assert orders == [Verdict.OK]
     assert outcome == Passed()
 
 

@@ -109,7 +109,7 @@ def test_the_command_writes_a_folder_and_replaces_only_its_own(tmp_path):
     done = ortprobe(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    assert "tables tables (13 files" in done.stderr.splitlines()[-1]
+    assert "tables tables (15 files" in done.stderr.splitlines()[-1]
     assert listed(tmp_path / "tables") == FILES
     spans = tmp_path / "tables" / "spans.parquet"
     spans.write_bytes(b"mine")

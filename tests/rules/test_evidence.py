@@ -23,7 +23,7 @@ def with_problem(timeline: Timeline, kind: ProblemKind) -> Timeline:
     [
         ("F1", ProblemKind.CLOCK_STEPPED),
         ("I1", ProblemKind.LAUNCHES_WITHOUT_WORK),
-        ("Y1", ProblemKind.WORK_BEFORE_LAUNCH),
+        ("Y3", ProblemKind.WORK_BEFORE_LAUNCH),
         ("B9", ProblemKind.CALLS_LOST),
         ("S1", ProblemKind.CALLS_LOST),
         ("S7", ProblemKind.CALLS_LOST),
