@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,6 +49,7 @@ class Request:
     shapes: dict[str, tuple[int, ...]]
     dims: dict[str, int]
     nvtx_only: bool
+    confirm_races: bool
     force: bool
     open_report: bool
     target: tuple[str, ...]
@@ -149,6 +151,11 @@ class TraceCommand(click.Command):
     "--dim", "dims", multiple=True, metavar="DIM=SIZE", callback=parse_dims, help="Size of a model's free dimension."
 )
 @click.option("--nvtx-only", is_flag=True, help="Without torch's profiler: for use under nsys.")
+@click.option(
+    "--confirm-races",
+    is_flag=True,
+    help="Afterwards, run a script or module once more and try to make the races that were found change its outputs.",
+)
 @click.option("--force", is_flag=True, help="Overwrite outputs that are already there.")
 @click.option("--open", "open_report", is_flag=True, help="Open the report in the browser.")
 @click.argument("target", nargs=-1, type=click.UNPROCESSED, metavar="TARGET [ARGS]...")
@@ -173,6 +180,7 @@ def trace_target(request: Request) -> int:
     outputs.check(report=not request.no_report, force=request.force)
     made = outputs.make_folder()
     on_disk = outputs.absolute()
+    environment, folder, start_s = dict(os.environ), os.getcwd(), monotonic()
     choices = Choices(no_report=request.no_report, force=request.force, open_report=request.open_report)
     try:
         outcome = record(program, outputs.bundle, request, lambda code: conclude(outputs, on_disk, choices, code))
@@ -180,6 +188,8 @@ def trace_target(request: Request) -> int:
         if made is not None:
             shutil.rmtree(made, ignore_errors=True)
         raise
+    if request.confirm_races and not outcome.signal:
+        _confirm(on_disk.bundle, request, folder, environment, monotonic() - start_s)
     try:
         code = conclude(outputs, on_disk, choices, outcome.exit_code)
     finally:
@@ -188,6 +198,25 @@ def trace_target(request: Request) -> int:
     if outcome.runs_on:
         leave(replace(outcome, exit_code=code))
     return code
+
+
+def _confirm(bundle: Path, request: Request, folder: str, environment: dict[str, str], took_s: float) -> None:
+    """Race what can be run again: a script, a module, an example."""
+    from ortprobe.capture.confirm.plan import RacePlan
+    from ortprobe.cli.confirm import confirm
+
+    words = request.target
+    if request.example is not None:
+        module = f"ortprobe.examples.{request.example.replace('-', '_')}"
+        plan = RacePlan(kind="module", path=module, argv=words, folder=folder)
+    elif request.module is not None:
+        plan = RacePlan(kind="module", path=request.module, argv=words, folder=folder)
+    elif Path(words[0]).suffix == _MODEL_SUFFIX:
+        say("--confirm-races: a model has no program of its own to run again")
+        return
+    else:
+        plan = RacePlan(kind="script", path=words[0], argv=words[1:], folder=folder)
+    confirm(bundle, plan, environment, took_s)
 
 
 def load_target(request: Request) -> Program:

@@ -15,6 +15,7 @@ from ortprobe.bundle import (
     Served,
     SessionCreated,
     Window,
+    read_confirmations,
     read_files,
     stored_trace,
 )
@@ -37,7 +38,7 @@ from ortprobe.ingest.sources.files import TraceFile
 from ortprobe.ingest.sources.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
 from ortprobe.ingest.sources.kineto import KinetoTrace, read_kineto
 from ortprobe.ingest.sources.ort_profile import OrtProfile, read_ort_profile
-from ortprobe.timeline import Capture, Child, Problem, ProblemKind
+from ortprobe.timeline import Capture, Child, Problem, ProblemKind, RaceTry
 from ortprobe.timeline.intervals import union
 
 _WINDOW_SLACK_NS = 1_000_000_000
@@ -58,6 +59,8 @@ _LOSSES = {
 def decode_bundle(bundle: Bundle) -> Decoded:
     """All sources of a bundle. Those that are missing or damaged become problems."""
     problems = _stated_problems(bundle)
+    if damage := read_confirmations(bundle.files)[1]:
+        problems.append(Problem(kind=ProblemKind.NOT_CAPTURED, detail=damage))
     clock = clock_of(bundle)
     problems += clock.problems()
     clock = located(bundle, clock)
@@ -228,6 +231,17 @@ def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:
         hooked=True,
         counted_runs=_counted_runs(bundle),
         children=_children(bundle),
+        race_tries=tuple(
+            RaceTry(
+                hazard=one.suspect.hazard,
+                first_site=one.suspect.first_site,
+                second_site=one.suspect.second_site,
+                tried=one.tried,
+                changed=one.changed,
+                why=one.why,
+            )
+            for one in read_confirmations(bundle.files)[0]
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,6 +142,7 @@ def _race(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], 
         slack_ns = int(np.median([pair.slack_ns for pair in races]))
         detail.append(f"It came out right in this capture, with {format_ns(worst.slack_ns)} to spare at the least "
                       f"and {format_ns(slack_ns)} as a rule: a faster or busier machine may differ.")  # fmt: skip
+    detail += _tries(analyses.timeline, races)
     if others:
         detail.append(f"{others} more of {total} pairs are ordered, or can't be told.")
     return Finding(
@@ -174,6 +175,22 @@ def _fragile(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]
         evidence=cited([span for pair in fragile for span in (pair.first.end, pair.second.begin)]),
         fix=words.fix,
     )
+
+
+def _tries(timeline: Timeline, races: Sequence[OrderedPair]) -> Iterator[str]:
+    """What running the program again gave for these races. That nothing changed is no proof that nothing can."""
+    keys = {(pair.hazard.value, _line(timeline, pair.first), _line(timeline, pair.second)) for pair in races}
+    for one in timeline.capture.race_tries:
+        if (one.hazard, one.first_site, one.second_site) in keys:
+            if one.changed:
+                yield f"Confirmed: with the first held up, the output changed in {one.changed} of {one.tried} tries."
+            else:
+                yield f"Not confirmed: {one.why}."
+
+
+def _line(timeline: Timeline, access: MemoryAccess) -> str:
+    site = _site(timeline, access)
+    return "" if site is None else f"{site.file}:{site.line}"
 
 
 def _told(timeline: Timeline, pair: OrderedPair) -> str:

@@ -193,6 +193,22 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RaceTry:
+    """What it gave to run the program once more and hold up the first of two accesses that nothing orders."""
+
+    hazard: str
+    """`read-after-write` or `write-after-read`."""
+    first_site: str
+    """`file:line` of the first access."""
+    second_site: str
+    tried: int
+    changed: int
+    """In how many of these tries the results were others than with a wait in between."""
+    why: str
+    """Why they never were; empty where they were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
     """What the sources say about the capture itself; empty where only bare files are there."""
 
@@ -214,6 +230,8 @@ class Capture:
     """Runs that were counted and not recorded one by one; they are not among `Timeline.runs`."""
     children: tuple[Child, ...] = ()
     hook_cost_ns: int | None = None
+    race_tries: tuple[RaceTry, ...] = ()
+    """What `--confirm-races` gave; empty where nobody asked for it, or there was nothing to try."""
     hooked: bool = False
     """Whether a hook log is there, so that calls nobody saw were really not made."""
 

@@ -107,10 +107,10 @@ WRONG = {
         .call("cudaStreamWaitEvent", 137, 1, 6)
         .wait("Stream Wait Event", 137, 1, 6, stream=33, waited_stream=TORCH_STREAM, record=5)
     ),
-    "waits for another stream": lambda scene: (
+    "the stream waits for itself": lambda scene: (
         scene.call("cudaEventRecord", 135, 1, 5)
         .call("cudaStreamWaitEvent", 137, 1, 6)
-        .wait("Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=33, record=5)
+        .wait("Stream Wait Event", 137, 1, 6, stream=ORT_STREAM, waited_stream=ORT_STREAM, record=5)
     ),
     "host waits before the write": lambda scene: scene.call("cudaDeviceSynchronize", 100, 5, 90),
 }

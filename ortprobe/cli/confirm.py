@@ -1,0 +1,69 @@
+"""`ortprobe trace --confirm-races`: run the program once more, and try to make the races that were found show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ortprobe.bundle import Suspect, write_confirmations
+from ortprobe.capture.confirm.parent import confirm_races
+from ortprobe.capture.confirm.plan import RacePlan
+from ortprobe.cli.outputs import say
+
+if TYPE_CHECKING:
+    from ortprobe.analysis.analyses import Analyses
+    from ortprobe.analysis.races.accesses import MemoryAccess
+
+_LEAST_TIME_S = 120.0
+_TIMES_AS_LONG = 3
+"""The program runs without profilers the second time, but each try holds it up."""
+
+
+def confirm(bundle: Path, plan: RacePlan, environment: Mapping[str, str], took_s: float) -> None:
+    """Find the races of a capture, try each, and leave what that gave in the bundle.
+
+    Whatever goes wrong is said, and costs nothing else: the capture is complete before.
+    """
+    from ortprobe.analysis.analyses import Analyses
+    from ortprobe.ingest import load_bundle
+
+    try:
+        suspects = tuple(dict.fromkeys(_suspects(Analyses(load_bundle(bundle)))))
+        if not suspects:
+            say("no race to confirm was found")
+            return
+        say(f"running the program once more to confirm {len(suspects)} race{'s' if len(suspects) > 1 else ''}")
+        plan = RacePlan(
+            kind=plan.kind, path=plan.path, argv=plan.argv, folder=plan.folder, suspects=suspects
+        )  # fmt: skip
+        found = confirm_races(plan, max(_LEAST_TIME_S, _TIMES_AS_LONG * took_s), environment)
+        write_confirmations(bundle, found)
+        say(f"confirmed {sum(one.is_confirmed for one in found)} of {len(found)}")
+    except Exception as error:
+        say(f"races could not be confirmed ({type(error).__name__}: {error})")
+
+
+def _suspects(analyses: Analyses) -> Iterator[Suspect]:
+    """Each race by its two lines."""
+    from ortprobe.analysis.races.memory_order import Verdict
+    from ortprobe.analysis.races.order import Hazard
+
+    for pair in analyses.races.of_verdict(Verdict.RACE):
+        first, second = _site(analyses, pair.first), _site(analyses, pair.second)
+        if pair.hazard is Hazard.WRITE_AFTER_WRITE or not first or not second:
+            continue
+        yield Suspect(
+            hazard="read-after-write" if pair.hazard is Hazard.READ_AFTER_WRITE else "write-after-read",
+            first_what=pair.first.what,
+            first_site=first,
+            second_what=pair.second.what,
+            second_site=second,
+            buffer=pair.second.buffer or pair.first.buffer,
+        )
+
+
+def _site(analyses: Analyses, access: MemoryAccess) -> str:
+    timeline = analyses.timeline
+    site = timeline.site_at(int(timeline.hooks.site[access.hook])) if access.hook >= 0 else None
+    return "" if site is None else f"{site.file}:{site.line}"
