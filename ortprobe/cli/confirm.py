@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from ortprobe.bundle import Suspect, write_confirmations
 from ortprobe.capture.confirm.parent import confirm_races
 from ortprobe.capture.confirm.plan import RacePlan
@@ -31,13 +33,12 @@ def confirm(bundle: Path, plan: RacePlan, environment: Mapping[str, str], took_s
     try:
         suspects = tuple(dict.fromkeys(_suspects(Analyses(load_bundle(bundle)))))
         if not suspects:
-            say("no race to confirm was found")
+            say("no race between two lines of the program was found, so there is none to confirm")
             return
         say(f"running the program once more to confirm {len(suspects)} race{'s' if len(suspects) > 1 else ''}")
-        plan = RacePlan(
-            kind=plan.kind, path=plan.path, argv=plan.argv, folder=plan.folder, suspects=suspects
-        )  # fmt: skip
-        found = confirm_races(plan, max(_LEAST_TIME_S, _TIMES_AS_LONG * took_s), environment)
+        found = confirm_races(
+            replace(plan, suspects=suspects), max(_LEAST_TIME_S, _TIMES_AS_LONG * took_s), environment
+        )
         write_confirmations(bundle, found)
         say(f"confirmed {sum(one.is_confirmed for one in found)} of {len(found)}")
     except Exception as error:
