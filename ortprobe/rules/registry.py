@@ -5,6 +5,7 @@ from __future__ import annotations
 from ortprobe.rules import (
     broken_session,
     cold_first_run,
+    dead_buffer,
     dlpack_taken_for_a_wait,
     hidden_fallback,
     idle_between_runs,
@@ -36,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     input_overwritten_in_flight.RULE,
     dlpack_taken_for_a_wait.RULE,
     output_overwritten_in_use.RULE,
+    dead_buffer.RULE,
     output_never_bound.RULE,
     cold_first_run.RULE,
     idle_between_runs.RULE,

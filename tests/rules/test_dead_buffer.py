@@ -1,0 +1,45 @@
+"""B4: pointers of tensors that are gone, or that are not contiguous; and pointers of which nothing is known."""
+
+from __future__ import annotations
+
+import pytest
+from scene import Scene
+
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.rules import dead_buffer
+from ortprobe.rules.finding import Finding, NotApplicable, Passed
+
+
+def program(*, contiguous: bool | None) -> Scene:
+    scene = Scene().session(0, 0, 50, inputs=("x",), outputs=("y",))
+    scene.hook("io_binding", 60, 1, session=0, binding=0)
+    scene.hook(
+        "bind_input", 70, 1, binding=0, buffer="x", read_address=4096, read_bytes=64, contiguous=contiguous,
+        site="app.py:5",
+    )  # fmt: skip
+    return scene.hook("run_with_iobinding", 100, 50, session=0, binding=0, site="app.py:8")
+
+
+@pytest.mark.parametrize("contiguous", [True, None])
+def test_a_pointer_of_a_living_tensor_or_of_something_else_passes(tmp_path, contiguous):
+    assert dead_buffer.check(Analyses(program(contiguous=contiguous).load(tmp_path))) == Passed()
+
+
+def test_a_tensor_that_is_not_contiguous_is_found_where_it_was_bound(tmp_path):
+    found = dead_buffer.check(Analyses(program(contiguous=False).load(tmp_path)))
+    assert isinstance(found, Finding)
+    assert [(site.file, site.line) for site in found.where] == [("app.py", 5)]
+
+
+def test_a_tensor_that_is_gone_is_found_where_the_run_used_it(tmp_path):
+    scene = program(contiguous=True).hook("dead_buffer", 100, 0, binding=0, buffer="x", site="app.py:8")
+    found = dead_buffer.check(Analyses(scene.load(tmp_path)))
+    assert isinstance(found, Finding)
+    assert "`x`" in found.title
+    assert [(site.file, site.line) for site in found.where] == [("app.py", 8)]
+
+
+def test_a_program_that_binds_no_pointer_has_nothing_of_the_kind(tmp_path):
+    outcome = dead_buffer.check(Analyses(Scene().session(0, 0, 50).load(tmp_path)))
+    assert isinstance(outcome, NotApplicable)
+    assert not outcome.evidence_missing
