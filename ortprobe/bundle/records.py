@@ -219,7 +219,7 @@ class Handover(Record, frozen=True, tag="handover"):
     at_ns: TimeNs
     """Of a give its beginning, of a take its end: the true moments lie after and before."""
     thread: Serial
-    token: int
+    token: Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
     gives: bool
     site: str = ""
     """`file:line` of the program that submitted the work; for `future.submit`."""

@@ -37,7 +37,7 @@ def test_every_kind_of_problem_forbids_something_or_says_what_is_missing_itself(
         (ProblemKind.NO_ORT_PROFILE, {Claim.NODE_TIME}),
         (ProblemKind.PROFILE_TRUNCATED, {Claim.NODE_TIME, Claim.COUNTS}),
         (ProblemKind.CALLS_LOST, {Claim.CALLS, Claim.ORDER}),
-        (ProblemKind.NO_SYNC_RECORDS, {Claim.WAITS}),
+        (ProblemKind.NO_SYNC_RECORDS, {Claim.WAITS, Claim.ORDER}),
         (ProblemKind.CLOCK_STEPPED, set(Claim) - {Claim.CALLS, Claim.COUNTS}),
     ],
 )
