@@ -15,7 +15,6 @@ from ortprobe.cli.outputs import say
 
 if TYPE_CHECKING:
     from ortprobe.analysis.analyses import Analyses
-    from ortprobe.analysis.races.accesses import MemoryAccess
 
 _LEAST_TIME_S = 120.0
 _TIMES_AS_LONG = 3
@@ -51,20 +50,14 @@ def _suspects(analyses: Analyses) -> Iterator[Suspect]:
     from ortprobe.analysis.races.order import Hazard
 
     for pair in analyses.races.of_verdict(Verdict.RACE):
-        first, second = _site(analyses, pair.first), _site(analyses, pair.second)
-        if pair.hazard is Hazard.WRITE_AFTER_WRITE or not first or not second:
+        first, second = pair.first.site, pair.second.site
+        if pair.hazard is Hazard.WRITE_AFTER_WRITE or first is None or second is None:
             continue
         yield Suspect(
             hazard="read-after-write" if pair.hazard is Hazard.READ_AFTER_WRITE else "write-after-read",
             first_what=pair.first.what,
-            first_site=first,
+            first_site=str(first),
             second_what=pair.second.what,
-            second_site=second,
+            second_site=str(second),
             buffer=pair.second.buffer or pair.first.buffer,
         )
-
-
-def _site(analyses: Analyses, access: MemoryAccess) -> str:
-    timeline = analyses.timeline
-    site = timeline.site_at(int(timeline.hooks.site[access.hook])) if access.hook >= 0 else None
-    return "" if site is None else f"{site.file}:{site.line}"

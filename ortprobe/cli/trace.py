@@ -201,7 +201,7 @@ def trace_target(request: Request) -> int:
 
 
 def _confirm(bundle: Path, request: Request, folder: str, environment: dict[str, str], took_s: float) -> None:
-    """Race what can be run again: a script, a module, an example."""
+    """Confirm races of what can be run again: a script, a module, an example."""
     from ortprobe.capture.confirm.plan import RacePlan
     from ortprobe.cli.confirm import confirm
 

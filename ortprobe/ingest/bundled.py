@@ -10,6 +10,7 @@ from functools import partial
 from ortprobe.bundle import (
     Bundle,
     Call,
+    Confirmation,
     Lost,
     ProfileEnded,
     Served,
@@ -59,7 +60,8 @@ _LOSSES = {
 def decode_bundle(bundle: Bundle) -> Decoded:
     """All sources of a bundle. Those that are missing or damaged become problems."""
     problems = _stated_problems(bundle)
-    if damage := read_confirmations(bundle.files)[1]:
+    confirmations, damage = read_confirmations(bundle.files)
+    if damage:
         problems.append(Problem(kind=ProblemKind.NOT_CAPTURED, detail=damage))
     clock = clock_of(bundle)
     problems += clock.problems()
@@ -88,7 +90,7 @@ def decode_bundle(bundle: Bundle) -> Decoded:
         hooks=bundle,
         thread_of=lambda thread: threads.get(thread, thread),
         sessions_of=lambda placed: sessions_of_log(bundle.records, placed),
-        capture=_capture(bundle, traces),
+        capture=replace(_capture(bundle, traces), race_tries=tuple(map(_race_try, confirmations))),
         problems=problems,
     )
 
@@ -231,17 +233,17 @@ def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:
         hooked=True,
         counted_runs=_counted_runs(bundle),
         children=_children(bundle),
-        race_tries=tuple(
-            RaceTry(
-                hazard=one.suspect.hazard,
-                first_site=one.suspect.first_site,
-                second_site=one.suspect.second_site,
-                tried=one.tried,
-                changed=one.changed,
-                why=one.why,
-            )
-            for one in read_confirmations(bundle.files)[0]
-        ),
+    )
+
+
+def _race_try(one: Confirmation) -> RaceTry:
+    return RaceTry(
+        hazard=one.suspect.hazard,
+        first_site=one.suspect.first_site,
+        second_site=one.suspect.second_site,
+        tried=one.tried,
+        changed=one.changed,
+        why=one.why,
     )
 
 

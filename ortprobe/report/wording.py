@@ -103,7 +103,7 @@ def headed(label: str) -> str:
 
 def site_text(site: Site | None) -> str:
     """`file:line`, empty for none."""
-    return f"{site.file}:{site.line}" if site else ""
+    return str(site) if site else ""
 
 
 def line_text(site: Site | None, next_site: Site | None, *, is_between: bool) -> str:

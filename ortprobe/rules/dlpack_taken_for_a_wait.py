@@ -31,7 +31,7 @@ from __future__ import annotations
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.races.memory_order import OrderedPair
 from ortprobe.rules.finding import Outcome, Severity
-from ortprobe.rules.races import Wording, came_by_dlpack, is_input_before_run, is_output_read, judge_pairs
+from ortprobe.rules.races import Wording, is_input_before_run, is_output_read, judge_pairs
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Timeline
 
@@ -52,8 +52,8 @@ def check(analyses: Analyses) -> Outcome:
     return judge_pairs(analyses, RULE, _belongs, words)
 
 
-def _belongs(timeline: Timeline, pair: OrderedPair) -> bool:
-    return (is_input_before_run(pair) or is_output_read(pair)) and came_by_dlpack(timeline, pair)
+def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
+    return (is_input_before_run(pair) or is_output_read(pair)) and pair.second.is_handed_over
 
 
 RULE = Rule(code="Y9", name="dlpack_taken_for_a_wait", severity=Severity.ERROR, check=check)

@@ -31,7 +31,7 @@ from __future__ import annotations
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.races.memory_order import OrderedPair
 from ortprobe.rules.finding import Outcome, Severity
-from ortprobe.rules.races import Wording, came_by_dlpack, is_output_read, judge_pairs
+from ortprobe.rules.races import Wording, is_output_read, judge_pairs
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Timeline
 
@@ -54,8 +54,8 @@ def check(analyses: Analyses) -> Outcome:
     return judge_pairs(analyses, RULE, _belongs, words)
 
 
-def _belongs(timeline: Timeline, pair: OrderedPair) -> bool:
-    return is_output_read(pair) and not came_by_dlpack(timeline, pair)
+def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
+    return is_output_read(pair) and not pair.second.is_handed_over
 
 
 RULE = Rule(code="Y4", name="output_read_too_early", severity=Severity.ERROR, check=check)

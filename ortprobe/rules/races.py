@@ -13,7 +13,7 @@ from ortprobe.analysis.races.accesses import MemoryAccess
 from ortprobe.analysis.races.memory_order import OrderedPair, Unknown, Verdict, has_device_bindings
 from ortprobe.analysis.races.order import Hazard
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, site_of_hook
+from ortprobe.rules.evidence import cant_tell, cited, distinct_sites
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import NONE, ProblemKind, Site, Timeline
@@ -37,11 +37,6 @@ class Wording:
     """From how many pairs raced, and how many there were."""
     meaning: str
     fix: str
-
-
-def pairs_of(analyses: Analyses, belongs: Callable[[Timeline, OrderedPair], bool]) -> list[OrderedPair]:
-    """The pairs that a rule speaks about."""
-    return [pair for pair in analyses.races.pairs if belongs(analyses.timeline, pair)]
 
 
 def is_input_before_run(pair: OrderedPair) -> bool:
@@ -68,19 +63,6 @@ def is_output_overwritten(pair: OrderedPair) -> bool:
     return (pair.second.run != NONE and pair.second.writes) or (after_write and pair.first.run != NONE)
 
 
-def came_by_dlpack(timeline: Timeline, pair: OrderedPair) -> bool:
-    """Whether the memory was handed over by DLPack."""
-    hooks, names = timeline.hooks, timeline.names
-    wanted = [number for number, name in enumerate(names) if name in ("to_dlpack", "from_dlpack")]
-    rows = np.flatnonzero(np.isin(hooks.what, wanted)) if wanted else np.zeros(0, np.int64)
-    low = pair.second.start & ((1 << 62) - 1)
-    past = low + pair.second.past - pair.second.start
-    for address, size in ((hooks.read_address, hooks.read_bytes), (hooks.write_address, hooks.write_bytes)):
-        if ((address[rows] < past) & (address[rows] + size[rows] > low) & (size[rows] > 0)).any():
-            return True
-    return False
-
-
 def has_user_stream(timeline: Timeline, run: int) -> bool:
     """Whether the session of a run uses a stream that the program gave it."""
     session = int(timeline.runs.session[run])
@@ -93,10 +75,10 @@ def has_user_stream(timeline: Timeline, run: int) -> bool:
 def judge_pairs(
     analyses: Analyses, rule: Rule, belongs: Callable[[Timeline, OrderedPair], bool], words: Wording
 ) -> Outcome:
-    """A finding for races; for pairs that only luck's next of kin orders one of no gravity; else why there is none."""
+    """A finding for races, a mild one for pairs that only unpromised waits order; else why there is none."""
     if blind := blindness(analyses):
         return blind
-    pairs = pairs_of(analyses, belongs)
+    pairs = [pair for pair in analyses.races.pairs if belongs(analyses.timeline, pair)]
     of = {verdict: [pair for pair in pairs if pair.verdict is verdict] for verdict in Verdict}
     if of[Verdict.RACE]:
         return _race(analyses, rule, of, words)
@@ -153,7 +135,7 @@ def _race(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], 
         count=len(races),
         cost_ns=None,
         confidence=Confidence.CERTAIN,
-        where=_sites(analyses.timeline, races),
+        where=_sites(races),
         evidence=cited([span for pair in races for span in (pair.first.end, pair.second.begin)]),
         fix=words.fix,
     )
@@ -171,7 +153,7 @@ def _fragile(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]
         count=len(fragile),
         cost_ns=None,
         confidence=Confidence.LIKELY,
-        where=_sites(analyses.timeline, fragile),
+        where=_sites(fragile),
         evidence=cited([span for pair in fragile for span in (pair.first.end, pair.second.begin)]),
         fix=words.fix,
     )
@@ -179,18 +161,13 @@ def _fragile(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]
 
 def _tries(timeline: Timeline, races: Sequence[OrderedPair]) -> Iterator[str]:
     """What running the program again gave for these races. That nothing changed is no proof that nothing can."""
-    keys = {(pair.hazard.value, _line(timeline, pair.first), _line(timeline, pair.second)) for pair in races}
+    keys = {(pair.hazard.value, str(pair.first.site), str(pair.second.site)) for pair in races}
     for one in timeline.capture.race_tries:
         if (one.hazard, one.first_site, one.second_site) in keys:
             if one.changed:
                 yield f"Confirmed: with the first held up, the output changed in {one.changed} of {one.tried} tries."
             else:
                 yield f"Not confirmed: {one.why}."
-
-
-def _line(timeline: Timeline, access: MemoryAccess) -> str:
-    site = _site(timeline, access)
-    return "" if site is None else f"{site.file}:{site.line}"
 
 
 def _told(timeline: Timeline, pair: OrderedPair) -> str:
@@ -202,18 +179,13 @@ def _told(timeline: Timeline, pair: OrderedPair) -> str:
 
 def _access(timeline: Timeline, access: MemoryAccess) -> str:
     does = "writes" if access.writes else "reads"
-    site = _site(timeline, access)
-    where = f" at {site.file}:{site.line}" if site is not None else ""
+    where = f" at {access.site}" if access.site is not None else ""
     lane = timeline.lane_of(access.end)
     on = f" on stream {lane.stream}" if lane.stream != NONE else ""
     run = f" (run {access.run})" if access.run != NONE else ""
     return f"{access.what}{where} {does}{on}{run}"
 
 
-def _site(timeline: Timeline, access: MemoryAccess) -> Site | None:
-    return site_of_hook(timeline, access.hook) if access.hook != NONE else None
-
-
-def _sites(timeline: Timeline, pairs: Sequence[OrderedPair]) -> tuple[Site, ...]:
+def _sites(pairs: Sequence[OrderedPair]) -> tuple[Site, ...]:
     """Lines of the second accesses first: there a wait is missing."""
-    return distinct_sites(_site(timeline, one) for pair in pairs for one in (pair.second, pair.first))
+    return distinct_sites(one.site for pair in pairs for one in (pair.second, pair.first))

@@ -31,7 +31,7 @@ from __future__ import annotations
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.races.memory_order import OrderedPair
 from ortprobe.rules.finding import Outcome, Severity
-from ortprobe.rules.races import Wording, came_by_dlpack, has_user_stream, is_input_before_run, judge_pairs
+from ortprobe.rules.races import Wording, has_user_stream, is_input_before_run, judge_pairs
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Timeline
 
@@ -57,9 +57,7 @@ def check(analyses: Analyses) -> Outcome:
 
 
 def _belongs(timeline: Timeline, pair: OrderedPair) -> bool:
-    return (
-        is_input_before_run(pair) and has_user_stream(timeline, pair.second.run) and not came_by_dlpack(timeline, pair)
-    )
+    return is_input_before_run(pair) and has_user_stream(timeline, pair.second.run) and not pair.second.is_handed_over
 
 
 RULE = Rule(code="Y3", name="torch_on_another_stream", severity=Severity.ERROR, check=check)

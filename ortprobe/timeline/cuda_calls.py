@@ -9,6 +9,7 @@ KERNEL_LAUNCHES = (
 GRAPH_LAUNCHES = ("cudaGraphLaunch", "cuGraphLaunch")
 PAGEABLE_TO_DEVICE = "HtoD (Pageable"
 """Part of the names of copies from pageable memory. All copies are called like `Memcpy HtoD (Pageable -> Device)`."""
+EVENT_RECORDS = ("cudaEventRecord", "cudaEventRecordWithFlags", "cuEventRecord", "cuEventRecordWithFlags")
 QUERIES = ("cudaEventQuery", "cudaStreamQuery", "cuEventQuery", "cuStreamQuery")
 """They wait for nothing, though CUPTI 12.9 and later write a synchronisation record for each of them, done or not
 (`cuptiActivityEnableAllSyncRecords`)."""

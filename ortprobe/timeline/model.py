@@ -90,6 +90,10 @@ class Site:
     file: str
     line: int
 
+    def __str__(self) -> str:
+        """As `parse_site` reads it."""
+        return f"{self.file}:{self.line}"
+
 
 class Creation(StrEnum):
     """Why a C session came to life."""

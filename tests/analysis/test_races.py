@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import msgspec
 import pytest
-from scene import Scene
+from scene import Scene, at_ns
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.races.memory_order import Verdict
+from ortprobe.bundle import Window
+from ortprobe.ingest import load_bundle
 from ortprobe.rules import missing_wait_before_run
 from ortprobe.rules.finding import Finding, NotApplicable, Passed
 from ortprobe.rules.races import is_input_before_run
@@ -178,3 +184,38 @@ def test_a_late_write_to_another_buffer_is_none_of_the_runs_business(tmp_path):
     orders, outcome = judge(program(copy_end_us=300, copy_to=INPUT + SIZE), tmp_path)
     assert orders == []
     assert isinstance(outcome, NotApplicable)
+
+
+def in_two_windows(bundle: Path, cut_us: float) -> Path:
+    """The same capture as if torch's profiler had been detached in between: nobody saw what happened there."""
+    whole = json.loads((bundle / "torch-0.json").read_text())
+    rows = whole["traceEvents"]
+    cut = at_ns(cut_us) - whole["baseTimeNanoseconds"]
+    for number, chosen in enumerate(
+        [row for row in rows if (row["ts"] * 1000 < cut) == early] for early in (True, False)
+    ):
+        (bundle / f"torch-{number}.json").write_text(json.dumps({**whole, "traceEvents": chosen}))
+    with (bundle / "hooks.jsonl").open("ab") as log:
+        log.write(msgspec.json.encode(Window(start_ns=at_ns(cut_us), end_ns=at_ns(400), file="torch-1.json")) + b"\n")
+    return bundle
+
+
+def test_what_lies_in_two_windows_is_no_pair(tmp_path):
+    """The program may have waited between the two, where no trace shows it."""
+    bundle = program(copy_end_us=150).write_bundle(tmp_path / "scene.ortprobe")
+    assert [pair.verdict for pair in Analyses(load_bundle(bundle)).races.pairs] == [Verdict.RACE]
+    analyses = Analyses(load_bundle(in_two_windows(bundle, 160)))
+    assert analyses.races.accesses == 2
+    assert analyses.races.pairs == ()
+
+
+def test_a_copy_whose_work_was_not_recorded_is_no_access_of_the_thread(tmp_path):
+    """Where it ran is not in the trace. A copy from host to host is the thread's own."""
+    scene = program(copy_end_us=150, run_stream=TORCH_STREAM)
+    scene.hook("bind_output", 80, 1, binding=0, buffer="y", write_address=2 * INPUT, write_bytes=SIZE, device="cuda")
+    scene.hook("bind_cpu_input", 82, 1, binding=0, buffer="h", read_address=4 * INPUT, read_bytes=SIZE)
+    scene.hook("cpu", 360, 5, read_address=2 * INPUT, read_bytes=SIZE, device="cpu", stream=0)
+    accesses = Analyses(scene.load(tmp_path / "gpu")).races.accesses
+    assert accesses == 4, "the copy; what the run reads on the device and on the host, and what it writes"
+    scene.hook("copy_", 370, 5, write_address=4 * INPUT, write_bytes=SIZE, device="cpu")
+    assert Analyses(scene.load(tmp_path / "host")).races.accesses == accesses + 1

@@ -7,7 +7,8 @@ from bisect import bisect_left
 import numpy as np
 
 from ortprobe.analysis.races.streams import StreamNumbers
-from ortprobe.timeline import NONE, Kind, Timeline, WaitKind
+from ortprobe.timeline import NONE, Int32s, Kind, Timeline, WaitKind
+from ortprobe.timeline.cuda_calls import EVENT_RECORDS, base_name
 
 _OWN_STREAM = ("wait_stream", "wait_event", "event.wait")
 """Hooked calls whose `stream` is the one that waits."""
@@ -28,7 +29,10 @@ class Awaited:
             for span, made_by in zip(records.tolist(), timeline.links.launch[records].tolist(), strict=True)
             if made_by != NONE
         }
-        self._calls = self._record_calls()
+        self._record_spans = self._record_calls()
+        of_records = (spans.source[self._record_spans].tolist(), spans.correlation[self._record_spans].tolist())
+        self._calls = dict(zip(zip(*of_records, strict=True), self._record_spans.tolist(), strict=True))
+        """(source, correlation id) → call, of those that record an event."""
         self._recording_hooks = self._hooks_that_record()
         self._devices = np.unique(timeline.device_ops.device).tolist()
         for row in np.flatnonzero(waits.waited_stream != NONE).tolist():
@@ -36,15 +40,11 @@ class Awaited:
             if event is not None:
                 self._recorded.setdefault(event, self._number(row, int(waits.waited_stream[row])))
 
-    def _record_calls(self) -> dict[tuple[int, int], int]:
-        """(source, correlation id) → call, of those that record an event."""
+    def _record_calls(self) -> Int32s:
         spans, names = self._timeline.spans, self._timeline.names
-        wanted = np.array(["EventRecord" in name for name in names], np.bool_)
+        wanted = np.array([base_name(name) in EVENT_RECORDS for name in names], np.bool_)
         calls = spans.of_kind(Kind.CUDA_CALL)
-        calls = calls[wanted[spans.name[calls]]]
-        keys = zip(spans.source[calls].tolist(), spans.correlation[calls].tolist(), strict=True)
-        self._record_spans = calls
-        return dict(zip(keys, calls.tolist(), strict=True))
+        return calls[wanted[spans.name[calls]]]
 
     def recorded_on(self, call: int) -> int | None:
         """The stream that an event was recorded on."""

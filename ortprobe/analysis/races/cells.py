@@ -15,6 +15,3 @@ class Cells:
     def of(self, start: int, past: int) -> tuple[int, int]:
         """The cells of one of the stretches: from the first up to the second."""
         return bisect_left(self._borders, start), bisect_left(self._borders, past)
-
-    def __len__(self) -> int:
-        return max(len(self._borders) - 1, 0)

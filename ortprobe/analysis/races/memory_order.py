@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
+from ortprobe.analysis.coverage import watched_windows
 from ortprobe.analysis.races.accesses import MemoryAccess, find_accesses
 from ortprobe.analysis.races.order import Hazard, check_order
 from ortprobe.analysis.races.steps import Certainty, EventSync, Program, Step, StreamSync, StreamWait
@@ -77,20 +80,46 @@ def compute_races(timeline: Timeline) -> MemoryOrder:
     """Order all accesses that were seen to memory that was bound to a session.
 
     What it rests on: the ranges that hooks saw, the calls and synchronisation records of torch's trace, and the
-    hand-overs between threads. Without a hook log there are no ranges, and so no pairs.
+    hand-overs between threads. Without a hook log there are no ranges, and so no pairs. Two accesses of which one lies
+    in another window of torch's profiler than the other are no pair: what ordered them, or came between, was not seen.
     """
     accesses = find_accesses(timeline)
     if not accesses.found:
         return MemoryOrder(pairs=(), waits=0, resolved=0, accesses=0)
-    program = program_of(timeline, accesses)
+    program, windows = program_of(timeline, accesses), _Windows(timeline)
     judge = _Judge(timeline, program)
     levels: dict[tuple[int, int, Hazard], list[Certainty | None]] = {}
     for pair in check_order(program):
         levels.setdefault((pair.first, pair.second, pair.hazard), []).append(pair.ordered)
     found = accesses.found
-    pairs = tuple(judge.pair(found[a], found[b], hazard, seen) for (a, b, hazard), seen in levels.items())
+    pairs = tuple(
+        judge.pair(found[first], found[second], hazard, seen)
+        for (first, second, hazard), seen in levels.items()
+        if windows.hold(found[first], found[second])
+    )
     known = list(_are_known(program))
     return MemoryOrder(pairs=pairs, waits=len(known), resolved=sum(known), accesses=len(found))
+
+
+class _Windows:
+    """The windows of torch's profiler, each process's own."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        processes = {lane.process for lane in timeline.lanes}
+        self._of_process = {process: watched_windows(timeline, process) for process in processes}
+
+    def hold(self, first: MemoryAccess, second: MemoryAccess) -> bool:
+        """Whether one window saw both calls, and all between them."""
+        window = self._window(first.end)
+        return window != NONE and window == self._window(second.begin)
+
+    def _window(self, span: int) -> int:
+        call = _made_by(self._timeline, span)
+        start_ns, end_ns = self._of_process[self._timeline.lane_of(call).process]
+        at_ns = self._timeline.spans.start_ns[call]
+        at = int(np.searchsorted(start_ns, at_ns, side="right")) - 1
+        return at if at >= 0 and at_ns <= end_ns[at] else NONE
 
 
 class _Judge:
@@ -142,9 +171,13 @@ class _Judge:
         return Unknown.WAITS if not self._knows_all_waits or self._knows_all_flags else Unknown.FLAGS
 
     def _thread_of(self, span: int) -> int:
-        timeline = self._timeline
-        launch = int(timeline.links.launch[span])
-        return int(timeline.spans.lane[span if launch == NONE else launch])
+        return int(self._timeline.spans.lane[_made_by(self._timeline, span)])
+
+
+def _made_by(timeline: Timeline, span: int) -> int:
+    """The call of the host behind device work; a span of the host itself."""
+    launch = int(timeline.links.launch[span])
+    return span if launch == NONE else launch
 
 
 def _are_known(program: Program) -> Iterator[bool]:
@@ -164,6 +197,5 @@ def _is_question(step: Step) -> bool:
 
 def has_device_bindings(timeline: Timeline) -> bool:
     """Whether the capture holds device work and runs with bindings, so that there is an order to look for."""
-    names = [number for number, name in enumerate(timeline.names) if name.startswith("bind_")]
-    binds = bool(sum(int((timeline.hooks.what == number).sum()) for number in names))
+    binds = any(timeline.names[number].startswith("bind_") for number in np.unique(timeline.hooks.what).tolist())
     return binds and bool(len(timeline.spans.of_kind(Kind.KERNEL)))

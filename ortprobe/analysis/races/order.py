@@ -35,6 +35,8 @@ from ortprobe.analysis.races.steps import (
 )
 from ortprobe.timeline import Int64s
 
+_OPTIMISTIC = int(Certainty.OPTIMISTIC)
+
 
 class Hazard(StrEnum):
     """What may go wrong between two accesses that are not ordered."""
@@ -132,11 +134,11 @@ class _Check:
     def _thread(self, thread: int) -> Int64s:
         """A thread's clock, as it is before its next step."""
         clock = self._threads[thread]
-        np.maximum(clock[Certainty.OPTIMISTIC], self._seen_by_all, out=clock[Certainty.OPTIMISTIC])
+        np.maximum(clock[_OPTIMISTIC], self._seen_by_all, out=clock[_OPTIMISTIC])
         return clock
 
     def _has_seen(self, clock: Int64s) -> None:
-        np.maximum(self._seen_by_all, clock[Certainty.OPTIMISTIC], out=self._seen_by_all)
+        np.maximum(self._seen_by_all, clock[_OPTIMISTIC], out=self._seen_by_all)
 
     def _enter(self, stream: int, thread: int | None) -> Int64s:
         """What a stream comes behind when something is enqueued on it."""
@@ -144,7 +146,7 @@ class _Check:
         if thread is not None:
             _join(clock, self._thread(thread))
         else:
-            np.maximum(clock[Certainty.OPTIMISTIC], self._seen_by_all, out=clock[Certainty.OPTIMISTIC])
+            np.maximum(clock[_OPTIMISTIC], self._seen_by_all, out=clock[_OPTIMISTIC])
         self._hold_back(stream, clock)
         return clock
 
@@ -200,7 +202,7 @@ class _Check:
     def _host_wait(self, thread: int | None, certainty: Certainty, awaited: Int64s) -> None:
         """A thread that nobody knows may have been any."""
         if thread is None:
-            np.maximum(self._seen_by_all, awaited[Certainty.OPTIMISTIC], out=self._seen_by_all)
+            np.maximum(self._seen_by_all, awaited[_OPTIMISTIC], out=self._seen_by_all)
             return
         clock = self._thread(thread)
         _join(clock, awaited, certainty)
@@ -216,13 +218,13 @@ class _Check:
 
     def _everything(self) -> Int64s:
         clock = self._clock()
-        clock[Certainty.OPTIMISTIC] = self._now
+        clock[_OPTIMISTIC] = self._now
         return clock
 
     def _all_of(self, device: int | None) -> Int64s:
         clock = self._clock()
         if device is None:
-            clock[Certainty.OPTIMISTIC] = self._now
+            clock[_OPTIMISTIC] = self._now
         for stream in self._of_device.get(device, ()) if device is not None else ():
             _join(clock, self._streams[stream])
         return clock

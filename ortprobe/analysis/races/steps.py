@@ -141,5 +141,4 @@ class Program:
 
     streams: Sequence[Stream]
     threads: int
-    cells: int
     steps: Sequence[Step]

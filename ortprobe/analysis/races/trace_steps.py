@@ -28,9 +28,8 @@ from ortprobe.analysis.races.steps import (
 from ortprobe.analysis.races.streams import StreamNumbers
 from ortprobe.analysis.waits.made_waits import WAITING_CALLS
 from ortprobe.timeline import NONE, Int64s, Kind, Timeline, WaitKind
-from ortprobe.timeline.cuda_calls import PAGEABLE_TO_DEVICE, QUERIES, base_name
+from ortprobe.timeline.cuda_calls import EVENT_RECORDS, PAGEABLE_TO_DEVICE, QUERIES, base_name
 
-_RECORDS = ("cudaEventRecord", "cudaEventRecordWithFlags", "cuEventRecord", "cuEventRecordWithFlags")
 _MAY_WAIT = (
     "cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaMallocHost", "cudaFreeHost", "cudaHostRegister",
     "cudaHostUnregister", "cuModuleLoadData", "cuModuleLoadDataEx", "cuModuleLoadFatBinary", "cuModuleUnload",
@@ -56,7 +55,6 @@ def program_of(timeline: Timeline, accesses: Accesses) -> Program:
     return Program(
         streams=translation.streams.streams,
         threads=len(timeline.lanes),
-        cells=len(translation.cells),
         steps=[at.step for at in found],
     )
 
@@ -140,14 +138,14 @@ class _Translation:
     def calls(self) -> Iterator[_At]:
         """Calls that record, wait, ask, or may wait."""
         spans = self._timeline.spans
-        for call in self._calls_named((*WAITING_CALLS, *QUERIES, *_MAY_WAIT, *_RECORDS)).tolist():
+        for call in self._calls_named((*WAITING_CALLS, *QUERIES, *_MAY_WAIT, *EVENT_RECORDS)).tolist():
             step = self._step(call, self._base[spans.name[call]], int(spans.lane[call]))
             if step is not None:
                 yield _At(int(spans.start_ns[call]), int(spans.correlation[call]), step)
 
     def _step(self, call: int, name: str, thread: int) -> Step | None:
         awaited = self._awaited
-        if name in _RECORDS:
+        if name in EVENT_RECORDS:
             stream = awaited.recorded_on(call)
             return None if stream is None else Record(thread, stream, call)
         if name in _MAY_WAIT:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def hook_data_ptr(patches: Patches, recorder: Recorder, torch: ModuleType) -> None:
-    """Have the recorder know what each address belongs to. The calls themselves are not logged.
+    """Have the recorder know what each address belongs to, while calls are logged one by one: beside others nothing of
+    a binding is written. The calls themselves are not logged.
 
     torch.compile must not compile the hook: what it makes of calling the original is `tensor.data_ptr()`, which is the
     hook again.
@@ -25,7 +26,7 @@ def hook_data_ptr(patches: Patches, recorder: Recorder, torch: ModuleType) -> No
     is_compiling = torch.compiler.is_compiling
     weak_reference = torch.multiprocessing.reductions.StorageWeakRef
     past_modes = torch._C.DisableTorchFunction
-    log, sessions, pointers = recorder.log, recorder.sessions, recorder.pointers
+    log, pointers = recorder.log, recorder.pointers
 
     def remember(tensor: Tensor, address: int) -> None:
         try:
@@ -40,7 +41,7 @@ def hook_data_ptr(patches: Patches, recorder: Recorder, torch: ModuleType) -> No
     def wrap(original: Callable[..., int]) -> Callable[..., int]:
         @wraps(original)
         def data_ptr(*args: Any, **kwargs: Any) -> int:
-            if is_compiling() or not log.enabled or not (log.detailed or sessions.any_created):
+            if is_compiling() or not log.enabled or not log.detailed:
                 return original(*args, **kwargs)
             address = original(*args, **kwargs)
             if address and type(args[0]) in plain:

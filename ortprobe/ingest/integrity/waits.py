@@ -15,8 +15,7 @@ import numpy as np
 
 from ortprobe.ingest.watched import Watched, cited
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Problem, ProblemKind, WaitKind
-
-_RECORDS = ("cudaEventRecord", "cudaEventRecordWithFlags", "cuEventRecord", "cuEventRecordWithFlags")
+from ortprobe.timeline.cuda_calls import EVENT_RECORDS
 
 
 def find_wait_holes(watched: Watched) -> list[Problem]:
@@ -55,7 +54,7 @@ def _misnamed(watched: Watched) -> Iterator[Problem]:
     timeline = watched.timeline
     spans, waits = timeline.spans, timeline.waits
     rows = np.flatnonzero(waits.record_correlation != NONE)
-    records = watched.named(_RECORDS)
+    records = watched.named(EVENT_RECORDS)
     found, record = _lookup(
         _key(spans.source[records], spans.correlation[records]),
         _key(spans.source[waits.span[rows]], waits.record_correlation[rows]),

@@ -25,7 +25,7 @@ def _finding(finding: Finding) -> RenderableType:
         (f"{finding.code} {finding.severity.value}", STYLES[finding.severity]), "  ", (printable(finding.title), "bold")
     )
     cost = f"cost {format_ns(finding.cost_ns)}, {finding.confidence.value}"
-    where = ", ".join(f"{site.file}:{site.line}" for site in finding.where)
+    where = ", ".join(str(site) for site in finding.where)
     lines = [f"{cost}; at {where}" if where else cost, finding.detail, *finding.fix.splitlines()]
     body = Text("\n".join(printable(line) for line in lines))
     return Group(head, Padding(body, (0, 0, 0, 4)))

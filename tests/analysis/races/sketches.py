@@ -52,7 +52,7 @@ class Sketch:
         """By access, the stream or thread that makes it."""
         self._streams, self._threads, self._events, self._tokens = Names(), Names({"T1": 0}), Names(), Names()
         steps = [self._step(line.strip()) for line in text.split(";")]
-        self.program = Program([_stream(name) for name in self._streams], len(self._threads), _cell("z") + 1, steps)
+        self.program = Program([_stream(name) for name in self._streams], len(self._threads), steps)
 
     def _step(self, line: str) -> Step:
         name, has_thread, rest = line.partition(": ")

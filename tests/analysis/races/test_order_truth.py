@@ -97,7 +97,7 @@ def programs(threads: int, *, shared: bool = False) -> st.SearchStrategy[Program
         of_device = [[at for at, stream in enumerate(streams) if stream.device == each] for each in range(devices)]
         at = [each.thread % devices for each in parts[1]]
         made = [step_of(each, number, at[number], of_device[at[number]]) for number, each in enumerate(parts[1])]
-        return Program(streams, threads, CELLS, made)
+        return Program(streams, threads, made)
 
     of_devices = st.tuples(*(streams_of(device) for device in range(devices)))
     return st.tuples(of_devices, drawn_steps(threads)).map(program)
