@@ -33,7 +33,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.rules.evidence import cited, distinct_sites, hook_rows, passed_unless_unseen, site_of_hook
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
-from ortprobe.timeline import Int64s, Timeline
+from ortprobe.timeline import NONE, Int64s, Timeline
 
 _FIX = """\\
 Keep the tensor, and make it contiguous before its address is taken:
@@ -47,12 +47,17 @@ def check(analyses: Analyses) -> Outcome:
     if not timeline.capture.hooked:
         return NotApplicable(why="only the hook log says what was bound", evidence_missing=True)
     binds = hook_rows(timeline, "bind_input", "bind_output")
+    binds = binds[(timeline.hooks.read_address[binds] > 0) | (timeline.hooks.write_address[binds] > 0)]
     if not len(binds):
         return NotApplicable(why="the program bound no pointer", evidence_missing=False)
     dead = hook_rows(timeline, "dead_buffer")
     strided = binds[timeline.hooks.contiguous[binds] == 0]
     if len(dead) or len(strided):
         return _finding(timeline, dead, strided)
+    of_tensors = int((timeline.hooks.contiguous[binds] != NONE).sum())
+    if of_tensors < len(binds):
+        why = f"which tensors {len(binds) - of_tensors} of {len(binds)} bound pointers belong to was not seen"
+        return NotApplicable(why=why, evidence_missing=True)
     return passed_unless_unseen(analyses)
 
 

@@ -29,6 +29,13 @@ _UNKNOWN = {
 }
 
 
+_OTHERS = {
+    Verdict.OK: "are ordered",
+    Verdict.FRAGILE: "are ordered only by what CUDA does not promise",
+    Verdict.UNVERIFIABLE: "can't be told",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
     """How one rule tells its pairs."""
@@ -115,7 +122,6 @@ def _race(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], 
     races = sorted(of[Verdict.RACE], key=lambda pair: pair.slack_ns)
     overlaps = [pair for pair in races if pair.slack_ns < 0]
     worst, total = races[0], sum(map(len, of.values()))
-    others = total - len(races)
     detail = [f"{_told(analyses.timeline, worst)} Nothing orders the two. {words.meaning}"]
     if overlaps:
         detail.append(f"They overlapped on the device in {len(overlaps)} of {len(races)}, by up to "
@@ -125,8 +131,8 @@ def _race(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], 
         detail.append(f"It came out right in this capture, with {format_ns(worst.slack_ns)} to spare at the least "
                       f"and {format_ns(slack_ns)} as a rule: a faster or busier machine may differ.")  # fmt: skip
     detail += _tries(analyses.timeline, races)
-    if others:
-        detail.append(f"{others} more of {total} pairs are ordered, or can't be told.")
+    if others := ", ".join(f"{len(of[verdict])} {_OTHERS[verdict]}" for verdict in _OTHERS if of[verdict]):
+        detail.append(f"Of the others {others}.")
     return Finding(
         code=rule.code,
         severity=Severity.ERROR if overlaps else Severity.WARNING,
