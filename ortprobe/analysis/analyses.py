@@ -23,6 +23,7 @@ from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
 from ortprobe.analysis.path.re_inits import WithoutReInits, compute_without_re_inits
 from ortprobe.analysis.path.what_if import WhatIfs, compute_what_ifs
 from ortprobe.analysis.races.memory_order import MemoryOrder, compute_races
+from ortprobe.analysis.races.wait_uses import WaitUse, compute_wait_uses
 from ortprobe.analysis.runs.run_comparison import RunComparison, compute_comparisons
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
@@ -70,6 +71,10 @@ class Analyses:
         return compute_races(self.timeline)
 
     @cached_property
+    def wait_uses(self) -> tuple[WaitUse, ...]:
+        return compute_wait_uses(self.timeline, self.waits, self.races)
+
+    @cached_property
     def activity(self) -> HostActivity:
         return HostActivity(self.timeline)
 
@@ -103,7 +108,7 @@ class Analyses:
 
     @cached_property
     def what_ifs(self) -> WhatIfs | None:
-        return compute_what_ifs(self.timeline, self.runs, self.waits, self.dependencies, self.activity)
+        return compute_what_ifs(self.timeline, self.runs, self.waits, self.dependencies, self.activity, self.wait_uses)
 
     @cached_property
     def without_re_inits(self) -> tuple[WithoutReInits, ...]:

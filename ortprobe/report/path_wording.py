@@ -26,6 +26,8 @@ PATH_LABELS: Mapping[PathKind, str] = {
 CHANGE_LABELS: Mapping[Change, str] = {
     Change.NO_PROGRAM_WAITS: "without the program's own waits",
     Change.NO_RUN_WAITS: "without the waits inside of runs",
+    Change.NO_NEEDLESS_WAITS: "without the program's waits that order nothing",
+    Change.NO_LEGACY_WAITS: "without ORT's waits for the default stream, which order nothing",
     Change.PINNED_MEMORY: "host copies from and to pinned memory",
     Change.NO_CPU_NODES: "without nodes on the CPU and their copies",
     Change.ONE_STREAM: "all work of a GPU on one stream",

@@ -14,5 +14,8 @@ BETWEEN_RUNS_SHARE = 0.4
 this gap: the packaged examples, which leave nothing to overlap, show 0.21 to 0.25 while traced on an H100."""
 BETWEEN_RUNS_NEEDED = 5
 """I1: fewer gaps than this are no loop."""
+NEEDLESS_WAITS_SAVE = 0.01
+"""Y6, Y7: the replay tells what the loop would win without the waits. Less than this share of a run is not worth a
+change, and is within what the replay is off by."""
 EVIDENCE_SPANS = 50
 """Spans that one finding cites at most; its count says how many there are."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ BUSY_SIDE = 4096
 PATIENCE_S = 60.0
 """How long a thread waits for another, so that a failure in one ends the program."""
 
+LOOPS_S: list[float] = []
+"""How long each loop took that has finished, from when it had been made until nothing was in flight."""
+
 Batches = list[torch.Tensor]
 Results = list[torch.Tensor]
 
@@ -39,7 +43,7 @@ class Program:
 
     run: Callable[[Batches], Results]
     expectation: str
-    """`healthy`, or `racy` and the code of the rule that should find the planted race."""
+    """`healthy`, or what is planted and the code of the rule that should find it."""
     models: int = 1
     """How many models an input goes through."""
 
@@ -64,6 +68,7 @@ class Loop:
         self.results: Results = []
         self.matrix = torch.randn((BUSY_SIDE, BUSY_SIDE), device=DEVICE)
         torch.cuda.synchronize()
+        self.begun_s = time.perf_counter()
 
     def bind(self, x: torch.Tensor, y: torch.Tensor) -> onnxruntime.IOBinding:
         """A new binding of these buffers."""
@@ -87,6 +92,7 @@ class Loop:
     def finish(self) -> Results:
         """The results, once nothing is in flight: buffers and session may go."""
         torch.cuda.synchronize()
+        LOOPS_S.append(time.perf_counter() - self.begun_s)
         return self.results
 
 

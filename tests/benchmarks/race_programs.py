@@ -1,12 +1,13 @@
-"""Programs with one planted race each, and programs whose order is right in ways that are not obvious.
+"""Programs with one planted race each, programs whose order is right in ways that are not obvious, and programs that
+wait for nothing.
 
     python tests/benchmarks/race_programs.py --list
     python tests/benchmarks/race_programs.py NAME [ROUNDS]         # on a GPU
     ortprobe trace tests/benchmarks/race_programs.py NAME
 
 Each round puts another input into a small model and keeps a copy of the output. Prints one JSON object: the name, the
-rounds, and how many results were wrong, against answers that another session gave before the loop, fully synchronised.
-Results are compared after the loop: checking adds no wait to it.
+rounds, how many results were wrong, against answers that another session gave before the loop, fully synchronised, and
+how long a round took. Results are compared after the loop: checking adds no wait to it.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ import sys
 import torch  # isort: skip
 import onnxruntime
 from ordered_programs import ORDERED
-from race_loop import Program, count_wrong, make_batches, references
+from race_loop import LOOPS_S, Program, count_wrong, make_batches, references
 from racy_programs import RACY
+from waiting_programs import WAITING
 
-PROGRAMS: dict[str, Program] = {**RACY, **ORDERED}
+PROGRAMS: dict[str, Program] = {**RACY, **ORDERED, **WAITING}
 
 
 def main(name: str, rounds: int) -> None:
@@ -32,7 +34,8 @@ def main(name: str, rounds: int) -> None:
     batches = make_batches(rounds)
     expected = references(batches, program.models)
     results = program.run(batches)
-    print(json.dumps({"name": name, "rounds": rounds, "wrong": count_wrong(results, expected)}))
+    wrong, round_ms = count_wrong(results, expected), 1000 * LOOPS_S[-1] / rounds
+    print(json.dumps({"name": name, "rounds": rounds, "wrong": wrong, "round_ms": round(round_ms, 3)}))
 
 
 def show() -> None:

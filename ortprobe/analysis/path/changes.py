@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,6 +14,8 @@ from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.host_activity import HostActivity, runs_on_host
 from ortprobe.analysis.nodes.placement import memcpy_nodes
 from ortprobe.analysis.path.steps import CopyKind, StepKind, Steps
+from ortprobe.analysis.races.wait_uses import Use, WaitUse
+from ortprobe.analysis.waits.roles import WaitRole
 from ortprobe.timeline import NONE, Bools, Int64s, Timeline
 from ortprobe.timeline.groups import rows_by_value
 from ortprobe.timeline.intervals import union
@@ -26,6 +28,10 @@ class Change(StrEnum):
     """The program's own stream, event and device synchronises are left out."""
     NO_RUN_WAITS = "no-run-waits"
     """The waits inside of runs are left out, with those at their end."""
+    NO_NEEDLESS_WAITS = "no-needless-waits"
+    """Those of the program's own waits are left out that order nothing that was seen."""
+    NO_LEGACY_WAITS = "no-legacy-waits"
+    """ORT's waits for the legacy stream at the end of runs are left out, where they order nothing that was seen."""
     PINNED_MEMORY = "pinned-memory"
     """Copies from and to pageable memory are from and to pinned memory: their calls return at once, and take the device
     as long as the pinned copies of this capture would. The host waits only for what it copies out."""
@@ -67,13 +73,17 @@ _WORTH_A_TRY = 0.005
 """Host causes below this share of the loop are not tried."""
 
 
-def possible_changes(timeline: Timeline, steps: Steps, activity: HostActivity) -> Iterator[ChangedLoop]:
+def possible_changes(
+    timeline: Timeline, steps: Steps, activity: HostActivity, uses: Sequence[WaitUse]
+) -> Iterator[ChangedLoop]:
     """All changes that would change this loop."""
     syncs = np.isin(steps.kind, (StepKind.SYNC_STREAM, StepKind.SYNC_DEVICE, StepKind.SYNC_WORK))
     launches = steps.kind == StepKind.LAUNCH
     for change, chosen in (
         (Change.NO_PROGRAM_WAITS, syncs & (steps.run == NONE)),
         (Change.NO_RUN_WAITS, syncs & (steps.run != NONE)),
+        (Change.NO_NEEDLESS_WAITS, _needless(steps, uses, WaitRole.PROGRAM)),
+        (Change.NO_LEGACY_WAITS, _needless(steps, uses, WaitRole.RUN_END_LEGACY)),
     ):
         if chosen.any():
             yield ChangedLoop(change=change, edit=_without(chosen))
@@ -88,6 +98,11 @@ def possible_changes(timeline: Timeline, steps: Steps, activity: HostActivity) -
         yield ChangedLoop(change=Change.NO_DEVICE_WORK, edit=_with_work(np.zeros(len(steps))))
     yield from _without_host_causes(steps, activity)
     yield from _with_faster_nodes(timeline, steps)
+
+
+def _needless(steps: Steps, uses: Sequence[WaitUse], role: WaitRole) -> Bools:
+    calls = [call for use in uses if use.use is Use.NOTHING and use.role is role for call in use.calls]
+    return np.isin(steps.span, calls)
 
 
 def _without(chosen: Bools) -> Callable[[Steps], Steps]:

@@ -64,7 +64,7 @@ def _longest_stretch(timeline: Timeline, chosen: Bools) -> Int64s:
         keys = np.stack([chosen[mine], runs.session[mine], window[mine], since_made[mine]])
         borders = np.flatnonzero((keys[:, 1:] != keys[:, :-1]).any(axis=0)) + 1
         for stretch in np.split(mine, borders):
-            if len(stretch) > len(best) and chosen[stretch[0]]:
+            if len(stretch) >= len(best) and chosen[stretch[0]]:
                 best = stretch
     return best
 

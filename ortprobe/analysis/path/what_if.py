@@ -3,11 +3,13 @@
 Each change is replayed twice: with the host as slow as the tracer made it, and without what tracing cost. Their ratios
 to the unchanged loop, replayed likewise, are applied to the pace that untraced runs had; the interval spans both, and
 is widened by how far the two replays of the unchanged loop are off. It says what the change gives, not whether it is
-allowed: without a wait that orders a write and a read, the result may be wrong.
+allowed: without a wait that orders a write and a read, the result may be wrong. Of waits that order nothing
+(`NO_NEEDLESS_WAITS`) the races' analysis says that they can go.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ortprobe.analysis.idle.causes import IdleCause
@@ -19,6 +21,7 @@ from ortprobe.analysis.path.loop_steps import build_steps
 from ortprobe.analysis.path.replay import Replayed, replay
 from ortprobe.analysis.path.steps import Steps
 from ortprobe.analysis.path.tracing import Untraced, without_tracing
+from ortprobe.analysis.races.wait_uses import WaitUse
 from ortprobe.analysis.runs.run_times import RunTimes
 from ortprobe.analysis.runs.spread import median_ns
 from ortprobe.analysis.waits.wait_times import WaitTimes
@@ -59,6 +62,10 @@ class WhatIfs:
     changes: tuple[WhatIf, ...]
     """What saves most first. Changes that there is nothing to change for are not among them."""
 
+    def of_change(self, change: Change) -> WhatIf | None:
+        """The loop with this change; None where there is nothing to change for it."""
+        return next((each for each in self.changes if each.change is change), None)
+
     @property
     def pace_ns(self) -> int:
         """What the changes are to be compared with: the pace of untraced runs, else the traced loop's."""
@@ -66,7 +73,12 @@ class WhatIfs:
 
 
 def compute_what_ifs(
-    timeline: Timeline, times: RunTimes, waits: WaitTimes, dependencies: Dependencies, activity: HostActivity
+    timeline: Timeline,
+    times: RunTimes,
+    waits: WaitTimes,
+    dependencies: Dependencies,
+    activity: HostActivity,
+    uses: Sequence[WaitUse],
 ) -> WhatIfs | None:
     """None where no loop was watched that could be replayed."""
     loop = find_loop(timeline, times)
@@ -85,7 +97,7 @@ def compute_what_ifs(
         untraced=untraced,
         error=max(error, untraced_error),
     )
-    changes = [trial.of(changed) for changed in possible_changes(timeline, steps, activity)]
+    changes = [trial.of(changed) for changed in possible_changes(timeline, steps, activity, uses)]
     return WhatIfs(
         loop=loop,
         measured=measured,

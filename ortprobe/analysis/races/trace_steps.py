@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,10 +46,10 @@ class _At:
     step: Step
 
 
-def program_of(timeline: Timeline, accesses: Accesses) -> Program:
-    """All steps of a capture, in the order in which the calls were made."""
+def program_of(timeline: Timeline, accesses: Accesses, left_out: Set[int] = frozenset()) -> Program:
+    """All steps of a capture, in the order in which the calls were made, but for the waits of some calls (spans)."""
     translation = _Translation(timeline, accesses)
-    found = [*translation.work(), *translation.calls(), *translation.orphans(), *translation.on_host()]
+    found = [*translation.work(), *translation.calls(left_out), *translation.orphans(), *translation.on_host()]
     found += translation.handovers()
     found.sort(key=lambda at: (at.time_ns, at.correlation))
     return Program(
@@ -135,10 +135,12 @@ class _Translation:
             return (StreamSync(thread, stream),), (StreamSync(thread, stream, Certainty.SOFT),)
         return (), () if "DtoD" in what else (StreamSync(thread, stream),)
 
-    def calls(self) -> Iterator[_At]:
+    def calls(self, left_out: Set[int]) -> Iterator[_At]:
         """Calls that record, wait, ask, or may wait."""
         spans = self._timeline.spans
         for call in self._calls_named((*WAITING_CALLS, *QUERIES, *_MAY_WAIT, *EVENT_RECORDS)).tolist():
+            if call in left_out:
+                continue
             step = self._step(call, self._base[spans.name[call]], int(spans.lane[call]))
             if step is not None:
                 yield _At(int(spans.start_ns[call]), int(spans.correlation[call]), step)

@@ -37,7 +37,7 @@ class WaitGroup:
 
 def group_waits(timeline: Timeline, waits: WaitTimes) -> tuple[WaitGroup, ...]:
     """Every wait in one group; the longest stalled first, then the longest in the call."""
-    site = _sites(timeline, waits)
+    site = sites_of(timeline, waits)
     names, sites = len(timeline.names), len(timeline.names) + 1
     keys = (waits.role.astype(np.int64) * names + waits.name) * sites + site + 1
     distinct, member = np.unique(keys, return_inverse=True)
@@ -74,12 +74,12 @@ def group_waits(timeline: Timeline, waits: WaitTimes) -> tuple[WaitGroup, ...]:
 
 def lines_of(timeline: Timeline, waits: WaitTimes, rows: Int64s) -> list[Site | None]:
     """The program's own line of each of these waits, as in `WaitGroup.site`."""
-    numbers = _sites(timeline, waits)[rows].tolist()
+    numbers = sites_of(timeline, waits)[rows].tolist()
     sites = {number: timeline.site_at(number) for number in set(numbers)}
     return [sites[number] for number in numbers]
 
 
-def _sites(timeline: Timeline, waits: WaitTimes) -> Int32s:
+def sites_of(timeline: Timeline, waits: WaitTimes) -> Int32s:
     """For each wait the index in `Timeline.names` of the program's line; NONE where no hook saw it."""
     timed = np.where(waits.call != NONE, waits.call, waits.span)
     around = np.append(timeline.hooks.site, NONE)[timeline.links.hook[timed]]
