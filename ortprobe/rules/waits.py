@@ -46,7 +46,7 @@ def judge_waits(analyses: Analyses, rule: Rule, words: Wording) -> Outcome:
     loop = analyses.what_ifs
     changed = loop.of_change(words.change) if loop else None
     if of[Use.NOTHING] and (loop is None or changed is None or _saves(loop, changed)):
-        return _finding(analyses, rule, words, of[Use.NOTHING])
+        return _finding(rule, words, of[Use.NOTHING], loop, changed)
     if of[Use.RACES_FIRST]:
         why = "accesses are not ordered as it is; what waits are good for can be told once they are"
         return NotApplicable(why=why, evidence_missing=False)
@@ -61,19 +61,23 @@ def _saves(loop: WhatIfs, changed: WhatIf) -> bool:
     return loop.pace_ns - changed.pace_ns >= NEEDLESS_WAITS_SAVE * loop.pace_ns
 
 
-def _finding(analyses: Analyses, rule: Rule, words: Wording, waits: list[WaitUse]) -> Finding:
+def _finding(
+    rule: Rule, words: Wording, waits: list[WaitUse], loop: WhatIfs | None, changed: WhatIf | None
+) -> Finding:  # fmt: skip
     stall_ns, count = sum(use.stall_ns for use in waits), sum(len(use.calls) for use in waits)
+    title = words.title(count, format_ns(stall_ns))
     detail = [f"{_told(waits)}. Without them every pair of accesses that was seen, and torch's own work on different "
               f"streams, would be ordered as surely as it is. {words.meaning}"]  # fmt: skip
-    loop = analyses.what_ifs
-    if loop is not None and (changed := loop.of_change(words.change)) is not None:
-        detail.append(f"A run with all that is around it takes {format_ns(loop.pace_ns)}; without them it would take "
-                      f"{format_ns(changed.pace_ns)}, by a replay of the loop: it saves "
-                      f"{format_ratio(loop.pace_ns - changed.pace_ns, loop.pace_ns)}.")  # fmt: skip
+    if loop is not None and changed is not None:
+        saved = format_ratio(loop.pace_ns - changed.pace_ns, loop.pace_ns)
+        title += f"; {saved} of a run's time would be saved without them"
+        detail.append(f"A run with all that is around it takes {format_ns(loop.pace_ns)}. By a replay of the loop it "
+                      f"would take {format_ns(changed.pace_ns)} without them, and between {format_ns(changed.low_ns)} "
+                      f"and {format_ns(changed.high_ns)} by what the replay does not know.")  # fmt: skip
     return Finding(
         code=rule.code,
         severity=Severity.WARNING,
-        title=words.title(count, format_ns(stall_ns)),
+        title=title,
         detail=" ".join(detail),
         count=count,
         cost_ns=stall_ns,

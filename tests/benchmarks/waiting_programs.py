@@ -11,6 +11,8 @@ from race_loop import Batches, Loop, Program, Results
 WAITING: dict[str, Program] = {}
 HOST_WORK_S = 0.0015
 """What the host has to do besides, in programs that let it work."""
+SLOW_KERNEL_CYCLES = 4_000_000
+"""A kernel of one thread that spins so long, about two milliseconds, stands for one that fills little of the GPU."""
 
 
 def waiting(expectation: str) -> Callable[[Callable[[Batches], Results]], Callable[[Batches], Results]]:
@@ -70,9 +72,10 @@ def event_after_each_clone(batches: Batches) -> Results:
     return loop.finish()
 
 
-@waiting("run waits for torch: Y7")
+@waiting("healthy")
 def busy_default_stream(batches: Batches) -> Results:
-    """torch has other work on the default stream during the run. See `busy_beside_user_stream`."""
+    """torch has other work on the default stream that fills the GPU, so that waiting for it costs the run nothing. See
+    `busy_beside_user_stream`."""
     loop = Loop()
     for batch in batches:
         loop.x.copy_(batch)
@@ -137,6 +140,7 @@ def host_works_after_waiting(batches: Batches) -> Results:
     loop = Loop(stream, asynchronous=True)
     with torch.cuda.stream(stream):
         for batch in batches:
+            loop.busy()
             loop.x.copy_(batch)
             loop.run()
             loop.keep()
@@ -152,6 +156,7 @@ def host_works_meanwhile(batches: Batches) -> Results:
     loop = Loop(stream, asynchronous=True)
     with torch.cuda.stream(stream):
         for batch in batches:
+            loop.busy()
             loop.x.copy_(batch)
             loop.run()
             loop.keep()
@@ -160,14 +165,14 @@ def host_works_meanwhile(batches: Batches) -> Results:
 
 
 @waiting("run waits for torch: Y7")
-def host_works_after_busy_run(batches: Batches) -> Results:
-    """torch has work on the default stream that a run then waits for, before the host comes to work of its own. See
-    `host_works_beside_user_stream`."""
+def host_works_after_slow_kernel(batches: Batches) -> Results:
+    """A slow kernel on the default stream leaves the GPU to the run, which then waits for it. So does the host, which
+    has work of its own. See `host_works_beside_user_stream`."""
     loop = Loop()
     for batch in batches:
         loop.x.copy_(batch)
         torch.cuda.current_stream().synchronize()
-        loop.busy()
+        torch.cuda._sleep(SLOW_KERNEL_CYCLES)
         loop.run()
         time.sleep(HOST_WORK_S)
         loop.keep()
@@ -182,7 +187,7 @@ def host_works_beside_user_stream(batches: Batches) -> Results:
     for batch in batches:
         loop.x.copy_(batch)
         stream.wait_stream(torch.cuda.current_stream())
-        loop.busy()
+        torch.cuda._sleep(SLOW_KERNEL_CYCLES)
         loop.run()
         time.sleep(HOST_WORK_S)
         loop.keep()

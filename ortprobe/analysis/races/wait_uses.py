@@ -12,7 +12,6 @@ from enum import StrEnum
 
 import numpy as np
 
-from ortprobe.analysis.coverage import recorded_windows
 from ortprobe.analysis.races.accesses import Accesses, find_accesses
 from ortprobe.analysis.races.memory_order import MemoryOrder, Verdict
 from ortprobe.analysis.races.order import Pair, check_order
@@ -30,7 +29,8 @@ ASKED_FOR = (
 """Hooked calls that do nothing but wait. Others wait for reasons of their own, such as a copy to the host."""
 _SERVES_HOST = (Need.DATA_FOR_HOST, Need.FREES_HOST_MEMORY)
 _WORTH_ASKING = 0.01
-"""Waits that stall less than this share of what was recorded are not looked at: each look orders all accesses anew."""
+"""Waits whose usual stall is less than this share of the usual time from one to the next are not looked at: each look
+orders all accesses anew."""
 _JUDGED_NEEDED = 3
 """Fewer waits than this that the recording tells the end of are no habit."""
 
@@ -96,7 +96,6 @@ def compute_wait_uses(timeline: Timeline, waits: WaitTimes, races: MemoryOrder) 
 
 def _dear_waits(timeline: Timeline, waits: WaitTimes) -> Iterator[Int64s]:
     """Rows in `waits`, those of one line together."""
-    recorded_ns = sum(int(end - start) for start, end in zip(*recorded_windows(timeline), strict=True))
     hooks, names = timeline.hooks, timeline.names
     asked_for = np.append(np.isin(hooks.what, [at for at, name in enumerate(names) if name in ASKED_FOR]), False)
     of_program = (waits.role == ROLES.index(WaitRole.PROGRAM)) & asked_for[timeline.links.hook[waits.call]]
@@ -106,9 +105,10 @@ def _dear_waits(timeline: Timeline, waits: WaitTimes) -> Iterator[Int64s]:
     key = (waits.role[chosen].astype(np.int64) * len(names) + waits.name[chosen]) * (len(names) + 1) + site
     for _, rows in rows_by_value(key):
         own = chosen[rows]
-        stall_ns = np.maximum(waits.stall_ns[own], 0).sum()
-        if len(own) >= _JUDGED_NEEDED and stall_ns >= _WORTH_ASKING * recorded_ns > 0:
-            yield own
+        if len(own) >= _JUDGED_NEEDED:
+            stall_ns, period_ns = np.median(waits.stall_ns[own]), np.median(np.diff(waits.start_ns[own]))
+            if stall_ns > _WORTH_ASKING * period_ns:
+                yield own
 
 
 def _described(timeline: Timeline, waits: WaitTimes, rows: Int64s, use: Use) -> WaitUse:
