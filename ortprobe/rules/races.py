@@ -30,9 +30,9 @@ _UNKNOWN = {
 
 
 _OTHERS = {
-    Verdict.OK: "are ordered",
-    Verdict.FRAGILE: "are ordered only by what CUDA does not promise",
-    Verdict.UNVERIFIABLE: "can't be told",
+    Verdict.OK: "ordered",
+    Verdict.FRAGILE: "ordered only by what CUDA does not promise",
+    Verdict.UNVERIFIABLE: "that can't be told",
 }
 
 
@@ -132,7 +132,7 @@ def _race(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], 
                       f"and {format_ns(slack_ns)} as a rule: a faster or busier machine may differ.")  # fmt: skip
     detail += _tries(analyses.timeline, races)
     if others := ", ".join(f"{len(of[verdict])} {_OTHERS[verdict]}" for verdict in _OTHERS if of[verdict]):
-        detail.append(f"Of the others {others}.")
+        detail.append(f"Other pairs: {others}.")
     return Finding(
         code=rule.code,
         severity=Severity.ERROR if overlaps else Severity.WARNING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -414,6 +415,53 @@ def test_the_race_is_rendered_with_its_resolved_waits(open_page: OpenPage, tmp_p
     assert opened.complaints == []
     labels = opened.page.evaluate("ortprobe.keys('HOST_WAIT').flatMap(key => ortprobe.relations(key))")
     assert "waited for" in labels
+
+
+@pytest.fixture(scope="module")
+def missing_wait_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("html") / "missing-wait.html"
+    file.write_text(render_html(judge(example("missing-wait"))), encoding="utf-8")
+    return file
+
+
+def test_the_evidence_of_a_race_shows_both_accesses_and_the_order_that_is_missing(
+    open_page: OpenPage, missing_wait_file: Path
+) -> None:
+    opened = open_page(missing_wait_file)
+    evidence = opened.page.locator("#finding-Y1 button[data-show]")
+    keys = [evidence.nth(at).get_attribute("data-show") for at in range(2)]
+    evidence.first.click()
+    opened.until("ortprobe.selection() !== null")
+    opened.settle()
+    view = opened.page.evaluate("ortprobe.view()")
+    for key in keys:
+        mark = opened.page.evaluate(f"ortprobe.mark('{key}')")
+        assert view["from"] < mark["start"]
+        assert mark["start"] + mark["duration"] < view["to"]
+        (race,) = (label for label in opened.page.evaluate(f"ortprobe.relations('{key}')") if "races" in label)
+        assert re.fullmatch(r"races with, overlapping by \d+ µs:", race)
+    assert _ink_of_arrows(opened, FLAG_INK) > 50
+    opened.page.evaluate("ortprobe.select(ortprobe.keys('HOST_WAIT')[0])")
+    opened.settle()
+    assert _ink_of_arrows(opened, FLAG_INK) == 0
+
+
+FLAG_INK = (192, 51, 14)
+
+
+def _ink_of_arrows(opened: Opened, color: tuple[int, int, int]) -> int:
+    """How many pixels of the canvas have exactly this colour."""
+    return opened.page.evaluate(
+        """color => {
+          const canvas = document.querySelector('#tl-canvas');
+          const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+          let count = 0;
+          for (let at = 0; at < data.length; at += 4)
+            if (data[at] === color[0] && data[at + 1] === color[1] && data[at + 2] === color[2]) count++;
+          return count;
+        }""",
+        list(color),
+    )
 
 
 def test_what_matters_most_comes_in_the_ranking_of_the_findings(resnet_page: Opened) -> None:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ortprobe.analysis.races.memory_order import Verdict
 from ortprobe.report.html.columns import Encoded, deflate, encode
 from ortprobe.report.html.marks import Category, Marks, NamePool
 from ortprobe.report.html.sheet import lay_out
@@ -32,6 +33,7 @@ class Payload:
     marks: str
     waits: str
     pieces: str
+    races: str
     names: str
     marks_shown: int
     marks_left_out: int
@@ -55,7 +57,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
     shown += [problem.evidence for problem in judgement.analyses.integrity.problems]
     cited = np.array([span for spans in shown for span in spans], np.int64)
     marks, encoded = _within_budget(everything, cited, timeline, budget_bytes)
-    waits, pieces = _encode_waits(judgement), _encode_pieces(judgement)
+    waits, pieces, races = _encode_waits(judgement), _encode_pieces(judgement), _encode_races(judgement)
     offsets = np.searchsorted(marks.row, np.arange(len(sheet.rows) + 1)).tolist()
     model = {
         "start_ns": str(timeline.start_ns),
@@ -67,6 +69,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
         "marks": _spec(encoded),
         "waits": _spec(waits),
         "pieces": _spec(pieces),
+        "races": _spec(races),
         "categories": [category.name for category in Category],
         "nodes": _nodes(timeline),
         "sources": [source.path for source in timeline.sources],
@@ -79,6 +82,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
         marks=encoded.text,
         waits=waits.text,
         pieces=pieces.text,
+        races=races.text,
         names=deflate(json.dumps(names.names, separators=(",", ":")).encode()),
         marks_shown=len(marks),
         marks_left_out=len(everything) - len(marks),
@@ -136,6 +140,13 @@ def _encode_pieces(judgement: Judgement) -> Encoded:
     ended_by = [each.ended_by[each.piece_gap] for each in of_devices]
     columns = {"because": _joined(because), "ended_by": _joined(ended_by)}
     return encode(columns, frozenset(columns))
+
+
+def _encode_races(judgement: Judgement) -> Encoded:
+    """Of each race the last work of the first access, the first work of the second, and the time between them."""
+    races = judgement.analyses.races.of_verdict(Verdict.RACE)
+    pairs = np.array([(race.first.end, race.second.begin, race.slack_ns) for race in races], np.int64).reshape(-1, 3)
+    return encode({"first": pairs[:, 0], "second": pairs[:, 1], "slack": pairs[:, 2]}, _DELTA)
 
 
 def _joined(parts: Sequence[Int32s]) -> Int64s:

@@ -5,13 +5,14 @@ function readJson(id) {
 }
 
 async function loadTimeline(model) {
-  const [marks, waits, pieces, names] = await Promise.all([
+  const [marks, waits, pieces, races, names] = await Promise.all([
     decodeColumns("data-marks", model.marks), decodeColumns("data-waits", model.waits),
-    decodeColumns("data-pieces", model.pieces), inflateText("data-names"),
+    decodeColumns("data-pieces", model.pieces), decodeColumns("data-races", model.races),
+    inflateText("data-names"),
   ]);
   const store = new Store(model, marks, JSON.parse(names), waits);
   store.spanNs = Math.max(1, model.span_ns);
-  return new Timeline(store, new Relations(store, waits, pieces), {
+  return new Timeline(store, new Relations(store, waits, pieces, races), {
     section: byId("timeline"), canvas: byId("tl-canvas"), axis: byId("tl-axis"), minimap: byId("tl-minimap"),
     gutter: byId("tl-gutter"), search: byId("tl-search"), hits: byId("tl-hits"), area: byId("tl-area"), base: byId("tl-base"),
   });

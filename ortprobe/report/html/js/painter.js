@@ -142,9 +142,11 @@ class Painter {
 
   arrows(pen) {
     const { palette, relations, selected, width } = this.timeline;
-    pen.strokeStyle = pen.fillStyle = palette.ink.focus;
-    pen.lineWidth = 1.5;
-    for (const { from, to } of relations.of(selected)) {
+    for (const { from, to, isRace } of relations.of(selected)) {
+      // The order that is missing is drawn as what is not there.
+      pen.strokeStyle = pen.fillStyle = isRace ? palette.ink.flag : palette.ink.focus;
+      pen.lineWidth = isRace ? 2.5 : 1.5;
+      pen.setLineDash(isRace ? [6, 5] : []);
       const a = this.timeline.rect(from), b = this.timeline.rect(to);
       if (!a || !b) continue;
       const forward = b.left >= a.right - 1;
@@ -156,6 +158,7 @@ class Painter {
       pen.moveTo(x0, y0);
       pen.bezierCurveTo(x0 + (forward ? bend : -bend), y0, x1 - bend, y1, x1 - 5, y1);
       pen.stroke();
+      pen.setLineDash([]);
       pen.beginPath();
       pen.moveTo(x1, y1);
       pen.lineTo(x1 - 7, y1 - 4);

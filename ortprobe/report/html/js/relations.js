@@ -1,28 +1,27 @@
-// What a mark belongs to: launch and work, work and node, wait and what was waited for, idle and its cause.
+// What a mark belongs to: launch and work, work and node, wait and what was waited for, idle and its cause; and what it
+// races with.
 
 const DEVICE_CATEGORIES = ["KERNEL", "COPY", "FILL"];
 const CALL_CATEGORIES = ["LAUNCH", "CUDA_CALL"];
 const MAX_ARROWS = 24;
 
 class Relations {
-  constructor(store, waits, pieces) {
+  constructor(store, waits, pieces, races) {
     this.store = store;
     this.waits = waits;
     this.pieces = pieces;
-    this.waitsForWork = new Map();
-    waits.work.forEach((work, wait) => {
-      if (work < 0) return;
-      if (!this.waitsForWork.has(work)) this.waitsForWork.set(work, []);
-      this.waitsForWork.get(work).push(wait);
-    });
+    this.races = races;
+    this.waitsForWork = rowsBySpan(waits.work);
+    this.racesFrom = rowsBySpan(races.first);
+    this.racesTo = rowsBySpan(races.second);
     this.workOfNodeRun = null;
   }
 
-  // [{from, to, label}], with `from` and `to` marks; the arrow points the way things happened.
+  // [{from, to, label, isRace}], with `from` and `to` marks; the arrow points the way things happened, or should have.
   of(mark) {
     if (mark < 0) return [];
     const category = this.store.categoryName(mark);
-    const found = [];
+    const found = this.racesOf(mark);
     const add = (from, to, label) => { if (from >= 0 && to >= 0 && from !== to) found.push({ from, to, label }); };
     if (DEVICE_CATEGORIES.includes(category)) this.ofWork(mark, add);
     else if (CALL_CATEGORIES.includes(category)) this.ofCall(mark, add);
@@ -31,6 +30,16 @@ class Relations {
     else if (this.store.keys[this.store.category[mark]] === "i") this.ofIdle(mark, add);
     else if (category === "RE_INIT" || category === "CREATION" || category === "SESSION") this.ofSession(mark, add);
     return found.slice(0, MAX_ARROWS);
+  }
+
+  racesOf(mark) {
+    const { store, races } = this, span = store.ref[mark];
+    if (store.keys[store.category[mark]] !== "s") return [];
+    return [...(this.racesFrom.get(span) || []), ...(this.racesTo.get(span) || [])].map(race => {
+      const slack = races.slack[race], by = formatNs(Math.abs(slack));
+      const label = slack < 0 ? `races with, overlapping by ${by}:` : `races with, ${by} to spare:`;
+      return { from: store.markOfSpan(races.first[race]), to: store.markOfSpan(races.second[race]), label, isRace: true };
+    }).filter(({ from, to }) => from >= 0 && to >= 0 && from !== to);
   }
 
   callOf(work) {
@@ -92,4 +101,14 @@ class Relations {
     const after = replaces.indexOf(session);
     if (after >= 0) add(mark, this.store.markOf(`c${after}`), "replaced by");
   }
+}
+
+function rowsBySpan(spans) {
+  const rows = new Map();
+  spans.forEach((span, row) => {
+    if (span < 0) return;
+    if (!rows.has(span)) rows.set(span, []);
+    rows.get(span).push(row);
+  });
+  return rows;
 }

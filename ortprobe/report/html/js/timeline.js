@@ -74,8 +74,11 @@ class Timeline {
 
   fit(mark = this.selected) {
     if (mark < 0) return;
-    const margin = Math.max(this.store.duration[mark], 200);
-    this.show(this.store.start[mark] - margin, this.store.end(mark) + margin);
+    // A race is seen where both accesses are.
+    const race = this.relations.racesOf(mark)[0], both = race ? [race.from, race.to] : [mark];
+    const from = Math.min(...both.map(each => this.store.start[each])), to = Math.max(...both.map(each => this.store.end(each)));
+    const margin = Math.max(race ? (to - from) / 4 : to - from, 200);
+    this.show(from - margin, to + margin);
     this.remember();
   }
 
