@@ -34,6 +34,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.path.changes import Change
 from ortprobe.analysis.waits.roles import WaitRole
 from ortprobe.rules.finding import Outcome, Severity
+from ortprobe.rules.races import unhooked
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.waits import Wording, judge_waits
 
@@ -56,7 +57,7 @@ def check(analyses: Analyses) -> Outcome:
         meaning="They can all go, as far as the capture shows.",
         fix=_FIX,
     )
-    return judge_waits(analyses, RULE, words)
+    return unhooked(analyses) or judge_waits(analyses, RULE, words)
 
 
 RULE = Rule(code="Y6", name="needless_wait", severity=Severity.WARNING, check=check)

@@ -25,6 +25,7 @@ _UNKNOWN = {
     Unknown.FLAGS: "it is not known whether a stream orders itself with the legacy default stream",
     Unknown.STREAMS: "the run used several streams, not all of them ordered, and which one reads is not known",
     Unknown.PART: "which part of the memory an operation of torch touches is not known",
+    Unknown.RANGES: "nothing orders them, and whether they touch the same memory is not known without hooks",
     Unknown.RECORDS: "records of waits are missing from the trace",
 }
 
@@ -102,15 +103,22 @@ def judge_pairs(
 def blindness(analyses: Analyses) -> NotApplicable | None:
     """Why this capture can't show an order, or has none to show."""
     timeline = analyses.timeline
-    if not timeline.capture.hooked:
-        return NotApplicable(why="only the hook log says which buffers were bound and written", evidence_missing=True)
     if any(problem.kind is ProblemKind.NO_GPU_TRACE for problem in timeline.problems):
         why = "there is no device work to order: on the CPU every call is complete when it returns"
         return NotApplicable(why=why, evidence_missing=bool(timeline.capture.devices))
     return cant_tell(analyses, Claim.ORDER)
 
 
+def unhooked(analyses: Analyses) -> NotApplicable | None:
+    """The answer of a rule about calls that only hooks see."""
+    if analyses.timeline.capture.hooked:
+        return None
+    return NotApplicable(why="only the hook log says which buffers were bound and written", evidence_missing=True)
+
+
 def _nothing_of_the_kind(analyses: Analyses) -> NotApplicable:
+    if blind := unhooked(analyses):
+        return blind
     if not has_device_bindings(analyses.timeline):
         return NotApplicable(why="the program bound no buffers on a device", evidence_missing=False)
     seen = bool(analyses.races.pairs)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import captures
 import msgspec
 import pytest
-from scene import Scene, at_ns
+from scene import Profile, Scene, at_ns
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.races.memory_order import Verdict
@@ -219,3 +220,62 @@ def test_a_copy_whose_work_was_not_recorded_is_no_access_of_the_thread(tmp_path)
     assert accesses == 4, "the copy; what the run reads on the device and on the host, and what it writes"
     scene.hook("copy_", 370, 5, write_address=4 * INPUT, write_bytes=SIZE, device="cpu")
     assert Analyses(scene.load(tmp_path / "host")).races.accesses == accesses + 1
+
+
+def unhooked(*, waits: bool, torch_stream: int = TORCH_STREAM, records: bool = True) -> Scene:
+    """Three rounds of a bare trace and profile: torch's kernel, a wait of the run's stream for it, a run."""
+    scene, profile = Scene(), Profile().load(0, 20).initialize(20, 30)
+    scene.profiles.append(profile)
+    for number in range(3):
+        at, ids = 100 + 400 * number, 10 * number + 1
+        scene.launch("write", at, at + 5, 100, ids, stream=torch_stream)
+        if waits:
+            scene.call("cudaEventRecord", at + 5, 1, ids + 1).call("cudaStreamWaitEvent", at + 7, 1, ids + 2)
+        if waits and records:
+            scene.wait(
+                "Stream Wait Event", at + 7, 1, ids + 2, stream=ORT_STREAM, waited_stream=torch_stream, record=ids + 1
+            )  # fmt: skip
+        profile.run(at + 10, 250)
+        scene.launch("conv", at + 20, at + 110, 50, ids + 3, stream=ORT_STREAM)
+        scene.call("cudaStreamSynchronize", at + 40, 200, ids + 4)
+        scene.wait("Stream Sync", at + 40, 200, ids + 4, stream=ORT_STREAM)
+    return scene
+
+
+def test_without_hooks_runs_that_wait_for_all_of_torchs_work_before_them_pass(tmp_path):
+    orders, outcome = judge(unhooked(waits=True), tmp_path)
+    assert set(orders) == {Verdict.OK}
+    assert outcome == Passed()
+
+
+def test_without_hooks_one_stream_is_an_order(tmp_path):
+    orders, outcome = judge(unhooked(waits=False, torch_stream=ORT_STREAM), tmp_path)
+    assert set(orders) == {Verdict.OK}
+    assert outcome == Passed()
+
+
+def test_without_hooks_nothing_is_a_race_since_nobody_knows_who_touches_what(tmp_path):
+    orders, outcome = judge(unhooked(waits=False), tmp_path)
+    assert orders == [Verdict.UNVERIFIABLE] * 3
+    assert isinstance(outcome, NotApplicable)
+    assert outcome.evidence_missing
+    assert "3 because nothing orders them, and whether they touch the same memory is not known" in outcome.why
+
+
+def test_without_hooks_a_wait_that_says_nothing_settles_nothing(tmp_path):
+    orders, outcome = judge(unhooked(waits=True, records=False), tmp_path)
+    assert set(orders) == {Verdict.UNVERIFIABLE}
+    assert isinstance(outcome, NotApplicable)
+    assert outcome.evidence_missing
+
+
+@pytest.mark.parametrize(("capture", "passes"), [(captures.healthy, True), (captures.racy, False)])
+def test_bare_recordings_pass_where_every_run_waited_and_abstain_where_none_did(capture, passes):
+    analyses = Analyses(capture())
+    outcome = missing_wait_before_run.check(analyses)
+    if passes:
+        assert outcome == Passed()
+    else:
+        assert "6 of 12 pairs" in outcome.why
+    assert not analyses.races.of_verdict(Verdict.RACE)
+    assert not analyses.races.of_verdict(Verdict.FRAGILE)

@@ -108,7 +108,7 @@ class _Describe:
 def _add_runs(timeline: Timeline, bound: BoundMemory, describe: _Describe, accesses: Accesses) -> None:
     """A run reads its inputs from its first work on each stream until its last there, and has written its outputs by
     its last work of all. What it copies to the host has arrived when it returns."""
-    work = _WorkOfRuns(timeline)
+    work = WorkOfRuns(timeline)
     for run, hook, buffers in bound.runs():
         if run not in work.of_run:
             continue
@@ -128,7 +128,7 @@ def _add_runs(timeline: Timeline, bound: BoundMemory, describe: _Describe, acces
             accesses.add(access, [last] if writes else reading, [last] if writes else lasting)
 
 
-class _WorkOfRuns:
+class WorkOfRuns:
     """Each run's device work in the order in which it was launched."""
 
     def __init__(self, timeline: Timeline) -> None:

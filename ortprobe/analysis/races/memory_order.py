@@ -9,10 +9,11 @@ from enum import StrEnum
 import numpy as np
 
 from ortprobe.analysis.coverage import watched_windows
-from ortprobe.analysis.races.accesses import MemoryAccess, find_accesses
+from ortprobe.analysis.races.accesses import MemoryAccess
 from ortprobe.analysis.races.order import Hazard, check_order
 from ortprobe.analysis.races.steps import Certainty, EventSync, Program, Step, StreamSync, StreamWait
 from ortprobe.analysis.races.trace_steps import program_of
+from ortprobe.analysis.races.unseen_memory import all_accesses
 from ortprobe.timeline import NONE, Kind, ProblemKind, Timeline
 
 
@@ -42,6 +43,8 @@ class Unknown(StrEnum):
     """Which of the run's streams reads the buffer: not all of them are ordered."""
     PART = "part"
     """Which part of the memory an operation of torch touches."""
+    RANGES = "ranges"
+    """Whether the two touch the same memory at all: without hooks nothing says who touches what."""
     RECORDS = "records"
     """The trace lacks records of waits, or lost some, so that one may be missing."""
 
@@ -80,10 +83,11 @@ def compute_races(timeline: Timeline) -> MemoryOrder:
     """Order all accesses that were seen to memory that was bound to a session.
 
     What it rests on: the ranges that hooks saw, the calls and synchronisation records of torch's trace, and the
-    hand-overs between threads. Without a hook log there are no ranges, and so no pairs. Two accesses of which one lies
-    in another window of torch's profiler than the other are no pair: what ordered them, or came between, was not seen.
+    hand-overs between threads. Without a hook log there are no ranges: each run and torch's work before and behind it
+    are a pair then, which can be found ordered, and not to race. Two accesses of which one lies in another window of
+    torch's profiler than the other are no pair: what ordered them, or came between, was not seen.
     """
-    accesses = find_accesses(timeline)
+    accesses = all_accesses(timeline)
     if not accesses.found:
         return MemoryOrder(pairs=(), waits=0, resolved=0, accesses=0)
     program, windows = program_of(timeline, accesses), _Windows(timeline)
@@ -148,19 +152,25 @@ class _Judge:
         self, first: MemoryAccess, second: MemoryAccess, levels: set[Certainty | None]
     ) -> tuple[Verdict, Unknown | None]:
         """Of several streams that an access may be on, all have to say the same."""
-        is_one_stream = self._timeline.spans.lane[first.end] == self._timeline.spans.lane[second.begin]
-        if levels == {None}:
-            if self._may_lack_records:
-                return Verdict.UNVERIFIABLE, Unknown.RECORDS
-            exact = first.is_exact and second.is_exact
-            return (Verdict.RACE, None) if exact else (Verdict.UNVERIFIABLE, Unknown.PART)
         if None in levels:
-            return Verdict.UNVERIFIABLE, Unknown.STREAMS
+            doubt = Unknown.STREAMS if levels != {None} else self._doubt(first, second)
+            return (Verdict.RACE, None) if doubt is None else (Verdict.UNVERIFIABLE, doubt)
         if Certainty.OPTIMISTIC in levels:
             return Verdict.UNVERIFIABLE, self._unknown(first, second)
+        is_one_stream = self._timeline.spans.lane[first.end] == self._timeline.spans.lane[second.begin]
         if self._has_no_records and not is_one_stream:
             return Verdict.UNVERIFIABLE, Unknown.RECORDS
-        return (Verdict.OK if levels == {Certainty.STRICT} else Verdict.FRAGILE), None
+        if levels == {Certainty.STRICT}:
+            return Verdict.OK, None
+        return (Verdict.FRAGILE, None) if self._timeline.capture.hooked else (Verdict.UNVERIFIABLE, Unknown.RANGES)
+
+    def _doubt(self, first: MemoryAccess, second: MemoryAccess) -> Unknown | None:
+        """Why two accesses that nothing orders need not race."""
+        if self._may_lack_records:
+            return Unknown.RECORDS
+        if not self._timeline.capture.hooked:
+            return Unknown.RANGES
+        return None if first.is_exact and second.is_exact else Unknown.PART
 
     def _unknown(self, first: MemoryAccess, second: MemoryAccess) -> Unknown:
         """The likeliest of what optimists assume."""

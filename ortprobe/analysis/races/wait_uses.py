@@ -12,11 +12,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from ortprobe.analysis.races.accesses import Accesses, find_accesses
+from ortprobe.analysis.races.accesses import Accesses
 from ortprobe.analysis.races.memory_order import MemoryOrder, Verdict
 from ortprobe.analysis.races.order import Pair, check_order
 from ortprobe.analysis.races.trace_steps import program_of
-from ortprobe.analysis.races.unseen_memory import with_unseen_memory
+from ortprobe.analysis.races.unseen_memory import all_accesses, with_unseen_memory
 from ortprobe.analysis.waits.wait_groups import sites_of
 from ortprobe.analysis.waits.wait_times import NEEDS, ROLES, Need, WaitRole, WaitTimes
 from ortprobe.timeline import NONE, Int64s, Site, Timeline
@@ -127,7 +127,7 @@ def _described(timeline: Timeline, waits: WaitTimes, rows: Int64s, use: Use) -> 
 class _Judge:
     def __init__(self, timeline: Timeline, waits: WaitTimes) -> None:
         self._timeline, self._waits = timeline, waits
-        self._accesses: Accesses = find_accesses(timeline)
+        self._accesses: Accesses = all_accesses(timeline)
         self._seen = with_unseen_memory(timeline, self._accesses)
 
     def use(self, rows: Int64s, left_out: frozenset[int]) -> Use:
