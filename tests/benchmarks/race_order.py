@@ -1,6 +1,8 @@
-"""What ordering the accesses of a large capture costs: a real one laid end to end until it has so many CUDA calls.
+"""What ordering the accesses of a large capture costs: real ones laid end to end until they have so many CUDA calls.
 
-`python race_order.py [--calls N]` prints the time for N calls and for a quarter of them, and the memory's peak.
+`python race_order.py [--calls N]` prints the time for N calls and for a quarter of them, and the memory's peak, of the
+`missing-wait` example, which has all calls of its program, and of one of the programs with a known order, whose
+recording holds little but calls that order something.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from ortprobe.analysis.races.memory_order import compute_races
 from ortprobe.ingest import load_bundle
 from ortprobe.timeline import NONE, Kind, Timeline
 
+RECORDINGS = ("h100-examples/missing-wait.ortprobe", "h200-races/wait_stream_both_ways.zip")
 _TIMES = ("start_ns", "end_ns", "at_ns")
 _OF_SPANS = ("span", "launch", "node_span", "hook_span", "run_span", "execute_span")
 _GAP_NS = 1_000_000
@@ -64,21 +67,24 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--calls", type=int, default=1_000_000)
     chosen = parser.parse_args()
-    small = load_bundle(DATA / "h200-races" / "wait_stream_both_ways.zip")
-    calls = len(small.spans.of_kind(Kind.CUDA_CALL))
-    for wanted in (chosen.calls // 4, chosen.calls):
-        timeline = laid_end_to_end(small, -(-wanted // calls))
-        begin = time.perf_counter()
-        found = compute_races(timeline)
-        seconds = time.perf_counter() - begin
-        tracemalloc.start()
-        compute_races(timeline)
-        peak = tracemalloc.get_traced_memory()[1] / (1 << 20)
-        tracemalloc.stop()
-        made = len(timeline.spans.of_kind(Kind.CUDA_CALL))
-        print(
-            f"{made:,} calls, {found.accesses:,} accesses, {len(found.pairs):,} pairs: {seconds:.2f} s, {peak:.0f} MiB"
-        )
+    for recording in RECORDINGS:
+        print(recording)
+        small = load_bundle(DATA / recording)
+        calls = len(small.spans.of_kind(Kind.CUDA_CALL))
+        for wanted in (chosen.calls // 4, chosen.calls):
+            measure(laid_end_to_end(small, -(-wanted // calls)))
+
+
+def measure(timeline: Timeline) -> None:
+    begin = time.perf_counter()
+    found = compute_races(timeline)
+    seconds = time.perf_counter() - begin
+    tracemalloc.start()
+    compute_races(timeline)
+    peak = tracemalloc.get_traced_memory()[1] / (1 << 20)
+    tracemalloc.stop()
+    made = len(timeline.spans.of_kind(Kind.CUDA_CALL))
+    print(f"  {made:,} calls, {found.accesses:,} accesses, {len(found.pairs):,} pairs: {seconds:.2f} s, {peak:.0f} MiB")
 
 
 if __name__ == "__main__":
