@@ -52,6 +52,8 @@ class PageLane:
     label: str
     note: str = ""
     folded: bool = False
+    counter: str = ""
+    """What it counts over time, by its name in `js/counters.js`; empty for lanes of marks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Payload:
     waits: str
     pieces: str
     races: str
+    arena: str
     names: str
     marks_shown: int
     marks_left_out: int
@@ -58,6 +59,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
     cited = np.array([span for spans in shown for span in spans], np.int64)
     marks, encoded = _within_budget(everything, cited, timeline, budget_bytes)
     waits, pieces, races = _encode_waits(judgement), _encode_pieces(judgement), _encode_races(judgement)
+    arena = _encode_arena(timeline)
     offsets = np.searchsorted(marks.row, np.arange(len(sheet.rows) + 1)).tolist()
     model = {
         "start_ns": str(timeline.start_ns),
@@ -70,6 +72,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
         "waits": _spec(waits),
         "pieces": _spec(pieces),
         "races": _spec(races),
+        "arena": _spec(arena),
         "categories": [category.name for category in Category],
         "nodes": _nodes(timeline),
         "sources": [source.path for source in timeline.sources],
@@ -83,6 +86,7 @@ def build_payload(judgement: Judgement, budget_bytes: int) -> Payload:
         waits=waits.text,
         pieces=pieces.text,
         races=races.text,
+        arena=arena.text,
         names=deflate(json.dumps(names.names, separators=(",", ":")).encode()),
         marks_shown=len(marks),
         marks_left_out=len(everything) - len(marks),
@@ -147,6 +151,16 @@ def _encode_races(judgement: Judgement) -> Encoded:
     races = judgement.analyses.races.of_verdict(Verdict.RACE)
     pairs = np.array([(race.first.end, race.second.begin, race.slack_ns) for race in races], np.int64).reshape(-1, 3)
     return encode({"first": pairs[:, 0], "second": pairs[:, 1], "slack": pairs[:, 2]}, _DELTA)
+
+
+def _encode_arena(timeline: Timeline) -> Encoded:
+    """When nodes made onnxruntime's arenas grow or shrink, and what all of them held from then on."""
+    nodes = timeline.node_spans
+    rows = np.flatnonzero(nodes.arena_growth_bytes)
+    end_ns = timeline.spans.end_ns[nodes.span[rows]]
+    order = np.argsort(end_ns, kind="stable")
+    held = np.cumsum(nodes.arena_growth_bytes[rows[order]])
+    return encode({"time": end_ns[order] - timeline.start_ns, "held": held}, frozenset({"time", "held"}))
 
 
 def _joined(parts: Sequence[Int32s]) -> Int64s:

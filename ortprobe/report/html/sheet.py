@@ -21,6 +21,8 @@ _QUIET_THREAD_SPANS = 64
 _QUIET_STREAM_SPANS = 16
 """So does a stream with fewer: cuDNN and ORT make some for a copy or two at the start."""
 
+_QUICKLY_COUNTED = 200_000
+
 _SPAN_CATEGORY = {
     Kind.HOOK: Category.HOOK,
     Kind.ORT_LOAD: Category.ORT_SETUP,
@@ -79,6 +81,7 @@ def lay_out(judgement: Judgement, names: NamePool) -> MarkSheet:
     for device in analyses.idle.devices:
         _add_idle(sheet, device, names, first_piece=piece)
         piece += len(device.columns.piece_gap)
+    _add_counters(sheet, timeline)
     return sheet
 
 
@@ -201,6 +204,16 @@ def _add_idle(sheet: MarkSheet, device: DeviceIdle, names: NamePool, *, first_pi
     )
     lane = sheet.lane(PageLane(f"idle{device.device}", f"GPU {device.device} idle", "by cause"))
     sheet.layer(lane, "idle", pieces, heat=True)
+
+
+def _add_counters(sheet: MarkSheet, timeline: Timeline) -> None:
+    """Lanes of what the page counts itself, folded where counting takes long enough to be felt."""
+    folded = len(timeline.spans) > _QUICKLY_COUNTED
+    if len(timeline.device_ops.span):
+        sheet.lane(PageLane("streams", "Streams at work", "how many at once", folded, "streams"))
+        sheet.lane(PageLane("queue", "Launch queue", "launched, not begun", folded, "queue"))
+    if timeline.node_spans.arena_growth_bytes.any():
+        sheet.lane(PageLane("arena", "ORT memory", "arenas, from the first", folded, "arena"))
 
 
 def _synthetic(pieces: Iterable[tuple[int, int, str, int, int]], names: NamePool) -> MarkBlock:

@@ -77,7 +77,7 @@ class Details {
   }
 
   showArea() {
-    const { area, store, layout } = this.timeline, box = this.timeline.parts.area;
+    const { area, store, layout, counters } = this.timeline, box = this.timeline.parts.area;
     box.hidden = !area;
     if (!area) return;
     const span = area.to - area.from, rows = [];
@@ -90,6 +90,11 @@ class Details {
         const busy = store.busyIn(row, area.from, area.to);
         if (busy > 0) rows.push([`${store.model.lanes[index].label} · ${layer}`, formatNs(busy), `${((100 * busy) / span).toFixed(1)} %`]);
       }
+      const { counter, label } = store.model.lanes[index];
+      if (!counter || layout.folded.has(index)) return;
+      const [least, greatest] = counters.of(counter).extremes(area.from, area.to), mean = counters.of(counter).mean(area.from, area.to);
+      const [low, high, middle] = [least, greatest, mean].map(value => counters.text(counter, value));
+      rows.push([label, `mean ${middle}`, `${low} to ${high}`]);
     });
     box.replaceChildren(
       element("h3", {}, `Measured: ${formatNs(span)}`),

@@ -31,6 +31,13 @@ function formatCount(count) {
   return count.toLocaleString("en-US");
 }
 
+const SIZE_STEPS = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]];
+
+function formatBytes(bytes) {
+  const [step, unit] = SIZE_STEPS.find(([least]) => Math.abs(bytes) >= least) || [1, "B"];
+  return step === 1 ? `${Math.round(bytes)} B` : `${threeDigits(bytes / step)} ${unit}`;
+}
+
 function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {

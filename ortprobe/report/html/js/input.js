@@ -40,9 +40,12 @@ function bindPointer(timeline, tip) {
 function hover(timeline, tip, event) {
   const mark = timeline.at(event.offsetX, event.offsetY);
   timeline.parts.canvas.style.cursor = mark < 0 ? "crosshair" : "pointer";
-  tip.hidden = mark < 0;
-  if (mark < 0) return;
-  tip.textContent = `${timeline.store.label(mark)} · ${formatNs(timeline.store.duration[mark])}`;
+  const counter = mark < 0 ? timeline.counterAt(event.offsetY) : undefined;
+  tip.hidden = mark < 0 && !counter;
+  if (tip.hidden) return;
+  tip.textContent = counter
+    ? timeline.counters.text(counter, timeline.counters.of(counter).at(timeline.time(event.offsetX)))
+    : `${timeline.store.label(mark)} · ${formatNs(timeline.store.duration[mark])}`;
   const left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8);
   tip.style.left = `${Math.max(4, left)}px`;
   tip.style.top = `${event.clientY + 18}px`;
@@ -65,7 +68,7 @@ function bindKeys(timeline, help) {
     KeyW: () => timeline.zoom(ZOOM_STEP), KeyS: () => timeline.zoom(1 / ZOOM_STEP),
     KeyA: () => timeline.pan(-PAN_STEP), KeyD: () => timeline.pan(PAN_STEP),
     KeyF: () => timeline.fit(), Digit0: () => timeline.whole(), Numpad0: () => timeline.whole(),
-    Period: () => timeline.step(1), Comma: () => timeline.step(-1),
+    Period: () => timeline.step(1), Comma: () => timeline.step(-1), KeyP: () => timeline.pinSelected(),
   };
   addEventListener("keydown", event => {
     const typing = event.target.closest("input, textarea, select");

@@ -1,12 +1,18 @@
-// Where rows lie: lanes below one another, the layers of a lane apart by a hair, folded lanes a few pixels a row.
+// Where rows lie: pinned lanes first, the layers of a lane apart by a hair, folded lanes a few pixels a row.
 
-const ROW_HEIGHT = 18, FOLDED_HEIGHT = 4, LANE_GAP = 9, LAYER_GAP = 3, LEAST_LANE = 32;
+const COUNTER_HEIGHT = 40, ROW_HEIGHT = 18, FOLDED_HEIGHT = 4, LANE_GAP = 9, LAYER_GAP = 3, LEAST_LANE = 32;
 
 class Layout {
   constructor(model) {
     this.model = model;
     this.folded = new Set(model.lanes.flatMap((lane, index) => (lane.folded ? [index] : [])));
+    this.pinned = new Set();
     this.place();
+  }
+
+  order() {
+    const lanes = this.model.lanes.map((_, index) => index);
+    return [...lanes.filter(index => this.pinned.has(index)), ...lanes.filter(index => !this.pinned.has(index))];
   }
 
   place() {
@@ -16,12 +22,14 @@ class Layout {
     this.lanes = lanes.map(() => ({ top: 0, height: 0, rows: [] }));
     rows.forEach(([lane], row) => this.lanes[lane].rows.push(row));
     let y = 4;
-    this.lanes.forEach((lane, index) => {
+    for (const index of this.order()) {
+      const lane = this.lanes[index], folded = this.folded.has(index);
+      const least = folded ? 18 : this.model.lanes[index].counter ? COUNTER_HEIGHT : LEAST_LANE;
       lane.top = y;
-      y = Math.max(this.placeRows(lane.rows, y, this.folded.has(index)), y + (this.folded.has(index) ? 18 : LEAST_LANE));
+      y = Math.max(this.placeRows(lane.rows, y, folded), y + least);
       lane.height = y - lane.top;
       y += LANE_GAP;
-    });
+    }
     this.total = y;
   }
 
@@ -43,6 +51,13 @@ class Layout {
       if (y >= this.top[row] && y < this.top[row] + this.height[row]) return row;
     }
     return -1;
+  }
+
+  laneAt(y) { return this.lanes.findIndex(lane => y >= lane.top && y < lane.top + lane.height); }
+
+  pin(lane) {
+    if (!this.pinned.delete(lane)) this.pinned.add(lane);
+    this.place();
   }
 
   toggle(lane) {

@@ -5,16 +5,18 @@ function readJson(id) {
 }
 
 async function loadTimeline(model) {
-  const [marks, waits, pieces, races, names] = await Promise.all([
+  const [marks, waits, pieces, races, arena, names] = await Promise.all([
     decodeColumns("data-marks", model.marks), decodeColumns("data-waits", model.waits),
     decodeColumns("data-pieces", model.pieces), decodeColumns("data-races", model.races),
-    inflateText("data-names"),
+    decodeColumns("data-arena", model.arena), inflateText("data-names"),
   ]);
   const store = new Store(model, marks, JSON.parse(names), waits);
   store.spanNs = Math.max(1, model.span_ns);
-  return new Timeline(store, new Relations(store, waits, pieces, races), {
+  const relations = new Relations(store, waits, pieces, races);
+  return new Timeline(store, relations, new Counters(store, relations, arena), {
     section: byId("timeline"), canvas: byId("tl-canvas"), axis: byId("tl-axis"), minimap: byId("tl-minimap"),
     gutter: byId("tl-gutter"), search: byId("tl-search"), hits: byId("tl-hits"), area: byId("tl-area"), base: byId("tl-base"),
+    live: byId("live"),
   });
 }
 
@@ -65,6 +67,9 @@ async function main() {
   const charts = new Charts(readJson("data-figures"), timeline);
   const help = byId("help");
   new Details(timeline, byId("tl-details"), byId("live"), tables);
+  const folded = new FoldedRuns(timeline, {
+    box: byId("tl-folded"), button: byId("tl-fold"), canvas: byId("tl-folded-canvas"), note: byId("tl-folded-note"),
+  });
   bindPointer(timeline, byId("tip"));
   bindWheel(timeline);
   bindKeys(timeline, help);
@@ -73,13 +78,13 @@ async function main() {
   tables.build(byId("tables-body"));
   timeline.restore();
   drawLegend(timeline);
-  window.ortprobe = surface(timeline, charts);
+  window.ortprobe = surface(timeline, charts, folded);
   await charts.draw();
   window.ortprobe.chartsReady = true;
 }
 
 // For tests and the console: reads state, and changes nothing but the selection.
-function surface(timeline, charts) {
+function surface(timeline, charts, folded) {
   return {
     version: 1,
     chartsReady: false,
@@ -95,6 +100,12 @@ function surface(timeline, charts) {
     },
     relations: key => timeline.relations.of(timeline.store.markOf(key)).map(each => each.label),
     busy: (key, from, to) => timeline.store.busyIn(timeline.store.rowOf(timeline.store.markOf(key)), from, to),
+    counter: (name, from, to) => {
+      const steps = timeline.counters.of(name), [least, greatest] = steps.extremes(from, to);
+      return { least, greatest, mean: steps.mean(from, to), steps: steps.times.length };
+    },
+    lanes: () => timeline.layout.order().map(lane => ({ key: timeline.store.model.lanes[lane].key, ...timeline.layout.lanes[lane] })),
+    folded: () => (folded.marks || []).map(mark => ({ key: timeline.store.keyOf(mark), odd: folded.isOdd(mark), top: folded.marks.indexOf(mark) * folded.pitch })),
     select: key => timeline.reveal(key),
     stats: () => ({ drawMs: timeline.drawMs, marksDrawn: timeline.painter.marksDrawn, charts: charts.drawn.length }),
   };

@@ -32,8 +32,8 @@ const PALETTE = {
 };
 
 const INK = {
-  light: { page: "#ffffff", band: "#f5f6f8", text: "#1b1f24", soft: "#57606a", line: "#e2e5e9", focus: "#0b57d0", dim: "#e4e6ea", flag: "#c0330e" },
-  dark: { page: "#11151a", band: "#171c22", text: "#e6e9ed", soft: "#9aa4af", line: "#2a3139", focus: "#7ab7ff", dim: "#2a3036", flag: "#ff7a4d" },
+  light: { page: "#ffffff", band: "#f5f6f8", text: "#1b1f24", soft: "#57606a", line: "#e2e5e9", focus: "#0b57d0", dim: "#e4e6ea", flag: "#c0330e", count: "#5b5fa8" },
+  dark: { page: "#11151a", band: "#171c22", text: "#e6e9ed", soft: "#9aa4af", line: "#2a3139", focus: "#7ab7ff", dim: "#2a3036", flag: "#ff7a4d", count: "#9a9ee8" },
 };
 
 function currentTheme() {

@@ -2,6 +2,7 @@
 // races with.
 
 const DEVICE_CATEGORIES = ["KERNEL", "COPY", "FILL"];
+const DEVICE_LAYER = "device work";
 const CALL_CATEGORIES = ["LAUNCH", "CUDA_CALL"];
 const MAX_ARROWS = 24;
 

@@ -3,9 +3,10 @@
 const AXIS_HEIGHT = 36, LEAST_SPAN_NS = 50;
 
 class Timeline {
-  constructor(store, relations, parts) {
+  constructor(store, relations, counters, parts) {
     this.store = store;
     this.relations = relations;
+    this.counters = counters;
     this.parts = parts;
     this.layout = new Layout(store.model);
     this.search = new Search(store);
@@ -113,6 +114,23 @@ class Timeline {
     this.redraw();
   }
 
+  pin(lane) {
+    this.layout.pin(lane);
+    this.gutter.draw();
+    this.redraw();
+    this.remember();
+  }
+
+  pinSelected() {
+    if (this.selected >= 0) this.pin(this.store.model.rows[this.store.rowOf(this.selected)][0]);
+  }
+
+  // The lane's counter under a height of the canvas; undefined where there is none.
+  counterAt(y) {
+    const lane = this.layout.laneAt(y);
+    return lane < 0 || this.layout.folded.has(lane) ? undefined : this.store.model.lanes[lane].counter || undefined;
+  }
+
   step(by) {
     if (this.selected < 0) return;
     const row = this.store.rowOf(this.selected), next = this.selected + by;
@@ -174,7 +192,9 @@ class Timeline {
 
   remember() {
     const selection = this.selected < 0 ? "" : `&s=${this.store.keyOf(this.selected)}`;
-    const hash = `#v=1&t=${Math.round(this.view.from)},${Math.round(this.view.to)}${selection}`;
+    const pinned = [...this.layout.pinned].map(lane => this.store.model.lanes[lane].key);
+    const pins = pinned.length ? `&p=${pinned.join(",")}` : "";
+    const hash = `#v=1&t=${Math.round(this.view.from)},${Math.round(this.view.to)}${selection}${pins}`;
     history.replaceState(null, "", hash);
   }
 
@@ -182,7 +202,12 @@ class Timeline {
     const state = new URLSearchParams(location.hash.slice(1));
     if (state.get("v") !== "1") return;
     const [from, to] = (state.get("t") || "").split(",").map(Number);
-    const mark = this.store.markOf(state.get("s") || "");
+    const mark = this.store.markOf(state.get("s") || ""), pins = (state.get("p") || "").split(",");
+    this.store.model.lanes.forEach(({ key }, lane) => {
+      if (pins.includes(key) !== this.layout.pinned.has(lane)) this.layout.pin(lane);
+    });
+    this.gutter.draw();
+    this.redraw();
     if (mark >= 0) this.select(mark);
     if (to > from) this.show(from, to);
   }
