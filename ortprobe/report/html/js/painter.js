@@ -106,14 +106,23 @@ class Painter {
     const alpha = dimmed ? 1 : (key % (SHADES + 1)) / SHADES;
     pen.fillStyle = dimmed ? palette.ink.dim : palette.fill[category];
     pen.globalAlpha = alpha;
-    for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i], top, boxes[i + 1] - (boxes[i + 1] > 4 ? 0.7 : 0), height);
+    for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i], top, boxes[i + 1], height);
     if (alpha < PALE) {
       pen.globalAlpha = LINE_ALPHA;
       for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i], top + height - 1, boxes[i + 1], 1);
     }
-    if (!hatch || height < 8) return;
-    pen.fillStyle = hatch;
-    for (let i = 0; i < boxes.length; i += 2) if (boxes[i + 1] > 5) pen.fillRect(boxes[i], top, boxes[i + 1] - 0.7, height);
+    if (hatch && height >= 8) {
+      pen.fillStyle = hatch;
+      for (let i = 0; i < boxes.length; i += 2) if (boxes[i + 1] > 5) pen.fillRect(boxes[i], top, boxes[i + 1], height);
+    }
+    this.edges(pen, boxes, top, height);
+  }
+
+  // Neighbours are told apart by an edge and not by a gap, which would look idle.
+  edges(pen, boxes, top, height) {
+    pen.fillStyle = this.timeline.palette.ink.text;
+    pen.globalAlpha = 0.5;
+    for (let i = 0; i < boxes.length; i += 2) if (boxes[i + 1] > 4) pen.fillRect(boxes[i] + boxes[i + 1] - 0.7, top, 0.7, height);
   }
 
   ticks() {
