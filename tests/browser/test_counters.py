@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ortprobe.analysis.analyses import Analyses
+from ortprobe.ingest import load_bundle
 from ortprobe.timeline import NONE, Timeline
-from tests.browser.conftest import OpenPage
-from tests.captures import example
+from tests.browser.conftest import OpenPage, write_page
+from tests.captures import DATA, example
 from tests.report.browser import Opened
 
 
@@ -88,6 +90,22 @@ def test_a_counter_counts_what_the_capture_holds(page: Opened, counter: str) -> 
         told.append(found["greatest"])
     assert max(told) > 0
     assert page.complaints == []
+
+
+def test_launches_of_two_traces_with_the_same_correlation_ids_are_told_apart(
+    open_page: OpenPage, tmp_path: Path
+) -> None:  # fmt: skip
+    analyses = Analyses(load_bundle(DATA / "h200-waits" / "host_works_after_waiting.zip"))
+    timeline = analyses.timeline
+    page = open_page(write_page(analyses, tmp_path))
+    span_ns = timeline.end_ns - timeline.start_ns
+    found = page.page.evaluate(f"ortprobe.counter('queue', 0, {span_ns})")
+    expected = truth(timeline, "queue", 0, span_ns)
+    assert found["greatest"] == expected["greatest"]
+    assert found["mean"] == pytest.approx(expected["mean"], rel=1e-9)
+    launched = timeline.device_ops.span[timeline.links.launch[timeline.device_ops.span] != NONE]
+    for work in launched[:: len(launched) // 20].tolist():
+        assert page.page.evaluate(f"ortprobe.launchOf('s{work}')") == f"s{timeline.links.launch[work]}"
 
 
 def test_a_counter_says_its_value_under_the_pointer(page: Opened) -> None:

@@ -1,6 +1,6 @@
 // Where rows lie: pinned lanes first, the layers of a lane apart by a hair, folded lanes a few pixels a row.
 
-const COUNTER_HEIGHT = 40, ROW_HEIGHT = 18, FOLDED_HEIGHT = 4, LANE_GAP = 9, LAYER_GAP = 3, LEAST_LANE = 32;
+const COUNTER_HEIGHT = 46, ROW_HEIGHT = 18, FOLDED_HEIGHT = 4, LANE_GAP = 9, LAYER_GAP = 3, LEAST_LANE = 32;
 
 class Layout {
   constructor(model) {

@@ -99,6 +99,10 @@ function surface(timeline, charts, folded) {
       return mark < 0 ? null : { start: timeline.store.start[mark], duration: timeline.store.duration[mark], label: timeline.store.label(mark) };
     },
     relations: key => timeline.relations.of(timeline.store.markOf(key)).map(each => each.label),
+    launchOf: key => {
+      const call = timeline.relations.callOf(timeline.store.markOf(key));
+      return call < 0 ? null : timeline.store.keyOf(call);
+    },
     busy: (key, from, to) => timeline.store.busyIn(timeline.store.rowOf(timeline.store.markOf(key)), from, to),
     counter: (name, from, to) => {
       const steps = timeline.counters.of(name), [least, greatest] = steps.extremes(from, to);

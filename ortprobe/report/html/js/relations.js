@@ -13,6 +13,7 @@ class Relations {
     this.pieces = pieces;
     this.races = races;
     this.waitsForWork = rowsBySpan(waits.work);
+    this.waitsOfCall = rowsBySpan(waits.call);
     this.racesFrom = rowsBySpan(races.first);
     this.racesTo = rowsBySpan(races.second);
     this.workOfNodeRun = null;
@@ -44,7 +45,7 @@ class Relations {
   }
 
   callOf(work) {
-    const call = this.store.withCorrelation(this.store.correlation[work]).find(mark => CALL_CATEGORIES.includes(this.store.categoryName(mark)));
+    const call = this.store.correlated(work).find(mark => CALL_CATEGORIES.includes(this.store.categoryName(mark)));
     return call === undefined ? -1 : call;
   }
 
@@ -76,8 +77,12 @@ class Relations {
   }
 
   ofCall(mark, add) {
-    for (const other of this.store.withCorrelation(this.store.correlation[mark])) {
+    for (const other of this.store.correlated(mark)) {
       if (DEVICE_CATEGORIES.includes(this.store.categoryName(other))) add(mark, other, "launched");
+    }
+    for (const wait of this.waitsOfCall.get(this.store.ref[mark]) || []) {
+      add(this.store.markOfSpan(this.waits.work[wait]), mark, "waited for");
+      add(mark, this.store.markOf(`w${wait}`), "its wait");
     }
   }
 

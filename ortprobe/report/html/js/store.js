@@ -27,7 +27,7 @@ class Store {
     this.keys = model.categories.map(name => KEY_OF_CATEGORY[name] || "s");
     this.markByRef = this.indexRefs();
     this.waitOfSpan = new Map(Array.from(waits.span, (span, wait) => [span, wait]));
-    this.correlated = null;
+    this.byCorrelation = null;
   }
 
   indexRefs() {
@@ -41,21 +41,25 @@ class Store {
     return index;
   }
 
-  // All marks with a correlation id: the CUDA call and the work it launched.
-  withCorrelation(id) {
+  // All marks with the correlation id of one: the CUDA call and the work it launched. Each trace counts anew.
+  correlated(mark) {
+    const id = this.correlation[mark], source = this.source[mark];
     if (id < 0) return [];
-    if (!this.correlated) {
+    if (!this.byCorrelation) {
       const order = [];
-      for (let mark = 0; mark < this.length; mark++) if (this.correlation[mark] >= 0) order.push(mark);
-      this.correlated = Int32Array.from(order).sort((a, b) => this.correlation[a] - this.correlation[b] || a - b);
+      for (let each = 0; each < this.length; each++) if (this.correlation[each] >= 0) order.push(each);
+      this.byCorrelation = Int32Array.from(order).sort((a, b) => this.correlation[a] - this.correlation[b] || a - b);
     }
-    let low = 0, high = this.correlated.length;
+    const { byCorrelation } = this;
+    let low = 0, high = byCorrelation.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.correlation[this.correlated[middle]] < id) low = middle + 1; else high = middle;
+      if (this.correlation[byCorrelation[middle]] < id) low = middle + 1; else high = middle;
     }
     const found = [];
-    while (low < this.correlated.length && this.correlation[this.correlated[low]] === id) found.push(this.correlated[low++]);
+    for (; low < byCorrelation.length && this.correlation[byCorrelation[low]] === id; low++) {
+      if (this.source[byCorrelation[low]] === source) found.push(byCorrelation[low]);
+    }
     return found;
   }
 
