@@ -93,6 +93,14 @@ function surface(timeline, charts, folded) {
     selection: () => (timeline.selected < 0 ? null : timeline.store.keyOf(timeline.selected)),
     hits: () => timeline.search.hits.length,
     rect: key => timeline.rect(timeline.store.markOf(key)),
+    rows: () => timeline.store.model.rows.flatMap(([lane, layer], row) => {
+      const { model, offsets } = timeline.store, isEmpty = offsets[row] === offsets[row + 1];
+      return isEmpty ? [] : [{ lane: model.lanes[lane].label, layer, key: timeline.store.keyOf(offsets[row]) }];
+    }),
+    colors: () => ({
+      background: timeline.palette.ink.band,
+      fill: Object.fromEntries(timeline.store.model.categories.map((name, category) => [name, timeline.palette.fill[category]])),
+    }),
     keys: category => timeline.store.marksOf(category).map(mark => timeline.store.keyOf(mark)),
     mark: key => {
       const mark = timeline.store.markOf(key);
