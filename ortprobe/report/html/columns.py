@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from ortprobe.timeline import Int64s
 
-_WIDTHS: tuple[tuple[int, type[np.unsignedinteger]], ...] = ((1, np.uint8), (2, np.uint16), (4, np.uint32))
-
 
 @dataclass(frozen=True, slots=True)
 class ColumnSpec:
@@ -67,7 +65,5 @@ def _zigzag(values: Int64s) -> NDArray[np.uint64]:
 def _narrow(values: NDArray[np.uint64]) -> tuple[int, NDArray[np.uint8]]:
     """The least width that holds all values, and the values as a table of bytes, the lowest first."""
     top = int(values.max()) if len(values) else 0
-    for width, dtype in _WIDTHS:
-        if top < 1 << (8 * width):
-            return width, values.astype(dtype).view(np.uint8).reshape(-1, width)
-    return 8, values.view(np.uint8).reshape(-1, 8)
+    width = max(1, (top.bit_length() + 7) // 8)
+    return width, values.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]

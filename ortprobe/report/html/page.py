@@ -58,7 +58,7 @@ def render_html(judgement: Judgement, *, budget_bytes: int = BUDGET_BYTES) -> st
         plotly=deflate(plotly_js.encode()) if plotly_js else "",
         model=script_json(payload.model),
         figures=script_json([{"key": chart.key, "plotly": chart.figure} for chart in charts]),
-        tables=script_json([asdict(table) for table in build_tables(judgement)]),
+        tables=deflate(_json([asdict(table) for table in build_tables(judgement)]).encode()),
         charts=charts,
         payload=payload,
         **_words(judgement, payload, charts),
@@ -67,8 +67,11 @@ def render_html(judgement: Judgement, *, budget_bytes: int = BUDGET_BYTES) -> st
 
 def script_json(value: object) -> Markup:
     """JSON that can stand in a script block whatever the names in it hold: no `<`, `>` or `&`, no line separators."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return Markup(text.translate(_JSON_ESCAPES))
+    return Markup(_json(value).translate(_JSON_ESCAPES))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 @cache

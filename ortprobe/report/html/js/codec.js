@@ -31,15 +31,37 @@ async function decodeColumns(id, spec) {
 
 // Doubles hold every integer of up to 53 bits, so nanoseconds of a capture stay exact.
 function decodeColumn(bytes, offset, length, width, isDelta) {
-  const values = new Float64Array(length);
-  for (let plane = width - 1; plane >= 0; plane--) {
-    const start = offset + plane * length;
-    for (let i = 0; i < length; i++) values[i] = values[i] * 256 + bytes[start + i];
+  return width < 4 ? decodeSmall(bytes, offset, length, width, isDelta) : decodeLarge(bytes, offset, length, width, isDelta);
+}
+
+function decodeSmall(bytes, offset, length, width, isDelta) {
+  const values = new Int32Array(length), second = offset + length, third = second + length;
+  for (let i = 0; i < length; i++) values[i] = bytes[offset + i];
+  if (width > 1) for (let i = 0; i < length; i++) values[i] |= bytes[second + i] << 8;
+  if (width > 2) for (let i = 0; i < length; i++) values[i] |= bytes[third + i] << 16;
+  for (let i = 0; i < length; i++) values[i] = (values[i] >>> 1) ^ -(values[i] & 1);
+  return isDelta ? sums(values) : values;
+}
+
+// Differences may be small where their sums are not.
+function sums(values) {
+  const found = new Float64Array(values.length);
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) found[i] = sum += values[i];
+  return found;
+}
+
+function decodeLarge(bytes, offset, length, width, isDelta) {
+  const values = new Float64Array(length), at = plane => offset + plane * length;
+  const [first, second, third] = [at(0), at(1), at(2)];
+  for (let i = 0; i < length; i++) values[i] = bytes[first + i] | (bytes[second + i] << 8) | (bytes[third + i] << 16);
+  for (let plane = 3, weight = 2 ** 24; plane < width; plane++, weight *= 256) {
+    const start = at(plane);
+    for (let i = 0; i < length; i++) if (bytes[start + i]) values[i] += bytes[start + i] * weight;
   }
-  let previous = 0;
   for (let i = 0; i < length; i++) {
-    const half = Math.floor(values[i] / 2), signed = values[i] % 2 ? -half - 1 : half;
-    values[i] = isDelta ? (previous += signed) : signed;
+    const half = Math.floor(values[i] / 2);
+    values[i] = values[i] - 2 * half ? -half - 1 : half;
   }
-  return values;
+  return isDelta ? sums(values) : values;
 }

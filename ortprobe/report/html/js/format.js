@@ -1,5 +1,8 @@
 // Numbers as people read them, and DOM built without markup: data only ever becomes text.
 
+// Made once: a formatter costs a thousand times what it formats.
+const COUNTS = new Intl.NumberFormat("en-US");
+const THREE_DECIMALS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 const TIME_STEPS = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
 
 function formatNs(ns) {
@@ -24,11 +27,11 @@ function formatTick(ns, stepNs) {
 
 // A moment of the capture, to the microsecond.
 function formatMoment(ns) {
-  return `${(ns / 1e6).toLocaleString("en-US", { minimumFractionDigits: 3, maximumFractionDigits: 3 })} ms`;
+  return `${THREE_DECIMALS.format(ns / 1e6)} ms`;
 }
 
 function formatCount(count) {
-  return count.toLocaleString("en-US");
+  return count < 1000 && Number.isInteger(count) ? String(count) : COUNTS.format(count);
 }
 
 const SIZE_STEPS = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]];

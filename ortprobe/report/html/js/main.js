@@ -61,22 +61,28 @@ function drawLegend(timeline) {
   }
 }
 
+// Resolves when the page has drawn: what comes behind it keeps nobody waiting for the timeline.
+function nextFrame() {
+  return new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+}
+
 async function main() {
   const timeline = await loadTimeline(readJson("data-model"));
-  const tables = new Tables(readJson("data-tables"), timeline);
-  const charts = new Charts(readJson("data-figures"), timeline);
-  const help = byId("help");
-  new Details(timeline, byId("tl-details"), byId("live"), tables);
   const folded = new FoldedRuns(timeline, {
     box: byId("tl-folded"), button: byId("tl-fold"), canvas: byId("tl-folded-canvas"), note: byId("tl-folded-note"),
   });
   bindPointer(timeline, byId("tip"));
   bindWheel(timeline);
-  bindKeys(timeline, help);
+  bindKeys(timeline, byId("help"));
   bindSearch(timeline);
+  timeline.restore();
+  await nextFrame();
+  const tables = new Tables(JSON.parse(await inflateText("data-tables")), timeline);
+  const charts = new Charts(readJson("data-figures"), timeline);
+  const help = byId("help");
+  new Details(timeline, byId("tl-details"), byId("live"), tables);
   bindPage(timeline, charts, help);
   tables.build(byId("tables-body"));
-  timeline.restore();
   drawLegend(timeline);
   window.ortprobe = surface(timeline, charts, folded);
   await charts.draw();

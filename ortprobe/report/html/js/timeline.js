@@ -32,7 +32,9 @@ class Timeline {
   }
 
   resize() {
-    this.width = Math.max(120, this.parts.canvas.parentElement.clientWidth);
+    const width = Math.max(120, this.parts.canvas.parentElement.clientWidth);
+    if (width === this.width) return;
+    this.width = width;
     this.minimap.forget();
     this.gutter.draw();
     this.redraw();
