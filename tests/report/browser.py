@@ -38,11 +38,13 @@ class Opened:
         """Click the canvas in the middle of what is seen of a mark."""
         self.settle()
         box = self.page.evaluate(f"ortprobe.rect('{key}')")
-        canvas = self.page.locator("#tl-canvas")
-        canvas.scroll_into_view_if_needed()
-        width = canvas.bounding_box()["width"]
-        left, right = max(0, box["left"]), min(width, box["right"])
-        canvas.click(position={"x": (left + right) / 2, "y": box["top"] + box["height"] / 2}, force=True)
+        canvas, y = self.page.locator("#tl-canvas"), box["top"] + box["height"] / 2
+        # To the middle of the window: at its top the axis lies over the lanes.
+        at = "document.querySelector('#tl-canvas').getBoundingClientRect().top"
+        self.page.evaluate(f"scrollBy({{ top: {at} + {y} - innerHeight / 2, behavior: 'instant' }})")
+        place = canvas.bounding_box()
+        left, right = max(0, box["left"]), min(place["width"], box["right"])
+        self.page.mouse.click(place["x"] + (left + right) / 2, place["y"] + y)
 
 
 @contextmanager
