@@ -73,7 +73,7 @@ def test_the_verdict_is_the_first_heading_and_on_the_first_screen(resnet_page: O
 
 
 def test_every_chart_is_drawn_by_the_bundle(resnet_page: Opened) -> None:
-    assert resnet_page.page.evaluate("ortprobe.stats().charts") == 5
+    assert resnet_page.page.evaluate("ortprobe.stats().charts") == 8
     assert resnet_page.page.locator(".plot svg .point").count() > 30
 
 
@@ -259,6 +259,39 @@ def test_a_bar_of_a_chart_leads_to_the_timeline(open_page: OpenPage, resnet_file
     opened = open_page(resnet_file)
     opened.page.locator("#chart-sessions .point path").last.click(force=True)
     assert opened.page.evaluate("ortprobe.selection()") in ("c0", "c1")
+
+
+@pytest.mark.parametrize(
+    ("chart", "at", "kinds"),
+    [
+        ("utilisation", (0.96, 0.5), {"KERNEL", "COPY", "FILL"}),
+        ("utilisation", (0.05, 0.9), {"IDLE_HOST", "IDLE_SETUP", "IDLE_WAIT", "IDLE_PROFILER"}),
+        ("distribution", (0.02, 0.97), {"RUN"}),
+    ],
+)
+def test_a_point_of_a_curve_leads_to_the_timeline(
+    open_page: OpenPage, missing_wait_file: Path, chart: str, at: tuple[float, float], kinds: set[str]
+) -> None:
+    opened = open_page(missing_wait_file)
+    plot = opened.page.locator(f"#chart-{chart} .nsewdrag")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    opened.page.mouse.move(box["x"] + at[0] * box["width"], box["y"] + at[1] * box["height"], steps=3)
+    opened.settle()
+    opened.page.mouse.down()
+    opened.page.mouse.up()
+    key = opened.page.evaluate("ortprobe.selection()")
+    assert any(key in opened.page.evaluate(f"ortprobe.keys('{kind}')") for kind in kinds), key
+
+
+@pytest.mark.parametrize(("trace", "kind"), [(0, "ORT_NODE"), (1, "KERNEL")])
+def test_a_bar_of_host_time_leads_to_the_node_and_one_of_gpu_time_to_its_work(
+    open_page: OpenPage, missing_wait_file: Path, trace: int, kind: str
+) -> None:
+    opened = open_page(missing_wait_file)
+    bars = opened.page.locator("#chart-node-hosts .trace.bars").nth(trace).locator(".point path")
+    bars.first.click(force=True)
+    assert opened.page.evaluate("ortprobe.selection()") in opened.page.evaluate(f"ortprobe.keys('{kind}')")
 
 
 def test_a_lane_folds_from_the_keyboard_and_opens_again(resnet_page: Opened) -> None:

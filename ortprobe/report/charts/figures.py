@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Literal
 
 import numpy as np
 from plotly import graph_objects as go
@@ -40,8 +41,11 @@ def ranking(
     return styled(figure, bar_height(len(labels)), legend=False)
 
 
-def styled(figure: go.Figure, height: int, *, legend: bool) -> Mapping[str, object]:
-    """A finished figure of this height in pixels as plotly.js takes it, without colours."""
+def styled(
+    figure: go.Figure, height: int, *, legend: bool, hovermode: Literal["closest", "x"] = "closest"
+) -> Mapping[str, object]:
+    """A finished figure of this height in pixels as plotly.js takes it, without colours. `x` picks the point above or
+    below the pointer, however far."""
     figure.update_layout(
         template=None,
         height=height,
@@ -57,7 +61,7 @@ def styled(figure: go.Figure, height: int, *, legend: bool) -> Mapping[str, obje
             "itemdoubleclick": False,
         },
         bargap=0.3,
-        hovermode="closest",
+        hovermode=hovermode,
         dragmode=False,
     )
     figure.update_xaxes(automargin=True, fixedrange=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from plotly import graph_objects as go
 
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.charts.chart import Chart
 from ortprobe.report.charts.figures import NS_PER_MS, drawable, log_ticks, styled
+from ortprobe.report.sayable import doubt
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import Bools, Int64s
 from ortprobe.units import format_ns
@@ -21,6 +23,8 @@ def latency_chart(judgement: Judgement) -> Chart:
     times, timeline = judgement.analyses.runs, judgement.analyses.timeline
     if not len(times.latency_ns):
         return Chart("latency", title, "No run was captured.", None)
+    if unknown := doubt(judgement.analyses, Claim.LATENCY):
+        return Chart("latency", title, f"Latencies: {unknown}.", None)
     drawn = _telling(times.latency_ns, times.index_in_session == 0)
     replaced = {s.index for s in timeline.sessions if s.replaces is not None}
     first = times.index_in_session == 0

@@ -39,7 +39,10 @@ class Charts {
 
   colored(data) {
     const colors = CHART_COLORS[currentTheme()];
-    return data.map(trace => ({ ...trace, marker: { ...trace.marker, color: colors[trace.meta ? trace.meta.color : 0], line: { width: 0 } } }));
+    return data.map(trace => {
+      const color = colors[trace.meta ? trace.meta.color : 0], drawn = { ...trace, marker: { ...trace.marker, color, line: { width: 0 } } };
+      return trace.line ? { ...drawn, line: { ...trace.line, color }, fillcolor: `${color}33` } : drawn;
+    });
   }
 
   themed(layout) {
