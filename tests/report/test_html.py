@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Frame
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.findings_json import findings_document
 from ortprobe.report.html import render_html
+from ortprobe.report.report import Report
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import NotApplicable, judge
 from ortprobe.units import format_ns, format_ratio
@@ -495,6 +497,88 @@ def _ink_of_arrows(opened: Opened, color: tuple[int, int, int]) -> int:
         }""",
         list(color),
     )
+
+
+def test_a_change_has_signs_and_is_copied_without_them(open_page: OpenPage, missing_wait_file: Path) -> None:
+    opened = open_page(missing_wait_file)
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    block = opened.page.locator("#finding-Y1 .code-block").nth(1)
+    signs = block.locator("ins, del").evaluate_all(
+        "lines => lines.map(line => getComputedStyle(line, '::before').content.replaceAll('\"', ''))"
+    )
+    assert signs == ["+", "−", "+"]
+    inks = block.locator(".line").evaluate_all("lines => lines.map(line => getComputedStyle(line).backgroundColor)")
+    assert len(set(inks)) == 3, "what comes in, what goes and what stays"
+    block.get_by_role("button").click()
+    copied = opened.page.evaluate("navigator.clipboard.readText()")
+    assert copied.splitlines() == [
+        "stream = torch.cuda.Stream()",
+        "session = onnxruntime.InferenceSession(path, providers=[",
+        '    ("CUDAExecutionProvider", {"user_compute_stream": str(stream.cuda_stream)}), "CPUExecutionProvider"])',
+    ]
+
+
+@pytest.fixture(scope="module")
+def notebook_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page that holds a report as a notebook does."""
+    file = tmp_path_factory.mktemp("html") / "notebook.html"
+    frame = Report(judge(example("missing-wait")))._repr_html_()
+    file.write_text(f"<!doctype html><title>x</title><p id=around>around</p>{frame}", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def notebook(browser: Browser, notebook_file: Path) -> Iterator[tuple[Opened, Frame]]:
+    page = browser.new_page(viewport={"width": 1100, "height": 1000})
+    opened = Opened(page)
+    page.on("console", lambda message: opened.complaints.append(message.text))
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on("request", lambda request: opened.requests.append(request.url))
+    page.goto(f"file://{notebook_file}")
+    frame = page.frames[1]
+    deadline = time.monotonic() + 20
+    while not frame.evaluate("Boolean(window.ortprobe && window.ortprobe.chartsReady)"):
+        assert time.monotonic() < deadline, opened.complaints
+        time.sleep(0.05)
+    yield opened, frame
+    page.close()
+
+
+def test_a_notebook_shows_the_page_with_its_timeline(notebook: tuple[Opened, Frame]) -> None:
+    opened, frame = notebook
+    assert frame.url == "about:srcdoc"
+    assert frame.locator("h1").inner_text().casefold() == verdict(judge(example("missing-wait"))).casefold()
+    assert frame.evaluate("ortprobe.stats().charts") == 8
+    whole = frame.evaluate("ortprobe.view()")
+    button = frame.locator("#finding-Y1 button[data-show]").first
+    key = button.get_attribute("data-show")
+    button.click()
+    assert frame.evaluate("ortprobe.selection()") == key
+    assert frame.evaluate("ortprobe.view()") != whole
+    opened.page.keyboard.press("KeyW")
+    frame.evaluate("ortprobe.select('r30')")
+    assert "run 30" in frame.locator("#tl-details h3").inner_text()
+    assert frame.evaluate("ortprobe.stats().marksDrawn") > 50
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_links_in_a_notebook_lead_to_places_of_the_page(notebook: tuple[Opened, Frame]) -> None:
+    opened, frame = notebook
+    frame.locator("nav a", has_text="Tables").click()
+    top = frame.evaluate("document.getElementById('tables').getBoundingClientRect().top")
+    assert 0 <= top < 40
+    assert frame.evaluate("scrollY") > 1_000
+    assert frame.url == "about:srcdoc"
+    assert opened.complaints == []
+
+
+def test_the_page_in_a_notebook_reaches_nothing_around_it(notebook: tuple[Opened, Frame]) -> None:
+    opened, frame = notebook
+    reach = "(() => { try { return parent.document.title; } catch (error) { return error.name; } })()"
+    assert frame.evaluate(reach) == "SecurityError"
+    assert opened.page.locator("#around").inner_text() == "around"
+    assert opened.page.locator("body > *").count() == 2, "the page's own markup is escaped"
 
 
 def test_what_matters_most_comes_in_the_ranking_of_the_findings(resnet_page: Opened) -> None:

@@ -173,6 +173,7 @@ class Timeline {
   }
 
   remember() {
+    if (!HAS_ADDRESS) return;
     const selection = this.selected < 0 ? "" : `&s=${this.store.keyOf(this.selected)}`;
     const hash = `#v=1&t=${Math.round(this.view.from)},${Math.round(this.view.to)}${selection}`;
     history.replaceState(null, "", hash);
