@@ -17,6 +17,7 @@ from ortprobe.report.html import render_html
 from ortprobe.report.report import Report
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import NotApplicable, judge
+from ortprobe.timeline import Kind
 from ortprobe.units import format_ns, format_ratio
 from tests.captures import example, healthy, racy, resnet
 from tests.report.browser import Opened, chromium, opener
@@ -257,6 +258,24 @@ def test_rows_of_many_cells_stay_low(open_page: OpenPage, resnet_file: Path, wid
     assert height_px <= 9 + 20 * most_lines, text
 
 
+def test_rows_of_kernels_and_findings_lead_to_the_timeline(open_page: OpenPage, missing_wait_file: Path) -> None:
+    opened = open_page(missing_wait_file)
+    judgement = judge(example("missing-wait"))
+    timeline = judgement.analyses.timeline
+    kernels = timeline.spans.of_kind(Kind.KERNEL)
+    took_ns = dict.fromkeys(timeline.spans.name[kernels].tolist(), 0)
+    for kernel in kernels.tolist():
+        took_ns[int(timeline.spans.name[kernel])] += int(timeline.spans.duration_ns[kernel])
+    dearest = timeline.names[max(took_ns, key=lambda name: took_ns[name])]
+    shown = {}
+    for table in ("kernels", "findings"):
+        opened.page.locator(f"#tables details:has(#table-{table}) > summary").click()
+        opened.page.locator(f"#table-{table} tbody tr").first.locator("button").first.click()
+        shown[table] = opened.page.evaluate("ortprobe.selection()")
+    assert timeline.name_of(int(shown["kernels"][1:])) == dearest
+    assert shown["findings"] == f"s{judgement.findings[0].evidence[0]}"
+
+
 def test_a_bar_of_a_chart_leads_to_the_timeline(open_page: OpenPage, resnet_file: Path) -> None:
     opened = open_page(resnet_file)
     opened.page.locator("#chart-sessions .point path").last.click(force=True)
@@ -432,6 +451,14 @@ def test_narrow_screens_do_not_scroll_sideways(open_page: OpenPage, resnet_file:
         if summary.locator("xpath=..").get_attribute("open") is None:
             summary.click()
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_legends_have_room_on_a_phone(open_page: OpenPage, missing_wait_file: Path) -> None:
+    opened = open_page(missing_wait_file, width=390)
+    legends = opened.page.locator(".plot .legend .scrollbar")
+    heights = legends.evaluate_all("bars => bars.map(bar => Number(bar.getAttribute('height')))")
+    assert len(heights) > 3
+    assert set(heights) == {0}, "a legend that does not fit has a scroll bar"
 
 
 def test_the_theme_can_be_switched_and_charts_follow(open_page: OpenPage, resnet_file: Path) -> None:

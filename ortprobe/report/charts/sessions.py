@@ -49,7 +49,7 @@ def sessions_chart(sessions: SessionLives) -> Chart:
     summary = "One session, never built again."
     if len(lives) > 1:
         summary = f"{sessions.created} sessions, {sessions.re_inits} of them re-initialisations (↻)."
-    return Chart("sessions", title, summary, styled(figure, 110 + 34 * min(len(lives), 30), legend=True))
+    return Chart("sessions", title, summary, styled(figure, 136 + 34 * min(len(lives), 30), legend=True))
 
 
 def _rest_ns(life: SessionLife) -> int | None:
