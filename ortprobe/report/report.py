@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 Format = Literal["html", "json", "markdown", "text"]
 _TEXT_WIDTH = 120
+_FRAME_HEIGHT_PX = 860
+"""Verdict, causes and some of the findings, or all of a usual timeline; the page scrolls inside its frame."""
 
 
 def load(
@@ -114,6 +117,14 @@ class Report:
     def what_ifs(self) -> pd.DataFrame:
         """One row a change, what saves most first: what one run would take with it, in ns, with bounds."""
         return frames.what_ifs(self.judgement.analyses)
+
+    def _repr_html_(self) -> str:
+        """The page for a notebook, in a frame that keeps it apart from the notebook's own scripts, styles and data."""
+        page = escape(self.render("html").decode())
+        return (
+            f'<iframe title="ortprobe report" sandbox="allow-scripts" allow="clipboard-write" srcdoc="{page}" '
+            f'style="width: 100%; height: {_FRAME_HEIGHT_PX}px; border: 0"></iframe>'
+        )
 
     def to_parquet(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the tables of `timeline.to_pandas()` as `folder/NAME.parquet`, what they mean as `columns.md`.

@@ -24,6 +24,7 @@ from ortprobe.analysis.trust.overhead import NO_OVERHEAD, Overhead
 from ortprobe.analysis.waits.wait_groups import WaitGroup
 from ortprobe.analysis.waits.wait_times import Need
 from ortprobe.timeline import NONE, Bools, Int64s, Problem
+from ortprobe.timeline.intervals import Intervals
 
 CLAIM_LABELS: Mapping[Claim, str] = {
     Claim.LATENCY: "how long calls took",
@@ -157,6 +158,16 @@ def _doubtful_runs(analyses: Analyses, claim: Claim) -> Bools:
             before = np.ones(len(runs), np.bool_) if end_ns is None else runs.start_ns <= end_ns
             doubtful |= after & before
     return doubtful
+
+
+def doubtful_intervals(analyses: Analyses, claim: Claim) -> Intervals:
+    """The stretches about which this can't be claimed, those without a bound reaching over the whole capture."""
+    timeline = analyses.timeline
+    problems = [each.problem for each in analyses.integrity.objections if each.claim is claim]
+    last_ns = int(timeline.spans.end_ns.max()) if len(timeline.spans) else timeline.start_ns
+    starts = [timeline.start_ns if each.start_ns is None else each.start_ns for each in problems]
+    ends = [last_ns if each.end_ns is None else each.end_ns for each in problems]
+    return np.array(starts, np.int64), np.array(ends, np.int64)
 
 
 _PATHS_REST_ON = (Claim.LATENCY, Claim.GPU_TIME, Claim.WAITS)

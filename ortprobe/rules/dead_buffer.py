@@ -35,7 +35,7 @@ from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, 
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import NONE, Int64s, Timeline
 
-_FIX = """\\
+_FIX = """\
 Keep the tensor, and make it contiguous before its address is taken:
     x = batch.contiguous()
     binding.bind_input("x", "cuda", 0, np.float32, x.shape, x.data_ptr())

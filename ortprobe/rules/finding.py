@@ -41,7 +41,8 @@ class Finding:
     evidence: tuple[int, ...]
     """Spans, the most telling first."""
     fix: str
-    """What to change, as code where code says it best."""
+    """What to change, as prose and, indented by four, code. Code to change has two columns more in front of each line:
+    `+ ` for what comes in, `- ` for what goes, blanks for what stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

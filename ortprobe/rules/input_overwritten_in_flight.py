@@ -37,10 +37,11 @@ from ortprobe.timeline import Timeline
 
 _FIX = """\
 Make the stream that refills the input wait for the run:
-    torch.cuda.current_stream().wait_stream(stream)   # stream: the one that ORT was given
-    x.copy_(next_batch)
+    + torch.cuda.current_stream().wait_stream(stream)   # stream: the one that ORT was given
+      x.copy_(next_batch)
 A tensor that is freed while ORT reads it has to be known to be in use there:
-    x.record_stream(stream)"""
+    + x.record_stream(stream)
+      session.run_with_iobinding(binding)"""
 
 
 def check(analyses: Analyses) -> Outcome:

@@ -41,15 +41,17 @@ from ortprobe.timeline import Timeline
 
 _FIX = """\
 Wait for the writing stream before the run:
-    torch.cuda.current_stream().synchronize()
-    session.run_with_iobinding(binding)
+    + torch.cuda.current_stream().synchronize()
+      session.run_with_iobinding(binding)
 or, without stopping the host, give ORT a stream of torch's and order the two:
-    stream = torch.cuda.Stream()
-    session = onnxruntime.InferenceSession(path, providers=[
-        ("CUDAExecutionProvider", {"user_compute_stream": str(stream.cuda_stream)}), "CPUExecutionProvider"])
-    stream.wait_stream(torch.cuda.current_stream())   # before each run
-    session.run_with_iobinding(binding)
-    torch.cuda.current_stream().wait_stream(stream)   # before using the outputs"""
+    + stream = torch.cuda.Stream()
+      session = onnxruntime.InferenceSession(path, providers=[
+    -     "CUDAExecutionProvider", "CPUExecutionProvider"])
+    +     ("CUDAExecutionProvider", {"user_compute_stream": str(stream.cuda_stream)}), "CPUExecutionProvider"])
+and around each run:
+    + stream.wait_stream(torch.cuda.current_stream())
+      session.run_with_iobinding(binding)
+    + torch.cuda.current_stream().wait_stream(stream)   # before using the outputs"""
 
 
 def check(analyses: Analyses) -> Outcome:

@@ -38,11 +38,13 @@ from ortprobe.timeline import Timeline
 
 _FIX = """\
 Make the next run wait for what reads the output:
-    result = output.clone()
-    stream.wait_stream(torch.cuda.current_stream())   # stream: the one that ORT was given
-    session.run_with_iobinding(binding)
+      result = output.clone()
+    + stream.wait_stream(torch.cuda.current_stream())   # stream: the one that ORT was given
+      session.run_with_iobinding(binding)
 With ORT's own stream the host has to wait:
-    torch.cuda.current_stream().synchronize()"""
+      result = output.clone()
+    + torch.cuda.current_stream().synchronize()
+      session.run_with_iobinding(binding)"""
 
 
 def check(analyses: Analyses) -> Outcome:

@@ -37,12 +37,13 @@ from ortprobe.timeline import Timeline
 
 _FIX = """\
 Make the reading stream wait for the one that ORT was given:
-    session.run_with_iobinding(binding, options)
-    torch.cuda.current_stream().wait_stream(stream)
-    result = output.clone()
+      session.run_with_iobinding(binding, options)
+    + torch.cuda.current_stream().wait_stream(stream)
+      result = output.clone()
 or read on that stream:
-    with torch.cuda.stream(stream):
-        result = output.clone()"""
+    - result = output.clone()
+    + with torch.cuda.stream(stream):
+    +     result = output.clone()"""
 
 
 def check(analyses: Analyses) -> Outcome:

@@ -55,9 +55,11 @@ from ortprobe.units import format_ns
 
 _FIX = """\
 Pass the providers and their options once, to the constructor:
-    session = onnxruntime.InferenceSession(
-        path, options, providers=[("CUDAExecutionProvider", {...}), "CPUExecutionProvider"]
-    )
+    - session = onnxruntime.InferenceSession(path, options)
+    - session.set_providers(["CUDAExecutionProvider", "CPUExecutionProvider"], [{...}, {}])
+    + session = onnxruntime.InferenceSession(
+    +     path, options, providers=[("CUDAExecutionProvider", {...}), "CPUExecutionProvider"]
+    + )
 and keep that session. A program that needs two configurations keeps two sessions."""
 
 

@@ -37,12 +37,15 @@ from ortprobe.timeline import Timeline
 
 _FIX = """\
 Write the input on the stream that ORT was given:
-    with torch.cuda.stream(stream):
-        x.copy_(batch)
-        session.run_with_iobinding(binding)
+    - x.copy_(batch)
+    - session.run_with_iobinding(binding)
+    + with torch.cuda.stream(stream):
+    +     x.copy_(batch)
+    +     session.run_with_iobinding(binding)
 or make that stream wait for the one that writes:
-    stream.wait_stream(torch.cuda.current_stream())
-    session.run_with_iobinding(binding)"""
+      x.copy_(batch)
+    + stream.wait_stream(torch.cuda.current_stream())
+      session.run_with_iobinding(binding)"""
 
 
 def check(analyses: Analyses) -> Outcome:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Frame
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.findings_json import findings_document
 from ortprobe.report.html import render_html
+from ortprobe.report.report import Report
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import NotApplicable, judge
+from ortprobe.timeline import Kind
 from ortprobe.units import format_ns, format_ratio
 from tests.captures import example, healthy, racy, resnet
 from tests.report.browser import Opened, chromium, opener
@@ -73,7 +76,7 @@ def test_the_verdict_is_the_first_heading_and_on_the_first_screen(resnet_page: O
 
 
 def test_every_chart_is_drawn_by_the_bundle(resnet_page: Opened) -> None:
-    assert resnet_page.page.evaluate("ortprobe.stats().charts") == 5
+    assert resnet_page.page.evaluate("ortprobe.stats().charts") == 8
     assert resnet_page.page.locator(".plot svg .point").count() > 30
 
 
@@ -255,10 +258,61 @@ def test_rows_of_many_cells_stay_low(open_page: OpenPage, resnet_file: Path, wid
     assert height_px <= 9 + 20 * most_lines, text
 
 
+def test_rows_of_kernels_and_findings_lead_to_the_timeline(open_page: OpenPage, missing_wait_file: Path) -> None:
+    opened = open_page(missing_wait_file)
+    judgement = judge(example("missing-wait"))
+    timeline = judgement.analyses.timeline
+    kernels = timeline.spans.of_kind(Kind.KERNEL)
+    took_ns = dict.fromkeys(timeline.spans.name[kernels].tolist(), 0)
+    for kernel in kernels.tolist():
+        took_ns[int(timeline.spans.name[kernel])] += int(timeline.spans.duration_ns[kernel])
+    dearest = timeline.names[max(took_ns, key=lambda name: took_ns[name])]
+    shown = {}
+    for table in ("kernels", "findings"):
+        opened.page.locator(f"#tables details:has(#table-{table}) > summary").click()
+        opened.page.locator(f"#table-{table} tbody tr").first.locator("button").first.click()
+        shown[table] = opened.page.evaluate("ortprobe.selection()")
+    assert timeline.name_of(int(shown["kernels"][1:])) == dearest
+    assert shown["findings"] == f"s{judgement.findings[0].evidence[0]}"
+
+
 def test_a_bar_of_a_chart_leads_to_the_timeline(open_page: OpenPage, resnet_file: Path) -> None:
     opened = open_page(resnet_file)
     opened.page.locator("#chart-sessions .point path").last.click(force=True)
     assert opened.page.evaluate("ortprobe.selection()") in ("c0", "c1")
+
+
+@pytest.mark.parametrize(
+    ("chart", "at", "kinds"),
+    [
+        ("utilisation", (0.96, 0.5), {"KERNEL", "COPY", "FILL"}),
+        ("utilisation", (0.05, 0.9), {"IDLE_HOST", "IDLE_SETUP", "IDLE_WAIT", "IDLE_PROFILER"}),
+        ("distribution", (0.02, 0.97), {"RUN"}),
+    ],
+)
+def test_a_point_of_a_curve_leads_to_the_timeline(
+    open_page: OpenPage, missing_wait_file: Path, chart: str, at: tuple[float, float], kinds: set[str]
+) -> None:
+    opened = open_page(missing_wait_file)
+    plot = opened.page.locator(f"#chart-{chart} .nsewdrag")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    opened.page.mouse.move(box["x"] + at[0] * box["width"], box["y"] + at[1] * box["height"], steps=3)
+    opened.settle()
+    opened.page.mouse.down()
+    opened.page.mouse.up()
+    key = opened.page.evaluate("ortprobe.selection()")
+    assert any(key in opened.page.evaluate(f"ortprobe.keys('{kind}')") for kind in kinds), key
+
+
+@pytest.mark.parametrize(("trace", "kind"), [(0, "ORT_NODE"), (1, "KERNEL")])
+def test_a_bar_of_host_time_leads_to_the_node_and_one_of_gpu_time_to_its_work(
+    open_page: OpenPage, missing_wait_file: Path, trace: int, kind: str
+) -> None:
+    opened = open_page(missing_wait_file)
+    bars = opened.page.locator("#chart-node-hosts .trace.bars").nth(trace).locator(".point path")
+    bars.first.click(force=True)
+    assert opened.page.evaluate("ortprobe.selection()") in opened.page.evaluate(f"ortprobe.keys('{kind}')")
 
 
 def test_a_lane_folds_from_the_keyboard_and_opens_again(resnet_page: Opened) -> None:
@@ -399,6 +453,14 @@ def test_narrow_screens_do_not_scroll_sideways(open_page: OpenPage, resnet_file:
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_legends_have_room_on_a_phone(open_page: OpenPage, missing_wait_file: Path) -> None:
+    opened = open_page(missing_wait_file, width=390)
+    legends = opened.page.locator(".plot .legend .scrollbar")
+    heights = legends.evaluate_all("bars => bars.map(bar => Number(bar.getAttribute('height')))")
+    assert len(heights) > 3
+    assert set(heights) == {0}, "a legend that does not fit has a scroll bar"
+
+
 def test_the_theme_can_be_switched_and_charts_follow(open_page: OpenPage, resnet_file: Path) -> None:
     opened = open_page(resnet_file)
     color = "getComputedStyle(document.querySelector('#chart-idle .xtick text')).fill"
@@ -462,6 +524,88 @@ def _ink_of_arrows(opened: Opened, color: tuple[int, int, int]) -> int:
         }""",
         list(color),
     )
+
+
+def test_a_change_has_signs_and_is_copied_without_them(open_page: OpenPage, missing_wait_file: Path) -> None:
+    opened = open_page(missing_wait_file)
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    block = opened.page.locator("#finding-Y1 .code-block").nth(1)
+    signs = block.locator("ins, del").evaluate_all(
+        "lines => lines.map(line => getComputedStyle(line, '::before').content.replaceAll('\"', ''))"
+    )
+    assert signs == ["+", "−", "+"]
+    inks = block.locator(".line").evaluate_all("lines => lines.map(line => getComputedStyle(line).backgroundColor)")
+    assert len(set(inks)) == 3, "what comes in, what goes and what stays"
+    block.get_by_role("button").click()
+    copied = opened.page.evaluate("navigator.clipboard.readText()")
+    assert copied.splitlines() == [
+        "stream = torch.cuda.Stream()",
+        "session = onnxruntime.InferenceSession(path, providers=[",
+        '    ("CUDAExecutionProvider", {"user_compute_stream": str(stream.cuda_stream)}), "CPUExecutionProvider"])',
+    ]
+
+
+@pytest.fixture(scope="module")
+def notebook_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page that holds a report as a notebook does."""
+    file = tmp_path_factory.mktemp("html") / "notebook.html"
+    frame = Report(judge(example("missing-wait")))._repr_html_()
+    file.write_text(f"<!doctype html><title>x</title><p id=around>around</p>{frame}", encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def notebook(browser: Browser, notebook_file: Path) -> Iterator[tuple[Opened, Frame]]:
+    page = browser.new_page(viewport={"width": 1100, "height": 1000})
+    opened = Opened(page)
+    page.on("console", lambda message: opened.complaints.append(message.text))
+    page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    page.on("request", lambda request: opened.requests.append(request.url))
+    page.goto(f"file://{notebook_file}")
+    frame = page.frames[1]
+    deadline = time.monotonic() + 20
+    while not frame.evaluate("Boolean(window.ortprobe && window.ortprobe.chartsReady)"):
+        assert time.monotonic() < deadline, opened.complaints
+        time.sleep(0.05)
+    yield opened, frame
+    page.close()
+
+
+def test_a_notebook_shows_the_page_with_its_timeline(notebook: tuple[Opened, Frame]) -> None:
+    opened, frame = notebook
+    assert frame.url == "about:srcdoc"
+    assert frame.locator("h1").inner_text().casefold() == verdict(judge(example("missing-wait"))).casefold()
+    assert frame.evaluate("ortprobe.stats().charts") == 8
+    whole = frame.evaluate("ortprobe.view()")
+    button = frame.locator("#finding-Y1 button[data-show]").first
+    key = button.get_attribute("data-show")
+    button.click()
+    assert frame.evaluate("ortprobe.selection()") == key
+    assert frame.evaluate("ortprobe.view()") != whole
+    opened.page.keyboard.press("KeyW")
+    frame.evaluate("ortprobe.select('r30')")
+    assert "run 30" in frame.locator("#tl-details h3").inner_text()
+    assert frame.evaluate("ortprobe.stats().marksDrawn") > 50
+    assert opened.complaints == []
+    assert [url for url in opened.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_links_in_a_notebook_lead_to_places_of_the_page(notebook: tuple[Opened, Frame]) -> None:
+    opened, frame = notebook
+    frame.locator("nav a", has_text="Tables").click()
+    top = frame.evaluate("document.getElementById('tables').getBoundingClientRect().top")
+    assert 0 <= top < 40
+    assert frame.evaluate("scrollY") > 1_000
+    assert frame.url == "about:srcdoc"
+    assert opened.complaints == []
+
+
+def test_the_page_in_a_notebook_reaches_nothing_around_it(notebook: tuple[Opened, Frame]) -> None:
+    opened, frame = notebook
+    reach = "(() => { try { return parent.document.title; } catch (error) { return error.name; } })()"
+    assert frame.evaluate(reach) == "SecurityError"
+    assert opened.page.locator("#around").inner_text() == "around"
+    assert opened.page.locator("body > *").count() == 2, "the page's own markup is escaped"
 
 
 def test_what_matters_most_comes_in_the_ranking_of_the_findings(resnet_page: Opened) -> None:

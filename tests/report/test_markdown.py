@@ -21,6 +21,13 @@ def test_the_report_on_resnet():
     assert "2,340 of 2,340 kernels of ORT have their node: 2,340 seen inside it." in text
 
 
+def test_a_fix_shows_what_comes_in_and_what_goes():
+    text = markdown_of(captures.example("missing-wait").timeline)
+    block = next(part for part in text.split("```") if "Wait for the writing stream" in part).splitlines()
+    at = block.index("    + torch.cuda.current_stream().synchronize()")
+    assert block[at + 1] == "      session.run_with_iobinding(binding)"
+
+
 def test_every_row_of_a_table_has_the_columns_of_its_head(tmp_path):
     scene = Scene()
     scene.profile().run(10, 50).node("a|b\n| c", 20, 20)

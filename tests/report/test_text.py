@@ -96,6 +96,13 @@ def test_a_finding_and_the_verdict_print_names_as_they_are(tmp_path):
         assert not {ESCAPE, "\r", "\u202e"} & set(part)
 
 
+def test_a_fix_shows_what_comes_in_and_what_goes():
+    lines = [line.strip(" ") for line in text_of(captures.example("missing-wait").timeline).splitlines()]
+    at = lines.index("+ torch.cuda.current_stream().synchronize()")
+    assert lines[at + 1] == "session.run_with_iobinding(binding)"
+    assert '-     "CUDAExecutionProvider", "CPUExecutionProvider"])' in lines
+
+
 def test_what_nobody_measured_reads_so(tmp_path):
     text = text_of(Scene().session(0, 0, 100).hook("run", 200, 10, session=0).load(tmp_path))
     assert "median not measured" in text

@@ -5,7 +5,7 @@ const CHART_COLORS = {
   dark: ["#56b4e9", "#e8793a", "#22b183", "#cc79a7", "#d5c740", "#9aa4af"],
 };
 
-const NARROW_PIXELS = 480, NARROW_LABEL = 22;
+const NARROW_PIXELS = 480, NARROW_LABEL = 22, NARROW_LEGEND_LINE = 20;
 
 class Charts {
   constructor(figures, timeline) {
@@ -39,7 +39,10 @@ class Charts {
 
   colored(data) {
     const colors = CHART_COLORS[currentTheme()];
-    return data.map(trace => ({ ...trace, marker: { ...trace.marker, color: colors[trace.meta ? trace.meta.color : 0], line: { width: 0 } } }));
+    return data.map(trace => {
+      const color = colors[trace.meta ? trace.meta.color : 0], drawn = { ...trace, marker: { ...trace.marker, color, line: { width: 0 } } };
+      return trace.line ? { ...drawn, line: { ...trace.line, color }, fillcolor: `${color}33` } : drawn;
+    });
   }
 
   themed(layout) {
@@ -60,11 +63,13 @@ function narrowLabel(label) {
   return label.includes("/") ? `…${label.slice(1 - NARROW_LABEL)}` : `${label.slice(0, NARROW_LABEL - 1)}…`;
 }
 
-// On a phone: room for the figures beside the bars, and short labels.
+// On a phone: room for the figures beside the bars, short labels, and a legend of a line for each entry.
 function narrowed(layout, data) {
   const labels = data[0].orientation === "h" ? data[0].y : null;
   const yaxis = labels && {
     ...layout.yaxis, tickvals: labels, ticktext: labels.map(narrowLabel),
   };
-  return { ...layout, margin: { ...layout.margin, r: 48 }, yaxis: yaxis || layout.yaxis };
+  const entries = layout.showlegend ? data.filter(trace => trace.showlegend !== false).length : 0;
+  const height = layout.height + NARROW_LEGEND_LINE * Math.max(0, entries - 2);
+  return { ...layout, height, margin: { ...layout.margin, r: 48 }, yaxis: yaxis || layout.yaxis };
 }

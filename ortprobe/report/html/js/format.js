@@ -53,6 +53,9 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// A page in a frame by srcdoc has no address of its own: "#tables" would be one of the page around it.
+const HAS_ADDRESS = location.protocol !== "about:";
+
 const byId = id => document.getElementById(id);
 
 function plainText(text, room, charWidth) {

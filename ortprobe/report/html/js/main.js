@@ -35,12 +35,20 @@ function bindPage(timeline, charts, help) {
   new ResizeObserver(() => timeline.resize()).observe(timeline.parts.canvas.parentElement);
   addEventListener("hashchange", () => timeline.restore());
   addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(each => { each.open = true; }));
+  if (!HAS_ADDRESS) document.addEventListener("click", goWithinPage);
   document.addEventListener("click", event => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.show) timeline.reveal(button.dataset.show);
     if (button.dataset.copy) copyText(byId(button.dataset.copy).textContent, button);
   });
+}
+
+function goWithinPage(event) {
+  const link = event.target.closest('a[href^="#"]');
+  if (!link) return;
+  event.preventDefault();
+  byId(link.getAttribute("href").slice(1)).scrollIntoView();
 }
 
 function drawLegend(timeline) {

@@ -193,6 +193,7 @@ class Timeline {
   }
 
   remember() {
+    if (!HAS_ADDRESS) return;
     const selection = this.selected < 0 ? "" : `&s=${this.store.keyOf(this.selected)}`;
     const pinned = [...this.layout.pinned].map(lane => this.store.model.lanes[lane].key);
     const pins = pinned.length ? `&p=${pinned.join(",")}` : "";
