@@ -28,8 +28,8 @@ BUNDLED_PLOTLY = "4.1.1"
 """Version of the bundle in `vendor/`: npm's plotly.js-basic-dist-min, a quarter of what plotly's own file weighs."""
 
 _SCRIPTS = (
-    "format", "codec", "store", "relations", "steps", "counters", "palette", "search", "layout", "painter", "minimap",
-    "gutter", "timeline", "folded", "input", "details", "tables", "charts", "main",
+    "format", "codec", "store", "relations", "steps", "counters", "palette", "search", "layout", "ink", "painter",
+    "minimap", "gutter", "timeline", "folded", "input", "details", "tables", "charts", "main",
 )  # fmt: skip
 _JSON_ESCAPES = {
     ord("<"): "\\u003c",

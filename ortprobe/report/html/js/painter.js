@@ -2,16 +2,15 @@
 
 const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const CHAR_WIDTH = 6.1, LABEL_ROOM = 26;
-const SHADES = 32, FULL = 0.97;
 // Where little is busy a line of a pixel keeps the pale marks in sight: it adds at most two parts in a hundred of ink.
 const PALE = 0.3, LINE_ALPHA = 0.3;
-const DIMMED = -1;
 const ALWAYS_VISIBLE = new Set(["RE_INIT", "CREATION", "HOST_WAIT", "STREAM_WAIT", "RECORD"]);
 
 class Painter {
   constructor(timeline) {
     this.timeline = timeline;
     this.marksDrawn = 0;
+    this.ink = new Ink();
   }
 
   fit(canvas, width, height) {
@@ -45,29 +44,49 @@ class Painter {
   }
 
   row(pen, row) {
-    const { store, view, width, palette, layout, search } = this.timeline;
+    const { store, view, width, layout, search } = this.timeline, ratio = devicePixelRatio || 1;
     const top = layout.top[row], height = layout.height[row] - (layout.height[row] > 8 ? 2 : 1);
-    const batches = new Map(), labels = [], nsPerPixel = (view.to - view.from) / width;
+    const ink = this.ink.cleared(Math.ceil(width * ratio)), labels = [], perPixel = (view.to - view.from) / (width * ratio);
     store.visible(row, view.from, view.to, width, (start, end, mark, first, count, busy) => {
-      const left = Math.max(-2, this.timeline.x(start)), right = Math.min(width + 2, this.timeline.x(end));
-      const category = store.category[mark], alone = count === 1;
-      const stands = ALWAYS_VISIBLE.has(store.model.categories[category]), least = stands && alone ? 3 : 1;
-      const wide = Math.max(least, right - left);
-      const hit = !search.active || search.hitsIn(first, first + count) > 0;
-      const share = alone && right - left >= 1 ? 1 : Math.min(1, busy / (wide * nsPerPixel));
-      const shade = least > 1 || share > FULL ? SHADES : Math.max(Math.round(share * SHADES), stands ? SHADES / 2 : 0);
-      const key = hit ? category * (SHADES + 1) + shade : DIMMED;
-      if (!batches.has(key)) batches.set(key, []);
-      batches.get(key).push(left, wide);
-      if (count === 1 && right - left > LABEL_ROOM && height > 8) labels.push(mark, Math.max(0, left), right, hit);
+      const category = store.category[mark], stands = ALWAYS_VISIBLE.has(store.model.categories[category]);
+      const left = this.timeline.x(start) * ratio, least = stands && count === 1 ? 3 * ratio : 0;
+      const right = Math.max(this.timeline.x(end) * ratio, left + least), hit = !search.active || search.hitsIn(first, first + count) > 0;
+      const inked = least ? right - left : count === 1 ? (end - start) / perPixel : busy / perPixel;
+      ink.add(left, right, stands ? Math.max(inked, (right - left) / 2) : inked, hit ? category : DIMMED, count === 1);
+      if (count === 1 && (right - left) / ratio > LABEL_ROOM && height > 8) {
+        labels.push(mark, Math.max(0, left / ratio), Math.min(width + 2, right / ratio), hit);
+      }
       this.marksDrawn++;
     });
-    for (const [key, boxes] of batches) this.boxes(pen, key, boxes, top, height);
-    pen.globalAlpha = 1;
+    this.inked(pen, ink, top, height, ratio);
     for (let i = 0; i < labels.length; i += 4) {
       const [mark, left, right, hit] = labels.slice(i, i + 4);
       this.label(pen, mark, left, right, top, height, hit);
     }
+  }
+
+  inked(pen, ink, top, height, ratio) {
+    const { palette } = this.timeline;
+    for (const [category, shade, boxes] of ink.boxes()) {
+      const alpha = shade / SHADES;
+      pen.fillStyle = category === DIMMED ? palette.ink.dim : palette.fill[category];
+      pen.globalAlpha = alpha;
+      for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i] / ratio, top, boxes[i + 1] / ratio, height);
+      if (alpha >= PALE) continue;
+      pen.globalAlpha = LINE_ALPHA;
+      for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i] / ratio, top + height - 1, boxes[i + 1] / ratio, 1);
+    }
+    pen.globalAlpha = 1;
+    for (const [category, from, to] of height >= 8 ? ink.wide : []) {
+      if (category === DIMMED || !palette.hatch[category]) continue;
+      pen.fillStyle = palette.hatch[category];
+      pen.fillRect(from / ratio, top, (to - from) / ratio, height);
+    }
+    // Neighbours are told apart by an edge and not by a gap, which would look idle.
+    pen.fillStyle = palette.ink.text;
+    pen.globalAlpha = 0.5;
+    for (const [, , to] of ink.wide) pen.fillRect(to / ratio - 0.7, top, 0.7, height);
+    pen.globalAlpha = 1;
   }
 
   // Full up to the mean of a pixel's time, pale up to the greatest value in it.
@@ -98,31 +117,6 @@ class Painter {
     }
     pen.fillStyle = hit ? palette.labelInk[category] : palette.ink.soft;
     pen.fillText(text, left + 4, top + height / 2 + 0.5, right - left - 6);
-  }
-
-  boxes(pen, key, boxes, top, height) {
-    const { palette } = this.timeline;
-    const dimmed = key === DIMMED, category = Math.floor(key / (SHADES + 1)), hatch = dimmed ? null : palette.hatch[category];
-    const alpha = dimmed ? 1 : (key % (SHADES + 1)) / SHADES;
-    pen.fillStyle = dimmed ? palette.ink.dim : palette.fill[category];
-    pen.globalAlpha = alpha;
-    for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i], top, boxes[i + 1], height);
-    if (alpha < PALE) {
-      pen.globalAlpha = LINE_ALPHA;
-      for (let i = 0; i < boxes.length; i += 2) pen.fillRect(boxes[i], top + height - 1, boxes[i + 1], 1);
-    }
-    if (hatch && height >= 8) {
-      pen.fillStyle = hatch;
-      for (let i = 0; i < boxes.length; i += 2) if (boxes[i + 1] > 5) pen.fillRect(boxes[i], top, boxes[i + 1], height);
-    }
-    this.edges(pen, boxes, top, height);
-  }
-
-  // Neighbours are told apart by an edge and not by a gap, which would look idle.
-  edges(pen, boxes, top, height) {
-    pen.fillStyle = this.timeline.palette.ink.text;
-    pen.globalAlpha = 0.5;
-    for (let i = 0; i < boxes.length; i += 2) if (boxes[i + 1] > 4) pen.fillRect(boxes[i] + boxes[i + 1] - 0.7, top, 0.7, height);
   }
 
   ticks() {
