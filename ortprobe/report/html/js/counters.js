@@ -17,6 +17,12 @@ class Counters {
     return this.known.get(counter);
   }
 
+  // Whether it is known already; otherwise it will be, and `then` is called.
+  isKnown(counter, then) {
+    if (!this.known.has(counter)) setTimeout(() => { this.of(counter); then(); });
+    return this.known.has(counter);
+  }
+
   text(counter, value) {
     if (counter === "arena") return formatBytes(value);
     return Number.isInteger(value) ? formatCount(value) : value.toFixed(2);
@@ -25,38 +31,39 @@ class Counters {
 
 // A stream is at work once, however many of its kernels overlap.
 function streamsAtWork(store) {
-  const rowsOfLane = new Map(), changes = [];
+  const rowsOfLane = new Map(), begins = [], ends = [];
   store.model.rows.forEach(([lane, layer], row) => {
     if (layer !== DEVICE_LAYER) return;
     if (!rowsOfLane.has(lane)) rowsOfLane.set(lane, []);
     rowsOfLane.get(lane).push(row);
   });
   for (const rows of rowsOfLane.values()) {
-    const marks = rows.flatMap(row => range(store.offsets[row], store.offsets[row + 1]));
-    if (rows.length > 1) marks.sort((a, b) => store.start[a] - store.start[b]);
     let until = -Infinity;
-    for (const mark of marks) {
+    for (const mark of inTimeOrder(store, rows)) {
       const end = store.end(mark);
-      if (store.start[mark] > until) changes.push([store.start[mark], 1], [end, -1]);
-      else if (end > until) changes[changes.length - 1][0] = end;
+      if (store.start[mark] > until) { begins.push(store.start[mark]); ends.push(end); }
+      else if (end > until) ends[ends.length - 1] = end;
       until = Math.max(until, end);
     }
   }
-  return StepFunction.ofChanges(changes);
+  return StepFunction.ofBeginsAndEnds(begins, ends);
+}
+
+function inTimeOrder(store, rows) {
+  const marks = rows.flatMap(row => Array.from({ length: store.offsets[row + 1] - store.offsets[row] }, (_, at) => store.offsets[row] + at));
+  return rows.length > 1 ? marks.sort((a, b) => store.start[a] - store.start[b]) : marks;
 }
 
 function launchesInQueue(store, relations) {
-  const changes = [];
+  const begins = [], ends = [];
   store.model.rows.forEach(([, layer], row) => {
     if (layer !== DEVICE_LAYER) return;
     for (let mark = store.offsets[row]; mark < store.offsets[row + 1]; mark++) {
       const call = relations.callOf(mark);
-      if (call >= 0 && store.end(call) < store.start[mark]) changes.push([store.end(call), 1], [store.start[mark], -1]);
+      if (call < 0 || store.end(call) >= store.start[mark]) continue;
+      begins.push(store.end(call));
+      ends.push(store.start[mark]);
     }
   });
-  return StepFunction.ofChanges(changes);
-}
-
-function range(from, to) {
-  return Array.from({ length: to - from }, (_, at) => from + at);
+  return StepFunction.ofBeginsAndEnds(begins, ends);
 }

@@ -69,9 +69,9 @@ function drawLegend(timeline) {
   }
 }
 
-// Resolves when the page has drawn: what comes behind it keeps nobody waiting for the timeline.
+// Resolves when what was drawn is on the screen: what comes behind it keeps nobody waiting for the timeline.
 function nextFrame() {
-  return new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
 }
 
 async function main() {

@@ -91,7 +91,9 @@ class Painter {
 
   // Full up to the mean of a pixel's time, pale up to the greatest value in it.
   counter(pen, lane, counter) {
-    const { view, width, palette, counters } = this.timeline, steps = counters.of(counter);
+    const { view, width, palette, counters } = this.timeline;
+    if (!counters.isKnown(counter, () => this.timeline.redraw())) return;
+    const steps = counters.of(counter);
     const nsPerPixel = (view.to - view.from) / width, scale = (lane.height - 15) / Math.max(1, steps.greatest), base = lane.top + lane.height;
     pen.fillStyle = palette.ink.count;
     for (let x = 0; x < width; x++) {

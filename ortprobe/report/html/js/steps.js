@@ -12,17 +12,19 @@ class StepFunction {
     for (let i = 1; i < times.length; i++) this.areas[i] = this.areas[i - 1] + values[i - 1] * (times[i] - times[i - 1]);
   }
 
-  // From changes: sorts them by time and sums them up; those of one moment are one step.
-  static ofChanges(changes) {
-    changes.sort((a, b) => a[0] - b[0]);
-    const times = [], values = [];
-    let value = 0;
-    for (const [time, by] of changes) {
-      value += by;
-      if (times.length && times[times.length - 1] === time) values[values.length - 1] = value;
-      else { times.push(time); values.push(value); }
+  // Of what begins at some times and ends at others, how many are on; what begins and ends in one moment is one step.
+  static ofBeginsAndEnds(begins, ends) {
+    const ups = Float64Array.from(begins).sort(), downs = Float64Array.from(ends).sort();
+    const times = new Float64Array(ups.length + downs.length), values = new Float64Array(times.length);
+    let steps = 0, value = 0;
+    for (let up = 0, down = 0; up < ups.length || down < downs.length;) {
+      const time = Math.min(up < ups.length ? ups[up] : Infinity, down < downs.length ? downs[down] : Infinity);
+      for (; ups[up] === time; up++) value++;
+      for (; downs[down] === time; down++) value--;
+      times[steps] = time;
+      values[steps++] = value;
     }
-    return new StepFunction(Float64Array.from(times), Float64Array.from(values));
+    return new StepFunction(times.subarray(0, steps), values.subarray(0, steps));
   }
 
   // How many steps begin before or at a time.
