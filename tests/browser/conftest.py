@@ -11,8 +11,8 @@ from playwright.sync_api import Browser
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.html import render_html
 from ortprobe.rules import judge
+from tests.browser.chromium_page import Opened, chromium, opener
 from tests.captures import example
-from tests.report.browser import Opened, chromium, opener
 
 OpenPage = Callable[..., Opened]
 

@@ -10,9 +10,9 @@ import pytest
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.ingest import load_bundle
 from ortprobe.timeline import NONE, Timeline
+from tests.browser.chromium_page import Opened
 from tests.browser.conftest import OpenPage, write_page
 from tests.captures import DATA, example
-from tests.report.browser import Opened
 
 
 @pytest.fixture

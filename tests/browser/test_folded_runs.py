@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ortprobe.timeline import NONE
+from tests.browser.chromium_page import Opened
 from tests.browser.conftest import OpenPage
 from tests.captures import example
-from tests.report.browser import Opened
 
 
 @pytest.fixture

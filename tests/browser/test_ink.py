@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium_page import Opened
 from tests.browser.conftest import OpenPage, write_page
 from tests.captures import example
-from tests.report.browser import Opened
 
 POINTS = 0.02
 _INK = """([key, colors]) => {

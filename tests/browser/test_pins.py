@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium_page import Opened
 from tests.browser.conftest import OpenPage
-from tests.report.browser import Opened
 
 
 @pytest.fixture

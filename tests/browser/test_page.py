@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,25 +19,12 @@ from ortprobe.report.verdict import verdict
 from ortprobe.rules import NotApplicable, judge
 from ortprobe.timeline import Kind
 from ortprobe.units import format_ns, format_ratio
+from tests.browser.chromium_page import Opened, opener
+from tests.browser.conftest import OpenPage
 from tests.captures import example, healthy, racy, resnet
-from tests.report.browser import Opened, chromium, opener
 from tests.scene import Scene
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
-
-OpenPage = Callable[..., Opened]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[OpenPage]:
-    with opener(browser) as open_page:
-        yield open_page
 
 
 @pytest.fixture(scope="module")
@@ -440,6 +427,8 @@ def test_axe_finds_nothing(open_page: OpenPage, resnet_file: Path, theme: str) -
     opened = open_page(resnet_file, theme=theme)
     opened.page.evaluate("ortprobe.select('w3')")
     opened.page.locator("#tables details:has(#table-nodes) > summary").click()
+    opened.page.locator("#tl-fold").click()
+    opened.page.get_by_role("button", name="Pin Runs to the top").click()
     found = Axe().run(opened.page).response["violations"]
     assert [(each["id"], each["nodes"][0]["html"][:120], each["nodes"][0]["failureSummary"]) for each in found] == []
 
