@@ -40,13 +40,14 @@ from ortprobe.rules.waits import Wording, judge_waits
 
 _FIX = """\
 Leave the wait out. Where it takes a time, let the GPU take it and ask once, after the loop:
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    begin.record()
-    session.run_with_iobinding(binding)
-    end.record()
-    ...
-    end.synchronize()
-    took_ms = begin.elapsed_time(end)"""
+    + begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    + begin.record()
+      session.run_with_iobinding(binding)
+    + end.record()
+    - torch.cuda.synchronize()
+      ...
+    + end.synchronize()
+    + took_ms = begin.elapsed_time(end)"""
 
 
 def check(analyses: Analyses) -> Outcome:

@@ -36,14 +36,15 @@ from ortprobe.rules.rule import Rule
 from ortprobe.rules.waits import Wording, judge_waits
 
 _FIX = """\
-Run on a stream of the program's, and order it with torch's by a wait on the GPU:
-    stream = torch.cuda.Stream()
-    options = {"user_compute_stream": str(stream.cuda_stream)}
-    session = onnxruntime.InferenceSession(model, providers=[("CUDAExecutionProvider", options)])
-    ...
-    stream.wait_stream(torch.cuda.current_stream())
-    session.run_with_iobinding(binding)
-    torch.cuda.current_stream().wait_stream(stream)"""
+Run on a stream of the program's:
+    + stream = torch.cuda.Stream()
+      session = onnxruntime.InferenceSession(path, providers=[
+    -     "CUDAExecutionProvider", "CPUExecutionProvider"])
+    +     ("CUDAExecutionProvider", {"user_compute_stream": str(stream.cuda_stream)}), "CPUExecutionProvider"])
+and order it with torch's by waits on the GPU:
+    + stream.wait_stream(torch.cuda.current_stream())
+      session.run_with_iobinding(binding)
+    + torch.cuda.current_stream().wait_stream(stream)"""
 
 
 def check(analyses: Analyses) -> Outcome:
