@@ -19,11 +19,14 @@ async function inflateText(id) {
   return new TextDecoder().decode(await inflateBlock(id));
 }
 
+// Each column is decoded when it is first asked for: not all are needed to draw.
 async function decodeColumns(id, spec) {
   const bytes = await inflateBlock(id), columns = {};
   let offset = 0;
   for (const [name, width, isDelta] of spec.columns) {
-    columns[name] = decodeColumn(bytes, offset, spec.length, width, isDelta);
+    const at = offset;
+    let values = null;
+    Object.defineProperty(columns, name, { get: () => (values ||= decodeColumn(bytes, at, spec.length, width, isDelta)) });
     offset += width * spec.length;
   }
   return columns;

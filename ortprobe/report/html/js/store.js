@@ -11,33 +11,35 @@ class Store {
     this.model = model;
     this.names = names;
     this.length = model.marks.length;
+    this.columns = columns;
     this.start = columns.start;
     this.duration = columns.duration;
-    this.name = Int32Array.from(columns.name);
     this.category = Uint8Array.from(columns.category);
-    this.ref = Int32Array.from(columns.ref);
-    this.node = Int32Array.from(columns.node);
-    this.run = Int32Array.from(columns.run);
-    this.correlation = columns.correlation;
-    this.source = Int32Array.from(columns.source);
-    this.sourceRow = columns.row;
     this.offsets = model.row_offsets;
     this.busyBefore = prefixSums(this.duration);
     this.pyramid = longestPyramid(this.duration);
     this.keys = model.categories.map(name => KEY_OF_CATEGORY[name] || "s");
-    this.markByRef = this.indexRefs();
+    this.markByRef = null;
     this.waitOfSpan = new Map(Array.from(waits.span, (span, wait) => [span, wait]));
     this.byCorrelation = null;
   }
 
+  get name() { return this.columns.name; }
+  get ref() { return this.columns.ref; }
+  get node() { return this.columns.node; }
+  get run() { return this.columns.run; }
+  get correlation() { return this.columns.correlation; }
+  get source() { return this.columns.source; }
+  get sourceRow() { return this.columns.row; }
+
   indexRefs() {
-    const size = {}, index = {};
+    const size = {}, index = {}, { ref } = this;
     for (let mark = 0; mark < this.length; mark++) {
       const kind = this.keys[this.category[mark]];
-      size[kind] = Math.max(size[kind] || 0, this.ref[mark] + 1);
+      size[kind] = Math.max(size[kind] || 0, ref[mark] + 1);
     }
     for (const kind of Object.keys(size)) index[kind] = new Int32Array(size[kind]).fill(-1);
-    for (let mark = 0; mark < this.length; mark++) index[this.keys[this.category[mark]]][this.ref[mark]] = mark;
+    for (let mark = 0; mark < this.length; mark++) index[this.keys[this.category[mark]]][ref[mark]] = mark;
     return index;
   }
 
@@ -66,6 +68,7 @@ class Store {
   // A key names a mark in the address bar and in the tables: `s12` is span 12, `r3` run 3, `w0` the first wait.
   keyOf(mark) { return this.keys[this.category[mark]] + this.ref[mark]; }
   markOf(key) {
+    this.markByRef ||= this.indexRefs();
     const kind = key.charAt(0), index = this.markByRef[kind], ref = Number(key.slice(1));
     const mark = index && ref >= 0 && ref < index.length ? index[ref] : -1;
     // A synchronisation record is drawn as the wait that it shows.
