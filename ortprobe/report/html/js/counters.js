@@ -17,9 +17,9 @@ class Counters {
     return this.known.get(counter);
   }
 
-  // Whether it is known already; otherwise it will be, and `then` is called.
+  // Whether it is known already; otherwise it will be, once the timeline can be seen, and `then` is called.
   isKnown(counter, then) {
-    if (!this.known.has(counter)) setTimeout(() => { this.of(counter); then(); });
+    if (!this.known.has(counter)) nextFrame().then(() => { this.of(counter); then(); });
     return this.known.has(counter);
   }
 

@@ -1,4 +1,4 @@
-// Numbers as people read them, and DOM built without markup: data only ever becomes text.
+// Numbers as people read them, and DOM built without markup: data only ever becomes text. And when it is on the screen.
 
 // Made once: a formatter costs a thousand times what it formats.
 const COUNTS = new Intl.NumberFormat("en-US");
@@ -55,6 +55,11 @@ function element(tag, properties = {}, ...children) {
 
 // A page in a frame by srcdoc has no address of its own: "#tables" would be one of the page around it.
 const HAS_ADDRESS = location.protocol !== "about:";
+
+// Resolves when what was drawn is on the screen: what comes behind it keeps nobody waiting for the timeline.
+function nextFrame() {
+  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
+}
 
 const byId = id => document.getElementById(id);
 

@@ -69,11 +69,6 @@ function drawLegend(timeline) {
   }
 }
 
-// Resolves when what was drawn is on the screen: what comes behind it keeps nobody waiting for the timeline.
-function nextFrame() {
-  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))));
-}
-
 async function main() {
   const timeline = await loadTimeline(readJson("data-model"));
   const folded = new FoldedRuns(timeline, {
