@@ -15,15 +15,13 @@ _ARGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-p
 _PATIENCE_S = 600
 _POLL_S = 0.1
 
-# Two frames after the condition holds, what it stands for is on the screen.
 _WATCH = """
 (() => {
-  const after = done => requestAnimationFrame(() => requestAnimationFrame(done));
-  const look = () => {
-    if (CONDITION) after(() => { (window.seenMs ||= {}).NAME = performance.now(); });
-    else requestAnimationFrame(look);
+  const look = frames => {
+    if (frames === FRAMES) (window.seenMs ||= {}).NAME = performance.now();
+    else requestAnimationFrame(() => look(CONDITION ? frames + 1 : frames));
   };
-  requestAnimationFrame(look);
+  look(-1);
 })();
 """
 
@@ -74,9 +72,13 @@ class Probe:
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
-    def watch(self, name: str, condition: str) -> None:
-        """From the next navigation on, note when the condition holds and is drawn."""
-        self.page.add_init_script(_WATCH.replace("CONDITION", condition).replace("NAME", name))
+    def watch(self, name: str, condition: str, *, frames: int = 2) -> None:
+        """From the next navigation on, note the time so many frames after the first one that finds the condition true.
+
+        What holds because something was drawn is on the screen by then; what leads to drawing needs two more frames.
+        """
+        script = _WATCH.replace("CONDITION", condition).replace("NAME", name).replace("FRAMES", str(frames))
+        self.page.add_init_script(script)
 
     def open(self, file: Path) -> None:
         self.page.goto(f"file://{file}", timeout=_PATIENCE_S * 1000)

@@ -115,7 +115,7 @@ def own_column(timeline: Timeline, file: Path, fixed: int, rounds: int) -> Colum
 
 
 def _measure_round(page: Probe, file: Path, samples: Samples) -> None:
-    page.watch("drawn", "performance.getEntriesByName('timeline drawn').length")
+    page.watch("drawn", "performance.getEntriesByName('timeline drawn').length", frames=0)
     page.watch("charts", "window.ortprobe?.chartsReady")
     page.open(file)
     samples["first paint"].append(page.seen_ms("drawn"))
