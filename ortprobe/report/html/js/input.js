@@ -46,8 +46,10 @@ function hover(timeline, tip, event) {
   tip.textContent = counter
     ? timeline.counters.text(counter, timeline.counters.of(counter).at(timeline.time(event.offsetX)))
     : `${timeline.store.label(mark)} · ${formatNs(timeline.store.duration[mark])}`;
-  const left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8);
-  tip.style.left = `${Math.max(4, left)}px`;
+  // On the side of the pointer with more room: to ask how wide the tip is would lay out the whole page.
+  const isRight = event.clientX > innerWidth / 2;
+  tip.style.left = isRight ? "auto" : `${event.clientX + 14}px`;
+  tip.style.right = isRight ? `${document.documentElement.clientWidth - event.clientX + 14}px` : "auto";
   tip.style.top = `${event.clientY + 18}px`;
 }
 

@@ -3,7 +3,7 @@
 const FONT = "11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
 const CHAR_WIDTH = 6.1, LABEL_ROOM = 26;
 // Where little is busy a line of a pixel keeps the pale marks in sight: it adds at most two parts in a hundred of ink.
-const PALE = 0.3, LINE_ALPHA = 0.3;
+const PALE = 0.3, LINE_ALPHA = 0.25;
 const ALWAYS_VISIBLE = new Set(["RE_INIT", "CREATION", "HOST_WAIT", "STREAM_WAIT", "RECORD"]);
 
 class Painter {
