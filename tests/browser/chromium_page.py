@@ -66,7 +66,9 @@ def opener(browser: Browser) -> Iterator[Callable[..., Opened]]:
     contexts: list[BrowserContext] = []
 
     def open_page(file: Path, *, theme: str = "light", width: int = 1280, fragment: str = "") -> Opened:
-        contexts.append(browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme))
+        # With motion, a page may still be scrolling when its marks are clicked.
+        viewport = {"width": width, "height": 800}
+        contexts.append(browser.new_context(viewport=viewport, color_scheme=theme, reduced_motion="reduce"))
         page = contexts[-1].new_page()
         opened = Opened(page)
         page.on("console", lambda message: opened.complaints.append(message.text))
