@@ -149,6 +149,14 @@ def test_a_run_that_waits_for_torchs_other_work_does_so_for_nothing(tmp_path: Pa
     assert uses(busy, tmp_path)["app.py:9"] is Use.NOTHING
 
 
+def test_waits_that_do_not_say_how_long_they_stalled_are_unknown_and_not_passed_over(tmp_path: Path) -> None:
+    def unresolved(scene: Scene, at_us: float, ids: int) -> None:
+        scene.hook("event.synchronize", at_us + 30, 95, site="app.py:8")
+        scene.call("cudaEventSynchronize", at_us + 31, 90, ids)
+
+    assert uses(program(copy(ORT_STREAM), unresolved, run), tmp_path)["app.py:8"] is Use.UNKNOWN
+
+
 def test_waits_that_stall_for_next_to_nothing_are_not_asked_about(tmp_path: Path) -> None:
     late = program(copy(ORT_STREAM), synchronize(ORT_STREAM, 108), run)
     assert "app.py:8" not in uses(late, tmp_path)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ortprobe.analysis.analyses import Analyses
 from tests.browser.chromium_page import Opened
 from tests.browser.conftest import OpenPage, write_page
 from tests.captures import example
+from tests.scene import Scene
 
 POINTS = 0.02
 _INK = """([key, colors]) => {
@@ -69,3 +71,20 @@ def test_a_row_of_device_work_has_as_much_ink_as_it_was_busy(
             assert ink == pytest.approx(busy, abs=POINTS), f"{key} from {from_ns} to {to_ns} ns"
             seen.append(busy)
     assert max(seen) > 0.05
+
+
+def test_what_takes_no_time_is_still_seen(open_page: OpenPage, tmp_path: Path) -> None:
+    """ORT counts whole microseconds, so a node can take none."""
+    scene = Scene()
+    scene.profile().load(0, 50).initialize(50, 80).run(200, 400).node("instant", 300, 0)
+    page = open_page(write_page(Analyses(scene.load(tmp_path)), tmp_path)).page
+    box = page.evaluate("ortprobe.rect(ortprobe.keys('ORT_NODE')[0])")
+    top, bottom = page.evaluate(
+        """({ left, top, height }) => {
+          const pen = document.querySelector('#tl-canvas').getContext('2d');
+          const pixel = y => Array.from(pen.getImageData(Math.floor(left), Math.round(y), 1, 1).data);
+          return [pixel(top), pixel(top + height - 1)];
+        }""",
+        box,
+    )
+    assert bottom != top, "the palest marks have a line at their foot"

@@ -20,7 +20,7 @@ from ortprobe.rules import NotApplicable, judge
 from ortprobe.timeline import Kind
 from ortprobe.units import format_ns, format_ratio
 from tests.browser.chromium_page import Opened, opener
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, write_page
 from tests.captures import example, healthy, racy, resnet
 from tests.scene import Scene
 
@@ -29,9 +29,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("html") / "resnet.html"
-    file.write_text(render_html(judge(Analyses(resnet()))), encoding="utf-8")
-    return file
+    return write_page(Analyses(resnet()), tmp_path_factory.mktemp("html"))
 
 
 @pytest.fixture(scope="module")
@@ -355,8 +353,7 @@ def test_figures_are_those_of_findings_json_and_evidence_selects_what_it_names(
 
 
 def test_a_synchronisation_record_leads_to_the_wait_that_it_shows(open_page: OpenPage, tmp_path: Path) -> None:
-    file = tmp_path / "healthy.html"
-    file.write_text(render_html(judge(Analyses(healthy()))), encoding="utf-8")
+    file = write_page(Analyses(healthy()), tmp_path)
     waits = tuple(Analyses(healthy()).waits.rows())
     opened = open_page(file)
     for number in (0, len(waits) // 2, len(waits) - 1):
@@ -369,8 +366,7 @@ def test_streams_of_two_devices_are_told_apart_and_quiet_ones_are_folded(open_pa
     for number in range(20):
         scene.launch("busy", 100 * number, 100 * number + 5, 50, 2 * number + 1, device=0)
     scene.launch("once", 30, 40, 5, 2, device=1)
-    file = tmp_path / "two.html"
-    file.write_text(render_html(judge(Analyses(scene.load(tmp_path)))), encoding="utf-8")
+    file = write_page(Analyses(scene.load(tmp_path)), tmp_path)
     opened = open_page(file)
     folded = {
         label: opened.page.locator("button.lane", has=opened.page.get_by_text(label, exact=True)).get_attribute(
@@ -384,8 +380,7 @@ def test_streams_of_two_devices_are_told_apart_and_quiet_ones_are_folded(open_pa
 
 
 def test_hostile_names_are_text_and_nothing_else(open_page: OpenPage, tmp_path: Path) -> None:
-    file = tmp_path / "hostile.html"
-    file.write_text(render_html(judge(Analyses(hostile_scene().load(tmp_path)))), encoding="utf-8")
+    file = write_page(Analyses(hostile_scene().load(tmp_path)), tmp_path)
     opened = open_page(file)
     assert opened.complaints == []
     assert opened.page.locator("img").count() == 0
@@ -401,8 +396,7 @@ def test_hostile_names_are_text_and_nothing_else(open_page: OpenPage, tmp_path: 
 def test_a_capture_without_a_gpu_says_so_where_charts_would_be(open_page: OpenPage, tmp_path: Path) -> None:
     scene = Scene()
     scene.profile(0).load(0, 50).initialize(50, 80).run(200, 400).node("n", 210, 300, provider="CPUExecutionProvider")
-    file = tmp_path / "cpu.html"
-    file.write_text(render_html(judge(Analyses(scene.load(tmp_path)))), encoding="utf-8")
+    file = write_page(Analyses(scene.load(tmp_path)), tmp_path)
     opened = open_page(file)
     assert opened.complaints == []
     assert "No GPU trace in this capture" in opened.page.locator(".chart-idle").inner_text()
@@ -413,8 +407,7 @@ def test_a_capture_of_hooks_alone_has_its_calls_and_no_charts_of_what_was_not_me
     open_page: OpenPage, tmp_path: Path
 ) -> None:
     scene = Scene().session(0, 0, 500, site="app.py:3").hook("run", 600, 40, session=0, site="app.py:8")
-    file = tmp_path / "hooks.html"
-    file.write_text(render_html(judge(Analyses(scene.load(tmp_path)))), encoding="utf-8")
+    file = write_page(Analyses(scene.load(tmp_path)), tmp_path)
     opened = open_page(file)
     assert opened.complaints == []
     opened.page.evaluate("ortprobe.select(ortprobe.keys('HOOK').at(-1))")
@@ -460,8 +453,7 @@ def test_the_theme_can_be_switched_and_charts_follow(open_page: OpenPage, resnet
 
 
 def test_the_race_is_rendered_with_its_resolved_waits(open_page: OpenPage, tmp_path: Path) -> None:
-    file = tmp_path / "racy.html"
-    file.write_text(render_html(judge(Analyses(racy()))), encoding="utf-8")
+    file = write_page(Analyses(racy()), tmp_path)
     opened = open_page(file)
     assert opened.complaints == []
     labels = opened.page.evaluate("ortprobe.keys('HOST_WAIT').flatMap(key => ortprobe.relations(key))")
@@ -470,9 +462,7 @@ def test_the_race_is_rendered_with_its_resolved_waits(open_page: OpenPage, tmp_p
 
 @pytest.fixture(scope="module")
 def missing_wait_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("html") / "missing-wait.html"
-    file.write_text(render_html(judge(example("missing-wait"))), encoding="utf-8")
-    return file
+    return write_page(example("missing-wait"), tmp_path_factory.mktemp("html"))
 
 
 def test_the_evidence_of_a_race_shows_both_accesses_and_the_order_that_is_missing(

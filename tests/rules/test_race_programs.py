@@ -61,6 +61,12 @@ def test_the_planted_race_is_found_and_no_other(name: str) -> None:
     assert races_found(analyses(name)) == {RACY[name]}
 
 
+@pytest.mark.parametrize("name", RACY)
+def test_no_wait_of_a_program_that_races_is_called_needless(name: str) -> None:
+    of = outcomes(analyses(name))
+    assert not any(isinstance(of[code], Finding) for code in ("Y6", "Y7"))
+
+
 def test_a_race_that_came_out_right_is_told_from_one_that_overlapped() -> None:
     latent, observed = (outcomes(analyses(name))[RACY[name]] for name in ("output_overwritten", "default_no_wait"))
     assert latent.severity is Severity.WARNING

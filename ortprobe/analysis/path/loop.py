@@ -53,7 +53,7 @@ def find_loop(timeline: Timeline, times: RunTimes) -> Loop | None:
 
 def _longest_stretch(timeline: Timeline, chosen: Bools) -> Int64s:
     """The most chosen runs of one thread and session without another run of that thread, a new session or the end of a
-    recorded window between them."""
+    recorded window between them; of several as long the last: what a program does for its answers comes first."""
     runs = timeline.runs
     window = np.searchsorted(recorded_windows(timeline)[0], runs.start_ns, side="right")
     made_ns = np.sort(np.array([session.start_ns for session in timeline.sessions], np.int64))

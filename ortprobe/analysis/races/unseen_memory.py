@@ -14,6 +14,9 @@ from ortprobe.analysis.races.accesses import Accesses, MemoryAccess, WorkOfRuns,
 from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 from ortprobe.timeline.groups import rows_by_value
 
+_BYTES = 1 << 32
+"""More than there are streams."""
+
 
 def all_accesses(timeline: Timeline) -> Accesses:
     """Those to memory that hooks named; without hooks those that may be."""
@@ -92,7 +95,3 @@ def _access(
         begin=at[0],
         end=at[1],
     )
-
-
-_BYTES = 1 << 32
-"""More than there are streams."""

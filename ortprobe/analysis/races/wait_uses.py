@@ -6,7 +6,7 @@ as it may matter: `unseen_memory`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -105,10 +105,13 @@ def _dear_waits(timeline: Timeline, waits: WaitTimes) -> Iterator[Int64s]:
     key = (waits.role[chosen].astype(np.int64) * len(names) + waits.name[chosen]) * (len(names) + 1) + site
     for _, rows in rows_by_value(key):
         own = chosen[rows]
-        if len(own) >= _JUDGED_NEEDED:
-            stall_ns, period_ns = np.median(waits.stall_ns[own]), np.median(np.diff(waits.start_ns[own]))
-            if stall_ns > _WORTH_ASKING * period_ns:
-                yield own
+        if len(own) < _JUDGED_NEEDED:
+            continue
+        # A stall that nobody knows may be as long as its call, and must not pass for none.
+        call_ns = waits.end_ns[own] - waits.start_ns[own]
+        stall_ns = np.where(waits.stall_ns[own] == NONE, call_ns, waits.stall_ns[own])
+        if np.median(stall_ns) > _WORTH_ASKING * np.median(np.diff(waits.start_ns[own])):
+            yield own
 
 
 def _described(timeline: Timeline, waits: WaitTimes, rows: Int64s, use: Use) -> WaitUse:
@@ -129,28 +132,27 @@ class _Judge:
         self._timeline, self._waits = timeline, waits
         self._accesses: Accesses = all_accesses(timeline)
         self._seen = with_unseen_memory(timeline, self._accesses)
+        self._with_all = list(check_order(program_of(timeline, self._accesses)))
 
     def use(self, rows: Int64s, left_out: frozenset[int]) -> Use:
         """What these waits are good for, if all calls in `left_out`, which holds theirs, are not made."""
         if {NEEDS[need] for need in self._waits.need[rows].tolist()} & set(_SERVES_HOST):
             return Use.SERVES_HOST
-        lost_is_seen = {pair.first < self._seen for pair in self._lost(left_out)}
-        if True in lost_is_seen or self._waits_for_own_run(rows):
+        lost = list(self._lost(left_out))
+        if any(pair.first < self._seen for pair in lost) or self._waits_for_own_run(rows):
             return Use.ORDERS
         if not self._is_told(rows) or self._tells_others(rows):
             return Use.UNKNOWN
-        return Use.MAY_ORDER if lost_is_seen else Use.NOTHING
+        return Use.MAY_ORDER if lost else Use.NOTHING
 
     def _is_told(self, rows: Int64s) -> bool:
         judged = int((self._waits.need[rows] != NEEDS.index(Need.UNKNOWN)).sum())
         return judged >= _JUDGED_NEEDED and not (self._waits.stall_ns[rows] == NONE).any()
 
-    def _lost(self, left_out: frozenset[int]) -> Iterable[Pair]:
+    def _lost(self, left_out: frozenset[int]) -> Iterator[Pair]:
         """Pairs that are ordered less surely without these calls. What is a pair does not depend on them."""
-        with_them, without = (
-            check_order(program_of(self._timeline, self._accesses, calls)) for calls in (frozenset[int](), left_out)
-        )
-        for before, after in zip(with_them, without, strict=True):
+        without = check_order(program_of(self._timeline, self._accesses, left_out))
+        for before, after in zip(self._with_all, without, strict=True):
             if before.ordered is not None and (after.ordered is None or after.ordered > before.ordered):
                 yield before
 

@@ -21,7 +21,9 @@ class Ink {
   }
 
   // `inked` pixels' worth of colour `key`, spread evenly over [left, right), in pixels of the screen.
-  add(left, right, inked, key, alone) {
+  // What takes no time is there all the same, and drawn as the palest of all.
+  add(left, right, inkedOrNone, key, alone) {
+    const inked = inkedOrNone || 1e-6;
     const from = Math.max(0, left), to = Math.min(this.columns, right);
     if (to < from) return;
     const first = Math.floor(from);
