@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import captures
-from asking import ask
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,13 +45,6 @@ def test_all_that_is_counted_is_the_time_that_passed(findings):
     counted = count_once([paid(str(number), *each) for number, each in enumerate(findings)], runs=1)
     passed_ns = total_ns(stretches(bound for each in findings for bound in each))
     assert abs(sum(finding.own_cost_ns for finding in counted) - passed_ns) <= len(counted) / 2
-
-
-def test_a_replay_says_what_mending_saves():
-    found = ask("Y6", captures.watched("host_works_after_waiting"))
-    assert isinstance(found, Finding)
-    assert 0 < found.saves_ns == found.worth_ns
-    assert found.paid is not None
 
 
 def test_a_first_run_is_counted_once_beside_a_re_initialisation():
