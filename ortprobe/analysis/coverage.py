@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.bundle import ATTACHED_TORCH_PROFILER
-from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Kind, Timeline, torch_windows
+from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Kind, Timeline, traced_windows
 from ortprobe.timeline.intervals import Intervals
 
 
 def recorded_windows(timeline: Timeline) -> Intervals:
     """The stretches of time that torch's traces cover, disjoint and in order."""
-    return torch_windows(timeline.spans, timeline.sources)
+    return traced_windows(timeline.spans, timeline.sources)
 
 
 def watched_windows(timeline: Timeline, process: int) -> Intervals:
@@ -20,7 +20,7 @@ def watched_windows(timeline: Timeline, process: int) -> Intervals:
     A trace begins with its first record. Where the hooks saw the profiler being attached before, what lies between was
     watched too, and nothing happened there.
     """
-    start_ns, end_ns = torch_windows(timeline.spans, timeline.sources, process)
+    start_ns, end_ns = traced_windows(timeline.spans, timeline.sources, process)
     began_ns, _ = _own_calls(timeline, "ortprobe.profiler_start", process)
     _, stopped_ns = _own_calls(timeline, "ortprobe.profiler_stop", process)
     events_ns = np.sort(np.concatenate((began_ns, stopped_ns, end_ns)))

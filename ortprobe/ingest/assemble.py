@@ -16,8 +16,8 @@ from ortprobe.ingest.linking.link import link
 from ortprobe.ingest.linking.runs import find_runs
 from ortprobe.ingest.linking.sessions import PlacedProfile
 from ortprobe.ingest.linking.transfer import lend_nodes
+from ortprobe.ingest.sources.device_trace import DeviceTrace, add_trace
 from ortprobe.ingest.sources.hook_log import add_hook_log
-from ortprobe.ingest.sources.kineto import KinetoTrace, add_kineto
 from ortprobe.ingest.sources.ort_profile import OrtProfile, add_ort_profile
 from ortprobe.timeline import (
     DEVICE_WORK,
@@ -43,7 +43,7 @@ class Decoded:
 
     profiles: Sequence[tuple[OrtProfile, int, Place]]
     """Each with the session of the process that it belongs to, and its place."""
-    traces: Sequence[KinetoTrace]
+    traces: Sequence[DeviceTrace]
     trace_bounds: Sequence[ClockBound | None] = ()
     """What the hook log allows each trace's clock, in their order; empty without hooks."""
     sessions_of: SessionsOf
@@ -75,10 +75,9 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
     afloat = [source for one in added for source in one.afloat]
     runs = find_runs(collected, {one.profile: one.index for one in sessions if one.profile is not None}, afloat)
     links = link(collected, runs, afloat, {source: at_ns for one in added for source, at_ns in one.ends_ns.items()})
-    hooks = [decoded.hooks for decoded in processes if decoded.hooks is not None]
     timeline = Timeline(
         spans=collected.spans,
-        lanes=_owned_lanes(collected, links, hooks),
+        lanes=_owned_lanes(collected, links, _blocking(processes)),
         names=collected.names,
         device_ops=collected.device_ops,
         waits=collected.waits,
@@ -130,7 +129,7 @@ def _add(builder: TimelineBuilder, decoded: Decoded, first_session: int) -> _Add
             ends_ns[source] = int(profile.start_ns.max(initial=0)) + place.offset_ns
         problems += [*_of_source(place.problems, source), *_of_source(profile.problems, source, place.offset_ns)]
     for trace, bound in zip_longest(decoded.traces, decoded.trace_bounds):
-        source = add_kineto(builder, trace, decoded.thread_of)
+        source = add_trace(builder, trace, decoded.thread_of)
         clocks += [replace(bound, source=source)] if bound is not None else []
         problems += _of_source(trace.problems, source)
     sessions = tuple(_after(first_session, one, decoded.process) for one in decoded.sessions_of(placed))
@@ -177,7 +176,21 @@ def _of_source(problems: Sequence[Problem], source: int, offset_ns: int = 0) -> 
     ]
 
 
-def _owned_lanes(collected: Collected, links: Links, hooks: Sequence[Bundle]) -> tuple[Lane, ...]:
+def _blocking(processes: Sequence[Decoded]) -> dict[tuple[int, int, int], bool | None]:
+    """(process, device, stream) → whether the stream orders itself with the legacy default stream, where one says."""
+    stated: dict[tuple[int, int, int], bool | None] = {}
+    for one in processes:
+        for trace in one.traces:
+            stated |= {(trace.process, *stream): is_blocking for stream, is_blocking in trace.blocking.items()}
+        for record in one.hooks.records if one.hooks is not None else ():
+            if isinstance(record, Stream):
+                stated[one.process, record.device, record.trace_id] = record.blocking
+    return stated
+
+
+def _owned_lanes(
+    collected: Collected, links: Links, blocking: Mapping[tuple[int, int, int], bool | None]
+) -> tuple[Lane, ...]:  # fmt: skip
     """Lanes with what only the whole shows: who launched work on a stream, and whether the stream is blocking."""
     spans = collected.spans
     work = np.flatnonzero(np.isin(spans.kind, DEVICE_WORK))
@@ -185,12 +198,6 @@ def _owned_lanes(collected: Collected, links: Links, hooks: Sequence[Bundle]) ->
     torch_ops = spans.of_kind(Kind.TORCH_OP)
     torch_ids = np.unique(spans.external[torch_ops])
     by_torch = set(spans.lane[work[(links.run[work] == NONE) & np.isin(spans.external[work], torch_ids)]].tolist())
-    blocking = {
-        (one.manifest.process, record.device, record.trace_id): record.blocking
-        for one in hooks
-        for record in one.records
-        if isinstance(record, Stream)
-    }
     lanes = []
     for index, lane in enumerate(collected.lanes):
         if lane.kind == LaneKind.STREAM:

@@ -1,4 +1,5 @@
-"""Bare ORT profiles and torch traces, that somebody recorded without ortprobe, sorted by process and placed."""
+"""ORT profiles, torch traces and exports of Nsight Systems that somebody recorded without ortprobe, sorted by process
+and placed."""
 
 from __future__ import annotations
 
@@ -10,8 +11,10 @@ from ortprobe.ingest.bundled import trace_versions
 from ortprobe.ingest.clocks.align import kernel_launches
 from ortprobe.ingest.clocks.place import Place, next_free_ns, place_at_epoch, place_by_fit
 from ortprobe.ingest.linking.sessions import sessions_of_profiles
+from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
-from ortprobe.ingest.sources.kineto import KinetoTrace, read_kineto
+from ortprobe.ingest.sources.kineto import read_kineto
+from ortprobe.ingest.sources.nsight import read_nsight
 from ortprobe.ingest.sources.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.timeline import NONE, Capture
 
@@ -20,20 +23,21 @@ _Stated = tuple[OrtProfile, int | None]
 """A profile with when it started, if that was given."""
 
 
-def decode_files(ort: Sequence[str], torch: Sequence[str]) -> list[Decoded]:
+def decode_files(ort: Sequence[str], torch: Sequence[str], nsys: Sequence[Path] = ()) -> list[Decoded]:
     """The files' sources, one `Decoded` for each process that they name.
 
     Raises:
         UnreadableInput: a file is missing, or no trace of its kind.
     """
     traces = [read_kineto(TraceFile.at(Path(path))) for path in torch]
+    traces += [trace for path in nsys for trace in read_nsight(path)]
     profiles = [(read_ort_profile(TraceFile.at(path)), start) for path, start in map(_with_start, ort)]
     return [_decoded(*group) for group in _by_process(profiles, traces)]
 
 
 def _by_process(
-    profiles: Sequence[_Stated], traces: Sequence[KinetoTrace]
-) -> list[tuple[list[_Stated], list[KinetoTrace]]]:
+    profiles: Sequence[_Stated], traces: Sequence[DeviceTrace]
+) -> list[tuple[list[_Stated], list[DeviceTrace]]]:
     """Together what is of one process. A single process takes all: ids differ between a container and its host."""
     of_traces = dict.fromkeys(trace.process for trace in traces)
     if len(of_traces) < 2:
@@ -55,7 +59,7 @@ def _process(profile: OrtProfile) -> int:
     return profile.places[0][0] if profile.places else NONE
 
 
-def _decoded(profiles: Sequence[_Stated], traces: Sequence[KinetoTrace]) -> Decoded:
+def _decoded(profiles: Sequence[_Stated], traces: Sequence[DeviceTrace]) -> Decoded:
     launches = kernel_launches(traces)
     first_ns = min((int(trace.start_ns.min()) for trace in traces if len(trace)), default=0)
     fallback = next_free_ns([profile for profile, _ in profiles], first_ns)
@@ -81,5 +85,5 @@ def _with_start(text: str) -> tuple[Path, int | None]:
     return (Path(path), int(start)) if stated else (Path(text), None)
 
 
-def _devices(traces: Sequence[KinetoTrace]) -> tuple[str, ...]:
+def _devices(traces: Sequence[DeviceTrace]) -> tuple[str, ...]:
     return next((trace.devices for trace in traces if trace.devices), ())

@@ -35,9 +35,10 @@ from ortprobe.ingest.clocks.steps import (
     until_step,
 )
 from ortprobe.ingest.linking.sessions import sessions_of_log
+from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import TraceFile
 from ortprobe.ingest.sources.hook_log import RUN_CALLS, cupti_threads, hooked_runs, session_numbers
-from ortprobe.ingest.sources.kineto import KinetoTrace, read_kineto
+from ortprobe.ingest.sources.kineto import read_kineto
 from ortprobe.ingest.sources.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.timeline import Capture, Child, Problem, ProblemKind, RaceTry
 from ortprobe.timeline.intervals import union
@@ -57,8 +58,9 @@ _LOSSES = {
 """What the capture says it lost (`Lost.what`), where it has a kind of its own."""
 
 
-def decode_bundle(bundle: Bundle) -> Decoded:
-    """All sources of a bundle. Those that are missing or damaged become problems."""
+def decode_bundle(bundle: Bundle, others: Sequence[DeviceTrace] = ()) -> Decoded:
+    """All sources of a bundle, and `others` that were recorded of its process at the same time. Those that are missing
+    or damaged become problems."""
     problems = _stated_problems(bundle)
     confirmations, damage = read_confirmations(bundle.files)
     if damage:
@@ -67,7 +69,7 @@ def decode_bundle(bundle: Bundle) -> Decoded:
     problems += clock.problems()
     clock = located(bundle, clock)
     recorded, bundle = bundle, on_one_clock(bundle, clock)
-    windows = _traces(recorded, clock, problems)
+    windows = [*_traces(recorded, clock, problems), *((trace, None) for trace in others)]
     threads = cupti_threads(bundle.records)
     sound = [trace for trace, step in windows if step is None]
     launches = kernel_launches(sound, lambda thread: threads.get(thread, thread))
@@ -100,7 +102,7 @@ def _place(profile: OrtProfile, created: SessionCreated, launches: ThreadInterva
     return place_at_epoch(profile, created.profile_start_ns, launches, calls)
 
 
-def _traces(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> list[tuple[KinetoTrace, Step | None]]:
+def _traces(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> list[tuple[DeviceTrace, Step | None]]:
     """Traces on the clock of the capture's start, each with the step that its window spans."""
     traces = []
     for at, record in enumerate(bundle.records):
@@ -129,7 +131,7 @@ def _traces(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> lis
     return traces
 
 
-def _earlier(trace: KinetoTrace, by_ns: int) -> KinetoTrace:
+def _earlier(trace: DeviceTrace, by_ns: int) -> DeviceTrace:
     """The trace with its times put on the clock of before a step."""
     if not by_ns:
         return trace
@@ -148,7 +150,7 @@ def _hole(kind: ProblemKind, detail: str, bounds: tuple[int | None, int | None],
     return Problem(kind=kind, detail=detail, count=count, start_ns=bounds[0], end_ns=bounds[1])
 
 
-def _count_outside(trace: KinetoTrace, window: Window) -> int:
+def _count_outside(trace: DeviceTrace, window: Window) -> int:
     """Kineto converts times when it exports: after another profiler was started, to nonsense (torch 2.11, CUDA 13)."""
     start_ns, end_ns = window.start_ns - _WINDOW_SLACK_NS, window.end_ns + _WINDOW_SLACK_NS
     return int(((trace.start_ns < start_ns) | (trace.end_ns > end_ns)).sum())
@@ -208,7 +210,7 @@ def _kind_of_loss(record: Lost) -> ProblemKind:
     return _LOSSES.get(what, ProblemKind.NOT_CAPTURED)
 
 
-def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:
+def _capture(bundle: Bundle, traces: Sequence[DeviceTrace]) -> Capture:
     manifest, environment = bundle.manifest, bundle.manifest.environment
     stated = {
         "ortprobe": manifest.ortprobe,
@@ -269,6 +271,6 @@ def _counted_runs(bundle: Bundle) -> int:
     return sum(record.runs for record in bundle.records if isinstance(record, Served))
 
 
-def trace_versions(traces: Sequence[KinetoTrace]) -> dict[str, str]:
+def trace_versions(traces: Sequence[DeviceTrace]) -> dict[str, str]:
     """What the traces state of CUPTI, the runtime and the driver."""
     return {name: version for trace in traces for name, version in trace.versions.items()}

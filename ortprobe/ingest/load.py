@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from ortprobe.ingest.assemble import assemble
 from ortprobe.ingest.bare import decode_files
 from ortprobe.ingest.bundled import decode_bundle
 from ortprobe.ingest.models.attach import read_models, recorded_models, with_models
+from ortprobe.ingest.sources.device_trace import DeviceTrace
+from ortprobe.ingest.sources.nsight import read_nsight
 from ortprobe.timeline import Problem, ProblemKind, Timeline
 from ortprobe.units import format_ns
 
@@ -20,19 +22,22 @@ _SAME_CLOCK_NS = 1_000_000
 """What adjusting the clock may move it by between the starts of two processes."""
 
 
-def load_bundle(path: Path, models: Sequence[Path | str] = ()) -> Timeline:
+def load_bundle(path: Path, models: Sequence[Path | str] = (), nsys: Sequence[Path] = ()) -> Timeline:
     """The Timeline of a bundle, a folder or packed. Traces that are missing or damaged become problems of the Timeline.
 
-    Model files that the program loaded are read where they still lie unchanged; `models` are others.
+    Model files that the program loaded are read where they still lie unchanged; `models` are others. `nsys` are exports
+    of Nsight Systems that were made of the same processes at the same time.
 
     Raises:
         UnreadableInput: there is no bundle, its packed file is damaged, or one of `models` is no model.
-        UsageError: one of `models` is of no session.
+        UsageError: one of `models` is of no session, or one of `nsys` of none of the processes.
     """
-    return load_bundles([path], models)
+    return load_bundles([path], models, nsys)
 
 
-def load_bundles(paths: Sequence[Path], models: Sequence[Path | str] = ()) -> Timeline:
+def load_bundles(
+    paths: Sequence[Path], models: Sequence[Path | str] = (), nsys: Sequence[Path] = ()
+) -> Timeline:  # fmt: skip
     """One Timeline of several processes of one machine, each captured in a bundle of its own; raises as `load_bundle`
     does, and UsageError without any bundle."""
     if not paths:
@@ -40,17 +45,22 @@ def load_bundles(paths: Sequence[Path], models: Sequence[Path | str] = ()) -> Ti
     given = read_models(models)
     with _collector_paused():
         bundles = [read_bundle(path) for path in paths]
-        timeline = assemble([decode_bundle(bundle) for bundle in bundles], _clocks_apart(bundles))
+        traces = _of_processes(nsys, {bundle.manifest.process for bundle in bundles})
+        decoded = [decode_bundle(bundle, traces.get(bundle.manifest.process, ())) for bundle in bundles]
+        timeline = assemble(decoded, _clocks_apart(bundles))
     stated = [model for bundle in bundles for model in bundle.manifest.models]
     recorded, of_session = recorded_models(stated, timeline.sessions)
     return with_models(timeline, [*recorded, *given], of_session)
 
 
 def load_files(
-    ort: Sequence[Path | str] = (), torch: Sequence[Path | str] = (), models: Sequence[Path | str] = ()
+    ort: Sequence[Path | str] = (),
+    torch: Sequence[Path | str] = (),
+    models: Sequence[Path | str] = (),
+    nsys: Sequence[Path] = (),
 ) -> Timeline:
-    """The Timeline of bare ORT profiles and torch traces, and of the models that ran; those of several processes are
-    told apart by process id.
+    """The Timeline of bare ORT profiles, torch traces and exports of Nsight Systems, and of the models that ran; those
+    of several processes are told apart by process id.
 
     An ORT profile may be given as `FILE@START_NS`, with what `get_profiling_start_time_ns()` said; otherwise its place
     is found by fitting kernel launches into its nodes.
@@ -59,12 +69,27 @@ def load_files(
         UnreadableInput: a file is missing, or no trace or model.
         UsageError: no file at all, or a model of no session.
     """
-    if not ort and not torch:
-        raise UsageError("nothing to report: give a bundle, or --ort and --torch files")
+    if not ort and not torch and not nsys:
+        raise UsageError("nothing to report: give a bundle, or --ort, --torch and --nsys files")
     given = read_models(models)
     with _collector_paused():
-        timeline = assemble(decode_files([str(path) for path in ort], [str(path) for path in torch]))
+        timeline = assemble(decode_files([str(path) for path in ort], [str(path) for path in torch], nsys))
     return with_models(timeline, given)
+
+
+def _of_processes(nsys: Sequence[Path], processes: Collection[int]) -> dict[int, list[DeviceTrace]]:
+    """The exports' traces of these processes, by process."""
+    found: dict[int, list[DeviceTrace]] = {}
+    for path in nsys:
+        traces = read_nsight(path)
+        own = [trace for trace in traces if trace.process in processes]
+        if not own:
+            others = ", ".join(str(trace.process) for trace in traces)
+            wanted = ", ".join(map(str, processes))
+            raise UsageError(f"{path}: is of another run: of process {others}, and the bundle of process {wanted}")
+        for trace in own:
+            found.setdefault(trace.process, []).append(trace)
+    return found
 
 
 @contextmanager

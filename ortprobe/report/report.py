@@ -34,8 +34,12 @@ def load(
     ort: Sequence[str | Path] = (),
     torch: Sequence[str | Path] = (),
     models: Sequence[str | Path] = (),
+    nsys: Sequence[str | Path] = (),
 ) -> Report:
     """Read, analyse and judge a bundle, which may be packed, or bare ORT profiles and torch traces.
+
+    `nsys` are exports of Nsight Systems to SQLite, by themselves, with ORT profiles, or of the processes that the
+    bundles are of.
 
     Several bundles, or files of several processes of one machine, are put on one timeline.
 
@@ -48,13 +52,13 @@ def load(
 
     Raises:
         UnreadableInput: a file is missing, damaged, or something else than a trace.
-        UsageError: there is nothing to load, or a model of no session.
+        UsageError: there is nothing to load, a model of no session, or an export of none of the bundles' processes.
     """
-    sources = [source] if isinstance(source, str | Path) else source
+    sources, exports = [source] if isinstance(source, str | Path) else source, [Path(one) for one in nsys]
     if sources:
-        timeline = load_bundles([Path(one) for one in sources], models=models)
+        timeline = load_bundles([Path(one) for one in sources], models=models, nsys=exports)
     else:
-        timeline = load_files(ort=ort, torch=torch, models=models)
+        timeline = load_files(ort=ort, torch=torch, models=models, nsys=exports)
     return Report(judge(Analyses(timeline)))
 
 

@@ -10,6 +10,7 @@ from ortprobe.timeline.graph import (
     Ragged,
 )
 from ortprobe.timeline.model import (
+    DEVICE_TRACES,
     Capture,
     Child,
     ClockBound,
@@ -24,7 +25,7 @@ from ortprobe.timeline.model import (
     SourceKind,
     Timeline,
     parse_site,
-    torch_windows,
+    traced_windows,
 )
 from ortprobe.timeline.problem import MOST_EVIDENCE, Problem, ProblemKind
 from ortprobe.timeline.spans import (
@@ -55,6 +56,7 @@ from ortprobe.timeline.tables import (
 )
 
 __all__ = [
+    "DEVICE_TRACES",
     "DEVICE_WORK",
     "LEGACY_STREAM",
     "MOST_EVIDENCE",
@@ -101,5 +103,5 @@ __all__ = [
     "Waits",
     "own_stream",
     "parse_site",
-    "torch_windows",
+    "traced_windows",
 ]

@@ -63,8 +63,14 @@ class SourceKind(StrEnum):
     """ONNX Runtime's own profile of one session."""
     TORCH_TRACE = "torch-trace"
     """What torch's profiler (Kineto) exported."""
+    NSIGHT = "nsight-systems"
+    """An export of Nsight Systems to SQLite."""
     HOOK_LOG = "hook-log"
     """What ortprobe's hooks saw."""
+
+
+DEVICE_TRACES = (SourceKind.TORCH_TRACE, SourceKind.NSIGHT)
+"""What shows the GPU's work and the calls that launched it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,15 +303,15 @@ class Timeline:
         return int(self.spans.end_ns.max()) if len(self.spans) else 0
 
 
-def torch_windows(spans: Spans, sources: Sequence[Source], process: int = NONE) -> Intervals:
-    """From the first to the last span of each torch trace, overlaps joined. Between two of them nobody watched.
+def traced_windows(spans: Spans, sources: Sequence[Source], process: int = NONE) -> Intervals:
+    """From the first to the last span of each trace of the GPU, overlaps joined. Between two of them nobody watched.
 
     Of one process alone where one is named.
     """
     of_sources = [
         spans.source == number
         for number, source in enumerate(sources)
-        if source.kind is SourceKind.TORCH_TRACE and (process == NONE or source.process in (process, NONE))
+        if source.kind in DEVICE_TRACES and (process == NONE or source.process in (process, NONE))
     ]
     bounds = [(spans.start_ns[mine].min(), spans.end_ns[mine].max()) for mine in of_sources if mine.any()]
     start_ns, end_ns = np.array(bounds, np.int64).reshape(-1, 2).T

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
-from ortprobe.ingest.sources.kineto import KinetoTrace
 from ortprobe.ingest.sources.ort_profile import OrtProfile
 from ortprobe.timeline import NONE, Int64s, Kind
 from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES, base_name
@@ -64,7 +64,7 @@ class Fit:
         return self.nodes > 0 and self.runner_up < _AMBIGUOUS_SHARE * self.nodes and not self.has_twin
 
 
-def kernel_launches(traces: Sequence[KinetoTrace], thread_of: Callable[[int], int] = int) -> ThreadIntervals:
+def kernel_launches(traces: Sequence[DeviceTrace], thread_of: Callable[[int], int] = int) -> ThreadIntervals:
     """The CUDA calls that launched a kernel each, which ORT does inside of nodes, by OS thread.
 
     `thread_of` turns the traces' thread ids into those.

@@ -11,8 +11,8 @@ import numpy as np
 
 from ortprobe.bundle import AnyRecord, Call
 from ortprobe.ingest.clocks.align import ThreadIntervals, deepest, kernel_launches
+from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.hook_log import RUN_CALLS
-from ortprobe.ingest.sources.kineto import KinetoTrace
 from ortprobe.timeline import ClockBound, ClockMethod, Int64s, Kind, Problem, ProblemKind
 
 _MARKER = "ortprobe.run#"
@@ -25,7 +25,7 @@ _CONVERSION_NS = 10_000
 
 
 def trace_bound(
-    trace: KinetoTrace, records: Sequence[AnyRecord], thread_of: Callable[[int], int] = int
+    trace: DeviceTrace, records: Sequence[AnyRecord], thread_of: Callable[[int], int] = int
 ) -> ClockBound | None:
     """What may be added to a trace's times so that the most launches of runs lie inside the hooked calls.
 
@@ -42,7 +42,7 @@ def trace_bound(
     return ClockBound(source=-1, method=ClockMethod.EPOCH, low_ns=low_ns, high_ns=high_ns, witnesses=inside)
 
 
-def doubt_about(trace: KinetoTrace, bound: ClockBound | None) -> list[Problem]:
+def doubt_about(trace: DeviceTrace, bound: ClockBound | None) -> list[Problem]:
     """A doubt where the times as they are put launches outside of the calls that made them."""
     if bound is None or bound.low_ns is None or bound.high_ns is None:
         return []
@@ -54,7 +54,7 @@ def doubt_about(trace: KinetoTrace, bound: ClockBound | None) -> list[Problem]:
 
 
 def _allowed(
-    trace: KinetoTrace, calls: Mapping[int, Call], launches: ThreadIntervals, thread_of: Callable[[int], int]
+    trace: DeviceTrace, calls: Mapping[int, Call], launches: ThreadIntervals, thread_of: Callable[[int], int]
 ) -> tuple[Int64s, Int64s]:
     """For each launch of a marked run the least and the most that puts it inside the run's call."""
     low, high = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
@@ -73,7 +73,7 @@ def _allowed(
     return np.concatenate(low), np.concatenate(high)
 
 
-def _marked_runs(trace: KinetoTrace) -> dict[int, int]:
+def _marked_runs(trace: DeviceTrace) -> dict[int, int]:
     """Index of a name in the trace → the number of the run that it marks."""
     numbers = (
         (index, name.removeprefix(_MARKER)) for index, name in enumerate(trace.names) if name.startswith(_MARKER)

@@ -12,6 +12,7 @@ import numpy as np
 from ortprobe.bundle import ATTACHED_ORT_PROFILE
 from ortprobe.ingest.watched import Watched, cited, stretch
 from ortprobe.timeline import (
+    DEVICE_TRACES,
     DEVICE_WORK,
     NONE,
     Bools,
@@ -20,7 +21,6 @@ from ortprobe.timeline import (
     Kind,
     Problem,
     ProblemKind,
-    SourceKind,
     WaitKind,
 )
 
@@ -157,7 +157,7 @@ def _outside(watched: Watched) -> Bools:
     high_ns = np.full(len(sources), np.iinfo(np.int64).max)
     on_host = ~np.isin(spans.kind, (*DEVICE_WORK, Kind.EVENT_RECORD, Kind.GPU_ANNOTATION, Kind.WAIT))
     for number, source in enumerate(sources):
-        if source.kind is SourceKind.TORCH_TRACE:
+        if source.kind in DEVICE_TRACES:
             own = np.flatnonzero(on_host & (spans.source == number)).astype(np.int32)
             start_ns, end_ns = stretch(spans, own)
             if start_ns is not None and end_ns is not None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ortprobe.bundle import ATTACHED_TORCH_PROFILER
 from ortprobe.ingest.watched import Watched, cited, stretch
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Problem, ProblemKind, Timeline, torch_windows
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Problem, ProblemKind, Timeline, traced_windows
 from ortprobe.timeline.cuda_calls import GRAPH_LAUNCHES
 from ortprobe.timeline.intervals import innermost_containing
 
@@ -138,7 +138,7 @@ def _silent(watched: Watched, seen: Bools, kernels: Int64s) -> Bools:
 def _whole_runs(timeline: Timeline) -> Bools:
     """Runs that ended well and lie wholly inside of one torch trace."""
     runs = timeline.runs
-    windows = torch_windows(timeline.spans, timeline.sources)
+    windows = traced_windows(timeline.spans, timeline.sources)
     begins, ends = (innermost_containing(*windows, points) for points in (runs.start_ns, runs.end_ns - 1))
     failed = np.isin(runs.hook_span, timeline.hooks.span[timeline.hooks.failed])
     attached = (runs.attached & ATTACHED_TORCH_PROFILER) != 0

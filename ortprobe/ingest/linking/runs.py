@@ -10,7 +10,7 @@ from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.ingest.builder import Collected
 from ortprobe.ingest.linking.containment import containing, outermost
 from ortprobe.ingest.sources.hook_log import RUN_CALLS
-from ortprobe.timeline import NONE, Int32s, Kind, Runs, torch_windows
+from ortprobe.timeline import NONE, Int32s, Kind, Runs, traced_windows
 from ortprobe.timeline.intervals import innermost_containing
 
 
@@ -44,7 +44,7 @@ def _columns(
     of_source = np.array([session_of_source.get(source, NONE) for source in range(len(collected.sources))], np.int32)
     session = of_source[spans.source[whole]]
     session[hooked] = hooks.session[row[hooked]]
-    traced = innermost_containing(*torch_windows(spans, collected.sources), spans.start_ns[whole]) != NONE
+    traced = innermost_containing(*traced_windows(spans, collected.sources), spans.start_ns[whole]) != NONE
     attached = (ATTACHED_ORT_PROFILE | np.where(traced, ATTACHED_TORCH_PROFILER, 0)).astype(np.uint8)
     attached[hooked] = hooks.attached[row[hooked]]
     return Runs(

@@ -8,37 +8,19 @@ from pid and tid: rows of stream synchronisation sit on made-up tids (kineto `ou
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from ortprobe.errors import UnreadableInput
-from ortprobe.ingest.builder import TimelineBuilder
+from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
 from ortprobe.ingest.sources.json_events import EventStream
 from ortprobe.ingest.sources.kineto_events import EventColumns, decode_events
-from ortprobe.timeline import (
-    DEVICE_WORK,
-    NONE,
-    DeviceOps,
-    Int32s,
-    Int64s,
-    Kind,
-    Lane,
-    LaneKind,
-    Problem,
-    ProblemKind,
-    SourceKind,
-    UInt8s,
-    Waits,
-)
-from ortprobe.timeline.groups import rows_by_value
+from ortprobe.timeline import NONE, Problem, ProblemKind, SourceKind
 
-_ON_DEVICE = (*DEVICE_WORK, Kind.EVENT_RECORD)
-_HOST = (Kind.TORCH_OP, Kind.ANNOTATION, Kind.CUDA_CALL)
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -62,51 +44,7 @@ class _Metadata(msgspec.Struct, gc=False):
         return tuple(str(one.get("name", "")) for one in listed if isinstance(one, dict))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KinetoTrace:
-    """One decoded trace: columns of its complete events in file order, with absolute times."""
-
-    path: str
-    rows: Int32s
-    """Position of each event in the file's `traceEvents`."""
-    start_ns: Int64s
-    end_ns: Int64s
-    kinds: UInt8s
-    """`Kind` of each event."""
-    correlation: Int64s
-    external: Int64s
-    name: Int32s
-    """Index in `names`."""
-    names: tuple[str, ...]
-    place: Int32s
-    """Index in `processes` and `threads`."""
-    processes: Int64s
-    """pid of each place; NONE where the file has none that is a number."""
-    threads: Int64s
-    device: Int32s
-    stream: Int64s
-    """`device`, `stream`: NONE for what lies on no stream."""
-    device_ops: Mapping[str, Int64s]
-    """Columns of device work; `index` is the event's in the columns above. `waits` likewise."""
-    waits: Mapping[str, Int64s]
-    devices: tuple[str, ...]
-    versions: Mapping[str, str]
-    backwards: int
-    """How many events the file gives a negative length; here they have none."""
-    problems: tuple[Problem, ...]
-    """What is missing from it."""
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def process(self) -> int:
-        """The traced process; NONE when the trace holds no host span."""
-        host = np.flatnonzero(np.isin(self.kinds, _HOST) & (self.processes[self.place] >= 0))
-        return int(self.processes[self.place[host[0]]]) if len(host) else NONE
-
-
-def read_kineto(file: TraceFile) -> KinetoTrace:
+def read_kineto(file: TraceFile) -> DeviceTrace:
     """Decode one torch trace, as far as it goes: what is cut off or damaged becomes problems.
 
     Raises:
@@ -125,13 +63,14 @@ def read_kineto(file: TraceFile) -> KinetoTrace:
     return replace(trace, problems=tuple(_problems(trace, stream, columns, metadata)))
 
 
-def _trace(path: str, columns: EventColumns, metadata: _Metadata) -> KinetoTrace:
+def _trace(path: str, columns: EventColumns, metadata: _Metadata) -> DeviceTrace:
     of_all, of_streams = columns.of_all, columns.of_streams
     start_ns = of_all.joined("start_ns") + metadata.base_ns
     device, stream = np.full(len(start_ns), NONE, np.int32), np.full(len(start_ns), NONE, np.int64)
     on_stream = of_streams.joined("index")
     device[on_stream], stream[on_stream] = of_streams.joined("device"), of_streams.joined("stream")
-    return KinetoTrace(
+    return DeviceTrace(
+        kind=SourceKind.TORCH_TRACE,
         path=path,
         rows=of_all.joined("row"),
         start_ns=start_ns,
@@ -192,7 +131,7 @@ def _unrecognised(stream: EventStream[msgspec.Struct], columns: EventColumns) ->
 
 
 def _problems(
-    trace: KinetoTrace, stream: EventStream[msgspec.Struct], columns: EventColumns, metadata: _Metadata
+    trace: DeviceTrace, stream: EventStream[msgspec.Struct], columns: EventColumns, metadata: _Metadata
 ) -> list[Problem]:
     path, found = trace.path, []
     last_ns = int(trace.end_ns.max()) if len(trace) else None
@@ -221,77 +160,6 @@ def _problems(
         detail = f"{path}: does not say when it was recorded (no baseTimeNanoseconds)"
         found.append(Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail))
     return found
-
-
-def add_kineto(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable[[int], int]) -> int:
-    """Add a trace's spans. `thread_of` turns the trace's thread ids into those of the OS.
-
-    A thread that never ran a torch op appears under the low 32 bits of its pthread id; the hook log knows both.
-
-    Returns the number of the source.
-    """
-    source = builder.source(SourceKind.TORCH_TRACE, trace.path, len(trace), trace.backwards)
-    first = builder.add_spans(
-        start_ns=trace.start_ns,
-        end_ns=trace.end_ns,
-        kind=trace.kinds,
-        lane=_lanes(builder, trace, thread_of),
-        name=builder.names(trace.names)[trace.name],
-        correlation=trace.correlation,
-        external=trace.external,
-        source=source,
-        row=trace.rows,
-    )
-    work, waits = trace.device_ops["index"], trace.waits["index"]
-    builder.add_rows(
-        DeviceOps,
-        span=work + first,
-        device=trace.device[work],
-        stream=trace.stream[work],
-        **{name: trace.device_ops[name] for name in ("size_bytes", "blocks", "graph")},
-    )
-    builder.add_rows(
-        Waits,
-        span=waits + first,
-        device=trace.device[waits],
-        stream=trace.stream[waits],
-        **{name: trace.waits[name] for name in ("kind", "waited_stream", "record_correlation", "event")},
-    )
-    return source
-
-
-def _lanes(builder: TimelineBuilder, trace: KinetoTrace, thread_of: Callable[[int], int]) -> Int32s:
-    lanes = np.empty(len(trace), np.int32)
-    process = trace.process
-    is_wait = trace.kinds == Kind.WAIT
-    on_stream = np.isin(trace.kinds, _ON_DEVICE) | is_wait
-    stream = np.where(is_wait & (trace.stream < 0), NONE, trace.stream)
-    at = np.flatnonzero(on_stream)
-    for device, rows in rows_by_value(trace.device[at]):
-        of_device = at[rows]
-        for number, own in rows_by_value(stream[of_device]):
-            lanes[of_device[own]] = builder.lane(_stream_lane(process, device, number))
-    projected = trace.kinds == Kind.GPU_ANNOTATION
-    for place, rows in rows_by_value(trace.place):
-        owner, number = int(trace.processes[place]), int(trace.threads[place])
-        on_device, on_host = rows[projected[rows]], rows[~on_stream[rows] & ~projected[rows]]
-        if len(on_device):
-            lanes[on_device] = builder.lane(_stream_lane(process, owner, number))
-        if len(on_host):
-            lanes[on_host] = builder.lane(_thread_lane(process, owner, number, thread_of))
-    return lanes
-
-
-def _stream_lane(process: int, device: int, stream: int) -> Lane:
-    label = f"stream {stream}" if stream >= 0 else f"device {device}"
-    return Lane(kind=LaneKind.STREAM, label=label, process=process, device=device, stream=stream)
-
-
-def _thread_lane(process: int, owner: int, thread: int, thread_of: Callable[[int], int]) -> Lane:
-    if owner < 0:
-        return Lane(kind=LaneKind.THREAD, label="profiler", process=process)
-    known = thread_of(thread)
-    return Lane(kind=LaneKind.THREAD, label=f"thread {known}", process=owner, thread=known)
 
 
 def _versions(metadata: _Metadata) -> dict[str, str]:

@@ -19,13 +19,14 @@ from ortprobe.report.run_wording import (
 from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest
 from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, headed, missing_nodes
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
+from ortprobe.timeline import DEVICE_TRACES, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
 _MAX_REASONS = 6
 _SOURCE_LABELS = {
     SourceKind.ORT_PROFILE: "onnxruntime's profile",
     SourceKind.TORCH_TRACE: "torch's trace",
+    SourceKind.NSIGHT: "Nsight Systems' export",
     SourceKind.HOOK_LOG: "hook log",
 }
 
@@ -192,7 +193,7 @@ def source_rows(timeline: Timeline) -> tuple[tuple[str, str, str, str], ...]:
 def clock_sentence(clock: ClockBound | None, kind: SourceKind) -> str:
     """How far a source's clock can be off, in words."""
     if clock is None:
-        is_reference = kind is SourceKind.TORCH_TRACE
+        is_reference = kind in DEVICE_TRACES
         return (
             "states Unix time; the profiles are checked against it" if is_reference else "no statement about its clock"
         )

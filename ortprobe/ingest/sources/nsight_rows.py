@@ -1,0 +1,171 @@
+"""Rows of Nsight Systems' tables, gathered for all processes of an export and parted by process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypedDict
+
+import numpy as np
+
+from ortprobe.ingest.sources.columns import Columns
+from ortprobe.ingest.sources.files import LIMIT_NS
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, UInt8s
+
+PROCESS_SHIFT, PROCESS_MASK, THREAD_MASK = 24, (1 << 24) - 1, (1 << 24) - 1
+"""Where `globalTid` and `globalPid` hold the process, and the former the thread."""
+_UNKNOWN_NAME = "unnamed"
+
+
+class TraceColumns(TypedDict):
+    """The columns of a `DeviceTrace`."""
+
+    rows: Int32s
+    start_ns: Int64s
+    end_ns: Int64s
+    kinds: UInt8s
+    correlation: Int64s
+    external: Int64s
+    name: Int32s
+    names: tuple[str, ...]
+    place: Int32s
+    processes: Int64s
+    threads: Int64s
+    device: Int32s
+    stream: Int64s
+    device_ops: Mapping[str, Int64s]
+    waits: Mapping[str, Int64s]
+    backwards: int
+
+
+class NsightRows:
+    """What was read so far. Times go in as the file has them, and come out as Unix time."""
+
+    def __init__(self, texts: Mapping[int, str], epoch_ns: int) -> None:
+        self.texts = texts
+        """`StringIds`."""
+        self.epoch_ns = epoch_ns
+        """When the session began; 0 where that is not stated."""
+        self.impossible = 0
+        """Rows with times that no capture can have, which are left out."""
+        self._names: dict[str, int] = {}
+        self._all = Columns(
+            kind=np.uint8, start_ns=np.int64, end_ns=np.int64, name=np.int32, place=np.int64, correlation=np.int64,
+            device=np.int32, stream=np.int64,
+        )  # fmt: skip
+        self._work = Columns(index=np.int64, size_bytes=np.int64, blocks=np.int64, graph=np.int64)
+        self._waits = Columns(
+            index=np.int64, kind=np.int64, waited_stream=np.int64, record_correlation=np.int64, event=np.int64
+        )
+        self._whole: dict[str, dict[str, Int64s]] | None = None
+
+    def name(self, text: str) -> int:
+        """The number of a name."""
+        return self._names.setdefault(text, len(self._names))
+
+    def names_by_id(self, ids: Int64s, change: Callable[[str], str] = str) -> Int32s:
+        """The numbers of the names that `StringIds` has under these ids."""
+        known, which = np.unique(ids, return_inverse=True)
+        numbers = [self.name(change(self.texts.get(number, _UNKNOWN_NAME))) for number in known.tolist()]
+        return np.array(numbers, np.int32)[which]
+
+    def add(self, kind: Kind, found: Mapping[str, Int64s], *, name: Int32s, place: Int64s) -> Bools:
+        """Rows of one kind. `place` is their `globalTid`, or a `globalPid` for what lies on a stream.
+
+        Returns which of them were taken.
+        """
+        possible = (np.abs(found["start"]) < LIMIT_NS) & (np.abs(found["end"]) < LIMIT_NS)
+        self.impossible += int((~possible).sum())
+        kept = np.flatnonzero(possible)
+        nowhere = np.full(len(possible), NONE, np.int64)
+        self._all.add(
+            kind=np.full(len(kept), kind, np.uint8),
+            start_ns=found["start"][kept] + self.epoch_ns,
+            end_ns=found["end"][kept] + self.epoch_ns,
+            name=name[kept],
+            place=place[kept],
+            correlation=found.get("correlationId", nowhere)[kept],
+            device=np.clip(found.get("deviceId", nowhere)[kept], NONE, np.iinfo(np.int32).max),
+            stream=_number(found.get("streamId", nowhere)[kept]),
+        )
+        return possible
+
+    def add_work(
+        self, kind: Kind, found: Mapping[str, Int64s], *, name: Int32s, size_bytes: Int64s, blocks: Int64s
+    ) -> None:
+        """Kernels, copies or fills."""
+        first = len(self._all)
+        taken = self.add(kind, found, name=name, place=found["globalPid"])
+        of_graph = found["graphId"] if "graphId" in found else _graphs(found["graphNodeId"])
+        kept = np.flatnonzero(taken)
+        self._work.add(
+            index=np.arange(len(kept)) + first, size_bytes=size_bytes[kept], blocks=blocks[kept], graph=of_graph[kept]
+        )
+
+    def add_waits(self, found: Mapping[str, Int64s], *, name: Int32s, place: Int64s) -> None:
+        """Synchronisation records: `found` holds `kind`, `waited_stream`, `record_correlation` and `event` as well."""
+        first = len(self._all)
+        kept = np.flatnonzero(self.add(Kind.WAIT, found, name=name, place=place))
+        own = {column: found[column][kept] for column in ("kind", "waited_stream", "record_correlation", "event")}
+        self._waits.add(index=np.arange(len(kept)) + first, **own)
+
+    def processes(self) -> list[int]:
+        """The processes that called CUDA, in the order of their first call."""
+        every = self._columns()["all"]
+        of_calls = _process(every["place"][every["kind"] == Kind.CUDA_CALL])
+        return list(dict.fromkeys(of_calls.tolist()))
+
+    def of_process(self, process: int) -> TraceColumns:
+        """Everything of one process. What no process is stated for is of the first one."""
+        whole = self._columns()
+        every, first = whole["all"], self.processes()[0]
+        owner = np.where(every["place"] < 0, first, _process(every["place"]))
+        mine = np.flatnonzero(owner == process)
+        position = np.full(len(owner), NONE, np.int64)
+        position[mine] = np.arange(len(mine))
+        thread = np.where(every["device"][mine] == NONE, every["place"][mine] & THREAD_MASK, NONE)
+        threads, place = np.unique(thread, return_inverse=True)
+        length_ns = every["end_ns"][mine] - every["start_ns"][mine]
+        return TraceColumns(
+            rows=mine.astype(np.int32),
+            start_ns=every["start_ns"][mine],
+            end_ns=every["start_ns"][mine] + np.maximum(length_ns, 0),
+            kinds=every["kind"][mine].astype(np.uint8),
+            correlation=every["correlation"][mine],
+            external=np.full(len(mine), NONE, np.int64),
+            name=every["name"][mine].astype(np.int32),
+            names=tuple(self._names),
+            place=place.astype(np.int32),
+            processes=np.full(len(threads), process, np.int64),
+            threads=threads,
+            device=every["device"][mine].astype(np.int32),
+            stream=every["stream"][mine],
+            device_ops=_of(whole["work"], position),
+            waits=_of(whole["waits"], position),
+            backwards=int((length_ns < 0).sum()),
+        )
+
+    def _columns(self) -> dict[str, dict[str, Int64s]]:
+        if self._whole is None:
+            self._whole = {"all": self._all.all(), "work": self._work.all(), "waits": self._waits.all()}
+        return self._whole
+
+
+def _of(columns: Mapping[str, Int64s], position: Int64s) -> dict[str, Int64s]:
+    """The rows of a process, with their `index` among those of the process."""
+    index = position[columns["index"]]
+    own = index != NONE
+    return {name: column[own] for name, column in columns.items()} | {"index": index[own]}
+
+
+def _process(place: Int64s) -> Int64s:
+    return (place >> PROCESS_SHIFT) & PROCESS_MASK
+
+
+def _number(ids: Int64s) -> Int64s:
+    """CUPTI writes what there is none of as the greatest number of 32 bits."""
+    return np.where(ids == (1 << 32) - 1, NONE, ids)
+
+
+def _graphs(nodes: Int64s) -> Int64s:
+    """CUPTI puts the graph's id into the upper half of the ids of its nodes (`cuptiGetGraphNodeId`)."""
+    return np.where(nodes <= 0, NONE, np.maximum(nodes >> 32, 0))

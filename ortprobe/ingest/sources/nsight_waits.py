@@ -1,0 +1,129 @@
+"""Waits and records of events in an export of Nsight Systems, and which wait is for which record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ortprobe.ingest.sources.nsight_rows import NsightRows
+from ortprobe.ingest.sources.sqlite_tables import SqliteTables
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, WaitKind
+
+_SYNCS, _RECORDS, _CALLS = (
+    "CUPTI_ACTIVITY_KIND_SYNCHRONIZATION", "CUPTI_ACTIVITY_KIND_CUDA_EVENT", "CUPTI_ACTIVITY_KIND_RUNTIME"
+)  # fmt: skip
+_NO_EVENT = ((1 << 32) - 1, NONE)
+_EVENT_SYNC, _STREAM_WAIT, _STREAM_SYNC, _CONTEXT_SYNC = 1, 2, 3, 4
+"""`ENUM_CUPTI_SYNC_TYPE`."""
+_WAITS_FOR_DEVICE = ("cudaDeviceSynchronize", "cudaThreadSynchronize", "cuCtxSynchronize")
+_LABELS = {
+    WaitKind.STREAM_WAIT_EVENT: "Stream Wait Event",
+    WaitKind.EVENT_SYNC: "Event Sync",
+    WaitKind.STREAM_SYNC: "Stream Sync",
+    WaitKind.DEVICE_SYNC: "Context Sync",
+}
+"""As Kineto calls them."""
+
+
+def add_waits(rows: NsightRows, tables: SqliteTables) -> None:
+    """Synchronisation records, records of events, and waits for the device, which leave no record of their own.
+
+    A wait names its event's record by `eventSyncId`, since 2025; before, and where it is 0, it is the last record of
+    the event before the wait, by correlation ids, which count the calls of a process.
+    """
+    calls = tables.columns(_CALLS, "start", "end", "globalTid", "correlationId", "nameId")
+    records = tables.columns(_RECORDS, "deviceId", "streamId", "correlationId", "globalPid", "eventId", "eventSyncId")
+    syncs = tables.columns(
+        _SYNCS, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "syncType", "eventId",
+        "eventSyncId",
+    )  # fmt: skip
+    _add_records(rows, records, calls)
+    on_event = ~np.isin(syncs["eventId"], _NO_EVENT)
+    of = _records_of(syncs, records, on_event)
+    known = of != NONE
+    waited, record = (np.full(len(of), NONE, np.int64) for _ in range(2))
+    waited[known], record[known] = records["streamId"][of[known]], records["correlationId"][of[known]]
+    kind = _kinds(syncs["syncType"], on_event)
+    sound = kind != NONE
+    found = {**syncs, "kind": kind, "waited_stream": waited, "record_correlation": record}
+    found["event"] = np.where(on_event, syncs["eventId"], NONE)
+    found = {name: column[sound] for name, column in found.items()}
+    rows.add_waits(found, name=_labels(rows, found["kind"]), place=found["globalPid"])
+    _add_device_waits(rows, calls, syncs["correlationId"])
+
+
+def _add_records(rows: NsightRows, records: Mapping[str, Int64s], calls: Mapping[str, Int64s]) -> None:
+    """A record of an event has no time of its own: it is put where its call ends."""
+    call, known = _calls_of(records, calls)
+    at_ns = calls["end"][call[known]]
+    found = {name: column[known] for name, column in records.items()} | {"start": at_ns, "end": at_ns}
+    name = np.full(len(at_ns), rows.name("Event Record"), np.int32)
+    rows.add(Kind.EVENT_RECORD, found, name=name, place=found["globalPid"])
+
+
+def _calls_of(records: Mapping[str, Int64s], calls: Mapping[str, Int64s]) -> tuple[Int64s, Bools]:
+    """The call of each record, by process and correlation id; and whether it is there."""
+    own, wanted = _key(calls["globalTid"], calls), _key(records["globalPid"], records)
+    if not len(own):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    order = np.argsort(own, kind="stable")
+    at = order[np.minimum(np.searchsorted(own[order], wanted), len(own) - 1)]
+    return at, own[at] == wanted
+
+
+def _key(place: Int64s, columns: Mapping[str, Int64s]) -> Int64s:
+    return (place >> 24 << 32) | (columns["correlationId"] & 0xFFFFFFFF)
+
+
+def _records_of(syncs: Mapping[str, Int64s], records: Mapping[str, Int64s], on_event: Bools) -> Int64s:
+    """The row of the record that each wait is for; NONE where none is known."""
+    found = np.full(len(on_event), NONE, np.int64)
+    by_id = {
+        (process, number): row
+        for row, (process, number) in enumerate(
+            zip(records["globalPid"].tolist(), records["eventSyncId"].tolist(), strict=True)
+        )
+        if number > 0
+    }
+    history: dict[tuple[int, int], list[int]] = {}
+    in_order = np.argsort(records["correlationId"], kind="stable").tolist()
+    for row in in_order:
+        history.setdefault((int(records["globalPid"][row]), int(records["eventId"][row])), []).append(row)
+    for wait in np.flatnonzero(on_event).tolist():
+        process, number = int(syncs["globalPid"][wait]), int(syncs["eventSyncId"][wait])
+        stated = by_id.get((process, number))
+        found[wait] = _last_before(syncs, records, history, wait) if stated is None else stated
+    return found
+
+
+def _last_before(
+    syncs: Mapping[str, Int64s], records: Mapping[str, Int64s], history: Mapping[tuple[int, int], list[int]], wait: int
+) -> int:
+    own = history.get((int(syncs["globalPid"][wait]), int(syncs["eventId"][wait])), [])
+    at = int(np.searchsorted(records["correlationId"][own], syncs["correlationId"][wait])) if own else 0
+    return own[at - 1] if at else NONE
+
+
+def _kinds(sync_type: Int64s, on_event: Bools) -> Int64s:
+    kind = np.full(len(sync_type), NONE, np.int64)
+    kind[sync_type == _EVENT_SYNC] = WaitKind.EVENT_SYNC
+    kind[(sync_type == _STREAM_SYNC) | ((sync_type == _STREAM_WAIT) & ~on_event)] = WaitKind.STREAM_SYNC
+    kind[(sync_type == _STREAM_WAIT) & on_event] = WaitKind.STREAM_WAIT_EVENT
+    kind[sync_type == _CONTEXT_SYNC] = WaitKind.DEVICE_SYNC
+    return kind
+
+
+def _labels(rows: NsightRows, kinds: Int64s) -> Int32s:
+    numbers = {kind: rows.name(label) for kind, label in _LABELS.items()}
+    return np.array([numbers[WaitKind(kind)] for kind in kinds.tolist()], np.int32)
+
+
+def _add_device_waits(rows: NsightRows, calls: Mapping[str, Int64s], recorded: Int64s) -> None:
+    names = [number for number, text in rows.texts.items() if text.partition("_")[0] in _WAITS_FOR_DEVICE]
+    alone = np.flatnonzero(np.isin(calls["nameId"], names) & ~np.isin(calls["correlationId"], recorded))
+    found = {name: column[alone] for name, column in calls.items()}
+    none = np.full(len(alone), NONE, np.int64)
+    found |= {"deviceId": np.zeros(len(alone), np.int64), "streamId": none, "waited_stream": none}
+    found |= {"kind": np.full(len(alone), WaitKind.DEVICE_SYNC, np.int64), "record_correlation": none, "event": none}
+    rows.add_waits(found, name=_labels(rows, found["kind"]), place=found["globalTid"])

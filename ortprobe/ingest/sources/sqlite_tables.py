@@ -1,0 +1,125 @@
+"""Tables of an SQLite file from strangers, as NumPy columns: read and never executed, whatever the file holds."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ortprobe.errors import UnreadableInput
+from ortprobe.ingest.sources.files import BrokenStream, TraceFile, read_blocks
+from ortprobe.timeline import NONE, Int64s
+
+_MAGIC = b"SQLite format 3\0"
+_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
+"""What a query may do (`sqlite3_set_authorizer`); views, which the file brings, are no tables and are not read."""
+_FUNCTIONS = ("ifnull", "coalesce")
+
+
+class SqliteTables:
+    """An open SQLite file."""
+
+    def __init__(self, name: str, connection: sqlite3.Connection) -> None:
+        self._name, self._connection = name, connection
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            self._columns = {table: self._columns_of(table) for (table,) in listed if isinstance(table, str)}
+        except sqlite3.DatabaseError as error:
+            raise UnreadableInput(f"{name}: is no SQLite file that can be read ({error})") from error
+        connection.set_authorizer(_authorize)
+
+    def __contains__(self, table: str) -> bool:
+        return table in self._columns
+
+    def has(self, table: str, column: str) -> bool:
+        """Whether the table is there and has the column."""
+        return column in self._columns.get(table, ())
+
+    def columns(self, table: str, *names: str) -> Mapping[str, Int64s]:
+        """Whole numbers, one column each, in the order of the table's rows. NONE where a value is NULL or a column, or
+        the whole table, is missing; text counts as 0.
+
+        Raises:
+            UnreadableInput: the file is damaged.
+        """
+        there = [name for name in names if self.has(table, name)]
+        found: NDArray[np.void] = np.zeros(0, [(name, np.int64) for name in there])
+        if there:
+            wanted = ", ".join(f'CAST(ifnull("{name}", {NONE}) AS INTEGER)' for name in there)
+            rows = self._rows(f'SELECT {wanted} FROM "{table}"')
+            found = np.fromiter(rows, found.dtype)
+        return {
+            name: np.ascontiguousarray(found[name]) if name in there else np.full(len(found), NONE, np.int64)
+            for name in names
+        }
+
+    def texts(self, table: str, key: str, value: str) -> Mapping[int, str]:
+        """Texts by number; empty where the table lacks one of the columns. Raises as `columns` does."""
+        if not (self.has(table, key) and self.has(table, value)):
+            return {}
+        rows = self._rows(f'SELECT "{key}", "{value}" FROM "{table}"')
+        return {number: text for number, text in rows if isinstance(number, int) and isinstance(text, str)}
+
+    def values(self, table: str, column: str) -> list[str]:
+        """One column as texts, empty for NULL; empty without the column. Raises as `columns` does."""
+        if not self.has(table, column):
+            return []
+        return [value if isinstance(value, str) else "" for (value,) in self._rows(f'SELECT "{column}" FROM "{table}"')]
+
+    def _rows(self, query: str) -> Iterator[tuple[object, ...]]:
+        try:
+            yield from self._connection.execute(query)
+        except sqlite3.DatabaseError as error:
+            raise UnreadableInput(f"{self._name}: is damaged ({error}); export it again") from error
+
+    def _columns_of(self, table: str) -> tuple[str, ...]:
+        quoted = table.replace('"', '""')
+        return tuple(str(row[1]) for row in self._connection.execute(f'PRAGMA table_info("{quoted}")'))
+
+
+@contextmanager
+def open_sqlite(path: Path) -> Iterator[SqliteTables]:
+    """The tables of a file, plain or compressed (gzip, zstd), read-only: nothing is written beside it.
+
+    Raises:
+        UnreadableInput: not there, no SQLite file, or cut off.
+    """
+    connection = _connected(path)
+    try:
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
+        yield SqliteTables(str(path), connection)
+    finally:
+        connection.close()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    blocks = read_blocks(TraceFile.at(path))
+    try:
+        first = next(blocks, b"")
+        if _is_plain(path):
+            return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+        content = b"".join((first, *blocks))
+    except BrokenStream as error:
+        raise UnreadableInput(f"{path}: {error}; copy it again") from error
+    except sqlite3.Error as error:
+        raise UnreadableInput(f"{path}: can't be read ({error})") from error
+    if not content.startswith(_MAGIC):
+        raise UnreadableInput(f"{path}: is no SQLite file; make one with nsys export --type sqlite")
+    connection = sqlite3.connect(":memory:")
+    connection.deserialize(content)
+    return connection
+
+
+def _is_plain(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _authorize(action: int, _first: str | None, second: str | None, *_: str | None) -> int:
+    allowed = action in _ALLOWED and (action != sqlite3.SQLITE_FUNCTION or second in _FUNCTIONS)
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
