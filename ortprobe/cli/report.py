@@ -62,6 +62,9 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 @click.option("--ort", multiple=True, metavar="FILE[@START_NS]", help="An ONNX Runtime profile; its start is optional.")
 @click.option("--torch", multiple=True, metavar="FILE", help="A torch profiler trace.")
 @click.option(
+    "--nsys", multiple=True, metavar="FILE", help="A recording of Nsight Systems: .sqlite, or .nsys-rep where nsys is."
+)
+@click.option(
     "--model", "models", multiple=True, metavar="FILE", help="The ONNX model that ran, to name what ORT fused."
 )
 @click.option("--format", "form", type=click.Choice(_CHOICES), help="By the end of -o if not given.")
@@ -75,11 +78,12 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 @click.option("--open", "open_page", is_flag=True, help="Open an HTML report in the browser.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
-    """Analyse SOURCE, or the files given with --ort and --torch.
+    """Analyse SOURCE, or the files given with --ort, --torch and --nsys.
 
     SOURCE is a bundle: the folder NAME.ortprobe, or the file NAME.ortprobe.zip that ortprobe pack made of it. Several
     bundles, such as a program's and those of its children (NAME.ortprobe/children/*), or files of several processes of
-    one machine, are put on one timeline.
+    one machine, are put on one timeline. With a bundle, --nsys is what Nsight Systems recorded of the same process
+    (ortprobe nsys).
 
     Exit code 1 means that the capture allows no verdict, 2 that it can't be read.
     """
@@ -87,16 +91,16 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     sources: tuple[Path, ...] = options["sources"]
     ort, torch, models = options["ort"], options["torch"], options["models"]
-    check_sources(sources, ort, torch)
+    check_sources(sources, ort, torch, options["nsys"])
     if options["form"] == _TABLES:
         folder = _tables_folder(options["out"], force=options["force"])
-        report = load(sources, ort=ort, torch=torch, models=models)
+        report = load(sources, ort=ort, torch=torch, models=models, nsys=options["nsys"])
         _write_tables(report, folder, force=options["force"])
         ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)
-    out, form = _output(options["out"], options["form"], Path([*sources, *torch, *ort][0]))
+    out, form = _output(options["out"], options["form"], Path([*sources, *torch, *ort, *options["nsys"]][0]))
     if out is not None:
         refuse_existing(out, force=options["force"])
-    report = load(sources, ort=ort, torch=torch, models=models)
+    report = load(sources, ort=ort, torch=torch, models=models, nsys=options["nsys"])
     if out is None:
         print_report(report, form)
     else:
@@ -108,14 +112,16 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)
 
 
-def check_sources(sources: Sequence[Path], ort: Sequence[str], torch: Sequence[str]) -> None:
+def check_sources(
+    sources: Sequence[Path], ort: Sequence[str], torch: Sequence[str], nsys: Sequence[str] = ()
+) -> None:  # fmt: skip
     """Say what is wrong with what is to be read, where its kind alone shows it.
 
     Raises:
         UsageError: nothing to read, both a bundle and files, or no such bundle.
     """
-    if not sources and not ort and not torch:
-        raise UsageError("nothing to report: give a bundle, or files with --ort and --torch")
+    if not sources and not ort and not torch and not nsys:
+        raise UsageError("nothing to report: give a bundle, or files with --ort, --torch and --nsys")
     if sources and (ort or torch):
         raise UsageError(f"{sources[0]}: give either bundles, or bare files with --ort and --torch")
     for source in sources:

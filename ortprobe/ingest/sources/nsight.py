@@ -19,6 +19,7 @@ import numpy as np
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
+from ortprobe.ingest.sources.nsight_file import exported
 from ortprobe.ingest.sources.nsight_ranges import add_ranges
 from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK, NsightRows
 from ortprobe.ingest.sources.nsight_waits import add_waits
@@ -38,12 +39,12 @@ _KERNELS = "CUPTI_ACTIVITY_KIND_KERNEL"
 
 
 def read_nsight(path: Path) -> list[DeviceTrace]:
-    """The traces in an export, one for each process that called CUDA, in the order of their first call.
+    """The traces in a recording, one for each process that called CUDA, in the order of their first call.
 
     Raises:
         UnreadableInput: no SQLite file, none of Nsight Systems, damaged, or without a call of CUDA.
     """
-    with open_sqlite(path) as tables:
+    with exported(path) as export, open_sqlite(export) as tables:
         if "StringIds" not in tables:
             raise UnreadableInput(f"{path}: is no export of Nsight Systems (it has no table StringIds)")
         if _CALLS not in tables:
