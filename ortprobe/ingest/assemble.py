@@ -181,7 +181,8 @@ def _blocking(processes: Sequence[Decoded]) -> dict[tuple[int, int, int], bool |
     stated: dict[tuple[int, int, int], bool | None] = {}
     for one in processes:
         for trace in one.traces:
-            stated |= {(trace.process, *stream): is_blocking for stream, is_blocking in trace.blocking.items()}
+            process = trace.process
+            stated |= {(process, *stream): is_blocking for stream, is_blocking in trace.blocking.items()}
         for record in one.hooks.records if one.hooks is not None else ():
             if isinstance(record, Stream):
                 stated[one.process, record.device, record.trace_id] = record.blocking

@@ -23,7 +23,7 @@ def find_wait_holes(watched: Watched) -> list[Problem]:
     if not len(watched.timeline.waits.span):
         calls = len(watched.named(("cudaStreamWaitEvent",)))
         lost = f", though {calls:,} calls made streams wait" if calls else ""
-        detail = f"the torch trace holds no synchronisation records{lost} (was enable_cuda_sync_events off?)"
+        detail = f"the trace holds no synchronisation records{lost} (was enable_cuda_sync_events off?)"
         return [Problem(kind=ProblemKind.NO_SYNC_RECORDS, detail=detail)]
     return [*_unresolved(watched), *_dropped(watched), *_misnamed(watched), *_orphans(watched)]
 

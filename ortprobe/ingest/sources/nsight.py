@@ -50,14 +50,15 @@ def read_nsight(path: Path) -> list[DeviceTrace]:
         if _CALLS not in tables:
             raise UnreadableInput(f"{path}: holds no call of CUDA; profile with -t cuda,nvtx")
         rows = NsightRows(tables.texts("StringIds", "id", "value"), _epoch_ns(tables))
-        _add_calls(rows, tables)
+        calls = tables.columns(_CALLS, "start", "end", "globalTid", "correlationId", "nameId")
+        rows.add(Kind.CUDA_CALL, calls, name=rows.names_by_id(calls["nameId"], _call_name), place=calls["globalTid"])
         _add_kernels(rows, tables)
         _add_graphs(rows, tables)
         _add_copies(rows, tables)
         _add_fills(rows, tables)
         _add_overhead(rows, tables)
         add_ranges(rows, tables)
-        add_waits(rows, tables)
+        add_waits(rows, tables, calls)
         whole = _Whole(path=str(path), tables=tables, problems=tuple(_problems(str(path), tables, rows)))
         return [whole.trace(rows, process) for process in rows.processes()]
 
@@ -103,12 +104,8 @@ def _problems(path: str, tables: SqliteTables, rows: NsightRows) -> Iterator[Pro
             yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{path}: Nsight Systems said: {text.strip()}")
 
 
-def _add_calls(rows: NsightRows, tables: SqliteTables) -> None:
-    found = tables.columns(_CALLS, "start", "end", "globalTid", "correlationId", "nameId")
-    rows.add(
-        Kind.CUDA_CALL, found, name=rows.names_by_id(found["nameId"], lambda name: _VERSION.sub("", name)),
-        place=found["globalTid"],
-    )  # fmt: skip
+def _call_name(name: str) -> str:
+    return _VERSION.sub("", name)
 
 
 def _add_kernels(rows: NsightRows, tables: SqliteTables) -> None:

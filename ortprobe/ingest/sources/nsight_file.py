@@ -17,8 +17,8 @@ _LONGEST_EXPORT_S = 1800
 
 @contextmanager
 def exported(path: Path) -> Iterator[Path]:
-    """The export of a recording: the file itself, unless it is an `.nsys-rep`, which `nsys export` is asked to turn into
-    one in a temporary folder.
+    """The export of a recording: the file itself, unless it is an `.nsys-rep`, which `nsys export` turns into one in a
+    temporary folder.
 
     Raises:
         UnreadableInput: it is an `.nsys-rep` and nsys is not there, or can't export it.

@@ -73,7 +73,9 @@ class NsightRows:
 
         Returns which of them were taken.
         """
-        possible = (np.abs(found["start"]) < LIMIT_NS) & (np.abs(found["end"]) < LIMIT_NS)
+        latest_ns = LIMIT_NS - self.epoch_ns
+        start_ns, end_ns = found["start"], found["end"]
+        possible: Bools = (np.minimum(start_ns, end_ns) > -LIMIT_NS) & (np.maximum(start_ns, end_ns) < latest_ns)
         self.impossible += int((~possible).sum())
         kept = np.flatnonzero(possible)
         nowhere = np.full(len(possible), NONE, np.int64)

@@ -10,9 +10,7 @@ from ortprobe.ingest.sources.nsight_rows import NsightRows
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, WaitKind
 
-_SYNCS, _RECORDS, _CALLS = (
-    "CUPTI_ACTIVITY_KIND_SYNCHRONIZATION", "CUPTI_ACTIVITY_KIND_CUDA_EVENT", "CUPTI_ACTIVITY_KIND_RUNTIME"
-)  # fmt: skip
+_SYNCS, _RECORDS = "CUPTI_ACTIVITY_KIND_SYNCHRONIZATION", "CUPTI_ACTIVITY_KIND_CUDA_EVENT"
 _NO_EVENT = ((1 << 32) - 1, NONE)
 _EVENT_SYNC, _STREAM_WAIT, _STREAM_SYNC, _CONTEXT_SYNC = 1, 2, 3, 4
 """`ENUM_CUPTI_SYNC_TYPE`."""
@@ -26,13 +24,13 @@ _LABELS = {
 """As Kineto calls them."""
 
 
-def add_waits(rows: NsightRows, tables: SqliteTables) -> None:
+def add_waits(rows: NsightRows, tables: SqliteTables, calls: Mapping[str, Int64s]) -> None:
     """Synchronisation records, records of events, and waits for the device, which leave no record of their own.
 
+    Where no wait at all was recorded, those for the device are left out as well: alone they would pass for all of them.
     A wait names its event's record by `eventSyncId`, since 2025; before, and where it is 0, it is the last record of
     the event before the wait, by correlation ids, which count the calls of a process.
     """
-    calls = tables.columns(_CALLS, "start", "end", "globalTid", "correlationId", "nameId")
     records = tables.columns(_RECORDS, "deviceId", "streamId", "correlationId", "globalPid", "eventId", "eventSyncId")
     syncs = tables.columns(
         _SYNCS, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "syncType", "eventId",
@@ -50,7 +48,8 @@ def add_waits(rows: NsightRows, tables: SqliteTables) -> None:
     found["event"] = np.where(on_event, syncs["eventId"], NONE)
     found = {name: column[sound] for name, column in found.items()}
     rows.add_waits(found, name=_labels(rows, found["kind"]), place=found["globalPid"])
-    _add_device_waits(rows, calls, syncs["correlationId"])
+    if len(syncs["start"]):
+        _add_device_waits(rows, calls, syncs["correlationId"])
 
 
 def _add_records(rows: NsightRows, records: Mapping[str, Int64s], calls: Mapping[str, Int64s]) -> None:

@@ -51,8 +51,10 @@ class SqliteTables:
         found: NDArray[np.void] = np.zeros(0, [(name, np.int64) for name in there])
         if there:
             wanted = ", ".join(f'CAST(ifnull("{name}", {NONE}) AS INTEGER)' for name in there)
-            rows = self._rows(f'SELECT {wanted} FROM "{table}"')
-            found = np.fromiter(rows, found.dtype)
+            try:
+                found = np.fromiter(self._connection.execute(f'SELECT {wanted} FROM "{table}"'), found.dtype)
+            except sqlite3.DatabaseError as error:
+                raise self._damaged(error) from error
         return {
             name: np.ascontiguousarray(found[name]) if name in there else np.full(len(found), NONE, np.int64)
             for name in names
@@ -75,7 +77,10 @@ class SqliteTables:
         try:
             yield from self._connection.execute(query)
         except sqlite3.DatabaseError as error:
-            raise UnreadableInput(f"{self._name}: is damaged ({error}); export it again") from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: sqlite3.DatabaseError) -> UnreadableInput:
+        return UnreadableInput(f"{self._name}: is damaged ({error}); export it again")
 
     def _columns_of(self, table: str) -> tuple[str, ...]:
         quoted = table.replace('"', '""')
