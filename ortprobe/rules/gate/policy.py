@@ -1,0 +1,79 @@
+"""Which findings fail a check, and which are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ortprobe.errors import UsageError
+from ortprobe.rules.engine import Judged
+from ortprobe.rules.finding import Finding, NotApplicable, Passed, RuleFailed, Severity
+from ortprobe.rules.gate.nearest import nearest
+from ortprobe.rules.gate.standing import Standing
+from ortprobe.rules.registry import RULES
+
+NEVER = "none"
+_GRAVITY = (Severity.INFO, Severity.WARNING, Severity.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a check makes of what the rules say."""
+
+    severity: Severity | None
+    """Findings of this severity and graver ones fail; None: for their severity none do."""
+    codes: frozenset[str] = frozenset()
+    """Findings of these rules fail, however mild. Where such a rule lacks its evidence, nobody can tell."""
+    ignored: frozenset[str] = frozenset()
+    """What these rules say fails nothing."""
+
+    def standing(self, judged: Judged) -> Standing:
+        """What the outcome of one rule means for the check."""
+        outcome, code = judged.outcome, judged.rule.code
+        if isinstance(outcome, Finding):
+            if code in self.ignored:
+                return Standing.IGNORED
+            grave = self.severity is not None and _GRAVITY.index(outcome.severity) >= _GRAVITY.index(self.severity)
+            return Standing.FAILED if grave or code in self.codes else Standing.NOTED
+        if isinstance(outcome, Passed):
+            return Standing.PASSED
+        wanted = code in self.codes and code not in self.ignored
+        if isinstance(outcome, NotApplicable):
+            return Standing.CANT_TELL if wanted and outcome.evidence_missing else Standing.SKIPPED
+        assert isinstance(outcome, RuleFailed)
+        could_fail = self.severity is not None and code not in self.ignored
+        return Standing.CANT_TELL if wanted or could_fail else Standing.SKIPPED
+
+
+def parse_policy(fail_on: Sequence[str], ignore: Sequence[str], source: str = "") -> Policy:
+    """From words such as `warning`, `Y1`, `missing_wait_before_run`, `none`; a word can hold several with commas.
+
+    Raises:
+        UsageError: a word that is neither a severity nor a rule, or `none` beside others; the line begins with
+            `source`, if given.
+    """
+    words, begin = list(_split(fail_on)), f"{source}: " if source else ""
+    if NEVER in words and len(words) > 1:
+        raise UsageError(f"{begin}fail-on {NEVER}: stands alone, and there is {', '.join(words)}")
+    severities = {severity.value: severity for severity in Severity}
+    grave = [severities[word] for word in words if word in severities]
+    others = [word for word in words if word not in severities and word != NEVER]
+    return Policy(
+        severity=min(grave, key=_GRAVITY.index, default=None),
+        codes=frozenset(_code(word, f"{begin}fail-on", [*severities, NEVER]) for word in others),
+        ignored=frozenset(_code(word, f"{begin}ignore", []) for word in _split(ignore)),
+    )
+
+
+def _split(words: Iterable[str]) -> Iterable[str]:
+    return (part.strip() for word in words for part in word.split(",") if part.strip())
+
+
+def _code(word: str, option: str, others: Sequence[str]) -> str:
+    """The code of the rule with this code or name."""
+    known = {rule.code.lower(): rule.code for rule in RULES} | {rule.name: rule.code for rule in RULES}
+    found = known.get(word.lower().replace("-", "_"))
+    if found is None:
+        names = [*others, *(rule.code for rule in RULES), *(rule.name for rule in RULES)]
+        raise UsageError(f"{option} {word}: there is no such rule{nearest(word, names)}")
+    return found
