@@ -57,4 +57,4 @@ def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
     return is_input_overwritten(pair)
 
 
-RULE = Rule(code="Y5", name="input_overwritten_in_flight", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y5", name="input_overwritten_in_flight", severity=Severity.ERROR, check=check, fix=_FIX)

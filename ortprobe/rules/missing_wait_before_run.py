@@ -71,4 +71,4 @@ def _belongs(timeline: Timeline, pair: OrderedPair) -> bool:
     )
 
 
-RULE = Rule(code="Y1", name="missing_wait_before_run", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y1", name="missing_wait_before_run", severity=Severity.ERROR, check=check, fix=_FIX)

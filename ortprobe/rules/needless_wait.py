@@ -61,4 +61,4 @@ def check(analyses: Analyses) -> Outcome:
     return unhooked(analyses) or judge_waits(analyses, RULE, words)
 
 
-RULE = Rule(code="Y6", name="needless_wait", severity=Severity.WARNING, check=check)
+RULE = Rule(code="Y6", name="needless_wait", severity=Severity.WARNING, check=check, fix=_FIX)

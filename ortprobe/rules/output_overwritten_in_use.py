@@ -62,4 +62,4 @@ def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
     return is_output_overwritten(pair)
 
 
-RULE = Rule(code="B1", name="output_overwritten_in_use", severity=Severity.ERROR, check=check)
+RULE = Rule(code="B1", name="output_overwritten_in_use", severity=Severity.ERROR, check=check, fix=_FIX)

@@ -59,4 +59,4 @@ def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
     return is_output_read(pair) and not pair.second.is_handed_over
 
 
-RULE = Rule(code="Y4", name="output_read_too_early", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y4", name="output_read_too_early", severity=Severity.ERROR, check=check, fix=_FIX)

@@ -60,4 +60,4 @@ def check(analyses: Analyses) -> Outcome:
     return judge_waits(analyses, RULE, words)
 
 
-RULE = Rule(code="Y7", name="run_waits_for_torch", severity=Severity.WARNING, check=check)
+RULE = Rule(code="Y7", name="run_waits_for_torch", severity=Severity.WARNING, check=check, fix=_FIX)

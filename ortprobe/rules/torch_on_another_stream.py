@@ -63,4 +63,4 @@ def _belongs(timeline: Timeline, pair: OrderedPair) -> bool:
     return is_input_before_run(pair) and has_user_stream(timeline, pair.second.run) and not pair.second.is_handed_over
 
 
-RULE = Rule(code="Y3", name="torch_on_another_stream", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y3", name="torch_on_another_stream", severity=Severity.ERROR, check=check, fix=_FIX)
