@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.errors import UsageError
+from ortprobe.nearest import nearest
 from ortprobe.rules.gate.measured import Measured, Metric, Unit, unknown
 from ortprobe.rules.gate.metrics import METRICS
-from ortprobe.rules.gate.nearest import nearest
 from ortprobe.rules.gate.standing import Standing
 
 _SCALES: Mapping[Unit, Mapping[str, float]] = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ortprobe.rules.engine import Judged, Judgement
+from ortprobe.rules.finding import Finding
 from ortprobe.rules.gate.budget import Limit, LimitResult, judge_limit
 from ortprobe.rules.gate.policy import Policy
 from ortprobe.rules.gate.standing import Standing
@@ -17,6 +18,8 @@ class RuleResult:
 
     judged: Judged
     standing: Standing
+    finding: Finding | None
+    """What it found, with its cost as the judgement counts it; None where it found nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Check:
     @property
     def standing(self) -> Standing:
         """PASSED, FAILED where anything failed, else CANT_TELL where anything could not be told."""
-        each = {result.standing for result in (*self.rules, *self.limits)}
+        each = {result.standing for result in self.rules} | {result.standing for result in self.limits}
         if Standing.FAILED in each:
             return Standing.FAILED
         return Standing.CANT_TELL if self.blind or Standing.CANT_TELL in each else Standing.PASSED
@@ -51,7 +54,11 @@ def check(
     judgement: Judgement, policy: Policy, budgets: Sequence[Limit] = (), growth: Sequence[LimitResult] = ()
 ) -> Check:
     """Hold a judged capture against what is asked of it."""
-    rules = tuple(RuleResult(judged=each, standing=policy.standing(each)) for each in judgement.judged)
+    found = {finding.code: finding for finding in judgement.findings}
+    rules = tuple(
+        RuleResult(judged=each, standing=policy.standing(each), finding=found.get(each.rule.code))
+        for each in judgement.judged
+    )
     return Check(
         judgement=judgement,
         rules=rules,

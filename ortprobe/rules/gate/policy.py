@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ortprobe.errors import UsageError
+from ortprobe.nearest import nearest
 from ortprobe.rules.engine import Judged
 from ortprobe.rules.finding import Finding, NotApplicable, Passed, RuleFailed, Severity
-from ortprobe.rules.gate.nearest import nearest
 from ortprobe.rules.gate.standing import Standing
 from ortprobe.rules.registry import RULES
 
@@ -45,23 +45,24 @@ class Policy:
         return Standing.CANT_TELL if wanted or could_fail else Standing.SKIPPED
 
 
-def parse_policy(fail_on: Sequence[str], ignore: Sequence[str], source: str = "") -> Policy:
+def parse_policy(
+    fail_on: Sequence[str], ignore: Sequence[str], *, fail_on_from: str = "fail_on", ignore_from: str = "ignore"
+) -> Policy:
     """From words such as `warning`, `Y1`, `missing_wait_before_run`, `none`; a word can hold several with commas.
 
     Raises:
-        UsageError: a word that is neither a severity nor a rule, or `none` beside others; the line begins with
-            `source`, if given.
+        UsageError: a word that is neither a severity nor a rule, or `none` beside others; the line begins with where
+            the words are from.
     """
-    words, begin = list(_split(fail_on)), f"{source}: " if source else ""
+    words, severities = list(_split(fail_on)), {severity.value: severity for severity in Severity}
     if NEVER in words and len(words) > 1:
-        raise UsageError(f"{begin}fail-on {NEVER}: stands alone, and there is {', '.join(words)}")
-    severities = {severity.value: severity for severity in Severity}
+        raise UsageError(f"{fail_on_from} {','.join(words)}: {NEVER} stands alone")
     grave = [severities[word] for word in words if word in severities]
     others = [word for word in words if word not in severities and word != NEVER]
     return Policy(
         severity=min(grave, key=_GRAVITY.index, default=None),
-        codes=frozenset(_code(word, f"{begin}fail-on", [*severities, NEVER]) for word in others),
-        ignored=frozenset(_code(word, f"{begin}ignore", []) for word in _split(ignore)),
+        codes=frozenset(_code(word, fail_on_from, [*severities, NEVER]) for word in others),
+        ignored=frozenset(_code(word, ignore_from, []) for word in _split(ignore)),
     )
 
 
@@ -69,11 +70,11 @@ def _split(words: Iterable[str]) -> Iterable[str]:
     return (part.strip() for word in words for part in word.split(",") if part.strip())
 
 
-def _code(word: str, option: str, others: Sequence[str]) -> str:
+def _code(word: str, given: str, others: Sequence[str]) -> str:
     """The code of the rule with this code or name."""
     known = {rule.code.lower(): rule.code for rule in RULES} | {rule.name: rule.code for rule in RULES}
     found = known.get(word.lower().replace("-", "_"))
     if found is None:
         names = [*others, *(rule.code for rule in RULES), *(rule.name for rule in RULES)]
-        raise UsageError(f"{option} {word}: there is no such rule{nearest(word, names)}")
+        raise UsageError(f"{given} {word}: there is no such rule{nearest(word, names)}")
     return found
