@@ -44,12 +44,7 @@ def _short(parts: list[str]) -> str:
 
 def _failures(check: Check, subject: Subject) -> str:
     rows = [
-        (
-            each.standing.value,
-            f"{each.judged.rule.code} {each.judged.rule.name}",
-            rule_text(each),
-            _lines(each, subject),
-        )
+        (each.standing.value, _name(each), rule_text(each), _lines(each, subject))
         for each in check.rules
         if each.standing.fails
     ]
@@ -59,6 +54,10 @@ def _failures(check: Check, subject: Subject) -> str:
         if each.standing.fails
     ]
     return table(("", "what", "found", "where"), rows) if rows else ""
+
+
+def _name(result: RuleResult) -> str:
+    return f"{result.judged.rule.code} {result.judged.rule.name}"
 
 
 def _lines(result: RuleResult, subject: Subject) -> str:
@@ -79,16 +78,16 @@ def _details(check: Check) -> Iterator[str]:
             yield _folded(title, f"{escaped(finding.detail + cost)}\n\n{code_block(finding.fix)}")
     others = [each for each in check.rules if each.standing in (Standing.NOTED, Standing.IGNORED)]
     if others:
-        rows = [(each.standing.value, each.judged.rule.code, rule_text(each)) for each in others]
-        yield _folded(f"{len(others)} findings that fail nothing", table(("", "rule", "found"), rows))
-    kept = [each for each in check.limits if each.standing in (Standing.PASSED, Standing.SKIPPED)]
+        found = [(each.standing.value, each.judged.rule.code, rule_text(each)) for each in others]
+        yield _folded(f"Findings that fail nothing: {len(others)}", table(("", "rule", "found"), found))
+    kept = [each for each in check.limits if not each.standing.fails]
     if kept:
-        rows = [(each.standing.value, limit_name(each, check), limit_text(each)) for each in kept]
-        yield _folded(f"{len(kept)} budgets and counts that were kept, or not compared", table(("", "what", ""), rows))
+        limits = [(each.standing.value, limit_name(each, check), limit_text(each)) for each in kept]
+        yield _folded(f"Budgets and counts kept, or not compared: {len(kept)}", table(("", "what", ""), limits))
     blind = [each for each in check.rules if each.standing is Standing.SKIPPED and lacks_evidence(each)]
     if blind:
-        rows = [(f"{each.judged.rule.code} {each.judged.rule.name}", rule_text(each)) for each in blind]
-        yield _folded(f"{len(blind)} rules that could not judge", table(("rule", "why"), rows))
+        reasons = [(_name(each), rule_text(each)) for each in blind]
+        yield _folded(f"Rules that could not judge: {len(blind)}", table(("rule", "why"), reasons))
 
 
 def _folded(title: str, body: str) -> str:

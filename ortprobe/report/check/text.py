@@ -20,16 +20,25 @@ def render_text(check: Check, subject: Subject) -> str:
     """Plain text without colour."""
     lines = [f"{subject.source}: {headline(check)}", summary(check), ""]
     for standing in _SHOWN:
-        for result in check.rules:
-            if result.standing is standing:
-                lines += _rule(result)
-        for limit in check.limits:
-            if limit.standing is standing:
-                lines.append(f"{standing.value:{_WIDTH}}  {limit_name(limit, check)}: {limit_text(limit)}")
-                lines += _indented(f"set by {limit.limit.source}")
-                if where := where_text(limit):
-                    lines += _indented(f"at {where}")
+        lines += _standing(check, standing)
     return "\n".join(printable(line) for line in [*lines, *_rest(check)]).rstrip("\n") + "\n"
+
+
+def failure_lines(check: Check) -> list[str]:
+    """What does not pass: each finding with its lines and its fix, each limit with what was measured and where."""
+    return [line for standing in _SHOWN if standing.fails for line in _standing(check, standing)]
+
+
+def _standing(check: Check, standing: Standing) -> Iterator[str]:
+    for result in check.rules:
+        if result.standing is standing:
+            yield from _rule(result)
+    for limit in check.limits:
+        if limit.standing is standing:
+            yield f"{standing.value:{_WIDTH}}  {limit_name(limit, check)}: {limit_text(limit)}"
+            yield from _indented(f"set by {limit.limit.source}")
+            if where := where_text(limit):
+                yield from _indented(f"at {where}")
 
 
 def _rule(result: RuleResult) -> Iterator[str]:

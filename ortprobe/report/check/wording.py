@@ -66,11 +66,11 @@ def limit_name(result: LimitResult, check: Check) -> str:
 
 
 def limit_text(result: LimitResult) -> str:
-    """`2.86 a run, 1 a run at most`: what was measured, what may be, and why it can't be told."""
+    """`2.86 a run, limit 1 a run`: what was measured, what may be, and why it can't be told."""
     limit, measured = result.limit, result.measured
     if result.standing is Standing.SKIPPED:
         return printable(measured.why)
-    text = f"{measured_text(limit.metric.unit, measured)}, {figure_text(limit.metric.unit, limit.most)} at most"
+    text = f"{measured_text(limit.metric.unit, measured)}, limit {figure_text(limit.metric.unit, limit.most)}"
     if result.standing is Standing.CANT_TELL:
         text += f": can't tell, because {measured.why}"
     return printable(text)

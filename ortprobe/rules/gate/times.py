@@ -24,8 +24,8 @@ def _latency(analyses: Analyses, pick: Callable[[Spread], int | None], fewest: i
     value = pick(untraced) if untraced is not None else None
     if value is not None:
         return Measured(low=value, high=value)
-    count = 0 if untraced is None else untraced.count
-    why = f"{count} steady runs were untraced, where {fewest} are needed, and tracing makes runs slower"
+    count = untraced.count if untraced is not None else 0
+    why = f"it takes {fewest} steady runs without a profiler, and there are {count}"
     return Measured(low=0, high=pick(runs.latency), why=why)
 
 
