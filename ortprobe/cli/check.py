@@ -10,6 +10,7 @@ import click
 
 from ortprobe.cli.budget import BudgetOption
 from ortprobe.cli.configuration import origin
+from ortprobe.cli.diff import parse_gate
 from ortprobe.cli.report import check_sources, refuse_existing, write_output
 from ortprobe.errors import UsageError
 from ortprobe.names import printable
@@ -51,6 +52,12 @@ _FAILS = 1
     metavar="BUNDLE",
     help="Another capture, whose counts must not be exceeded.",
 )
+@click.option(
+    "--gate",
+    metavar="PERCENT",
+    callback=parse_gate,
+    help="With --baseline: runs may not be slower by so much or more, such as 5%.",
+)
 @click.option("--format", "form", type=click.Choice(_FORMATS), help="Of the one output; by the end of -o if not given.")
 @click.option(
     "-o",
@@ -81,9 +88,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         fail_on_from=f"{origin(ctx, 'fail_on')} --fail-on".strip(),
         ignore_from=f"{origin(ctx, 'ignore')} --ignore".strip(),
     )
+    if options["gate"] is not None and options["baseline"] is None:
+        raise UsageError("--gate: times are compared with those of another capture; give it with --baseline")
     outs = _outputs(options["outs"], options["form"], force=options["force"])
     loaded = load(sources, ort=options["ort"], torch=options["torch"], models=options["models"])
-    growth = _growth(loaded.judgement, options["baseline"])
+    growth = _growth(loaded.judgement, options["baseline"], options["gate"])
     done = check(loaded.judgement, policy, options["budget"] or (), growth)
     subject = Subject(source=str([*sources, *options["torch"], *options["ort"]][0]), root=Path.cwd())
     _show(done, subject, options["form"] if not outs else None)
@@ -92,15 +101,17 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(_FAILS if done.standing.fails else 0)
 
 
-def _growth(judgement: Judgement, baseline: Path | None) -> Sequence[LimitResult]:
+def _growth(judgement: Judgement, baseline: Path | None, gate: float | None) -> Sequence[LimitResult]:
     if baseline is None:
         return ()
     from ortprobe.analysis.analyses import Analyses
     from ortprobe.ingest import load_bundles
-    from ortprobe.rules.gate.baseline import judge_growth
+    from ortprobe.rules.gate.baseline import judge_growth, judge_times
 
     check_sources([baseline], (), ())
-    return judge_growth(judgement.analyses, Analyses(load_bundles([baseline])), str(baseline))
+    before, source = Analyses(load_bundles([baseline])), str(baseline)
+    counts = judge_growth(judgement.analyses, before, source)
+    return counts if gate is None else (*counts, judge_times(judgement.analyses, before, source, gate))
 
 
 def _outputs(outs: Sequence[Path], form: str | None, *, force: bool) -> Mapping[Path, str]:

@@ -25,7 +25,8 @@ from ortprobe.rules.gate.metrics import METRICS
 _MEASURE = """
 import json, resource, subprocess, sys, time
 begin = time.perf_counter()
-done = subprocess.run([sys.executable, "-m", "ortprobe", "check", *sys.argv[1:]], stdout=subprocess.DEVNULL)
+done = subprocess.run([sys.executable, "-m", "ortprobe", "check", *sys.argv[1:]], capture_output=True)
+assert b"ed" in done.stdout.splitlines()[0], done.stderr  # passed, failed
 took = time.perf_counter() - begin
 print(json.dumps([done.returncode, took, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))
 """
@@ -51,11 +52,12 @@ def main() -> None:
         folder = Path(name)
         bundle, budget = str(large_bundle(folder, chosen.events)), folder / "budget.toml"
         budget.write_text("".join(f"{metric.key} = {_AMPLE[metric.unit]}\n" for metric in METRICS))
+        budgets = [bundle, "--budget", str(budget)]
         outs = [word for out in ("a.sarif", "b.xml", "c.md", "d.json") for word in ("-o", str(folder / out))]
         rows = {
             "findings": [bundle],
-            f"and {len(METRICS)} budgets": [bundle, "--budget", str(budget)],
-            "and SARIF, JUnit, Markdown, JSON": [bundle, "--budget", str(budget), "--force", *outs],
+            f"and {len(METRICS)} budgets": budgets,
+            "and SARIF, JUnit, Markdown, JSON": [*budgets, "--force", *outs],
             "and a baseline of the same size": [
                 bundle,
                 "--budget",

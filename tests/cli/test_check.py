@@ -58,6 +58,11 @@ def test_counts_above_a_baseline_fail(tmp_path):
     assert "re_inits against the baseline: 1, limit 0" in grown
 
 
+def test_runs_may_not_be_slower_than_in_a_baseline(tmp_path):
+    slower = check(HEALTHY, "--baseline", RE_INIT, "--gate", "5%", cwd=tmp_path, code=1).stdout
+    assert "failed      times against the baseline: slower by" in slower
+
+
 def test_several_outputs_in_one_call(tmp_path):
     outs = [word for name in ("a.sarif", "b.xml", "c.md", "d.json", "e.txt") for word in ("-o", name)]
     done = check(RE_INIT, *outs, cwd=tmp_path, code=1)
@@ -89,6 +94,8 @@ REFUSED = {
     "unknown word": ([HEALTHY, "--fail-on", "warnings"], "--fail-on warnings: there is no such rule; did you mean"),
     "unknown rule": ([HEALTHY, "--ignore", "Q7"], "--ignore Q7"),
     "unknown end": ([HEALTHY, "-o", "out.html"], ".html"),
+    "gate without baseline": ([HEALTHY, "--gate", "5%"], "--baseline"),
+    "gate that is no share": ([HEALTHY, "--baseline", HEALTHY, "--gate", "much"], "'much': write a percentage"),
     "one format for two": ([HEALTHY, "--format", "json", "-o", "a", "-o", "b"], "--format json"),
     "unwritable": ([HEALTHY, "-o", "nowhere/out.json"], "nowhere/out.json"),
 }

@@ -71,7 +71,7 @@ def _rule(result: RuleResult) -> ElementTree.Element:
 
 
 def _limit(result: LimitResult, check: Check) -> ElementTree.Element:
-    room = "ortprobe.baseline" if result in check.growth else "ortprobe.budget"
+    room = "ortprobe.baseline" if check.is_growth(result) else "ortprobe.budget"
     case = _case(room, result.limit.metric.key)
     lines = [result.limit.metric.meaning, f"set by {printable(result.limit.source)}"]
     if where := where_text(result):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ortprobe.names import printable
+from ortprobe.report.diff.diff_verdict import diff_verdict
 from ortprobe.report.verdict import verdict
 from ortprobe.rules.finding import NotApplicable, RuleFailed
 from ortprobe.rules.gate.budget import LimitResult
@@ -22,14 +23,14 @@ def headline(check: Check) -> str:
         [
             (_count(check.rules, Standing.FAILED), "finding"),
             (_count(check.budgets, Standing.FAILED), "budget"),
-            (_count(check.growth, Standing.FAILED), "count above the baseline's"),
+            (_count(check.growth, Standing.FAILED), "figure worse than the baseline's"),
         ]
     )
     untold = _listed(
         [
             (_count(check.rules, Standing.CANT_TELL), "rule"),
             (_count(check.budgets, Standing.CANT_TELL), "budget"),
-            (_count(check.growth, Standing.CANT_TELL), "count of the baseline's"),
+            (_count(check.growth, Standing.CANT_TELL), "figure against the baseline"),
         ]
     )
     cant_tell = f"can't tell: {untold}" if untold else ""
@@ -40,8 +41,8 @@ def headline(check: Check) -> str:
 
 def _passed(check: Check) -> str:
     kept = _listed([(_count(check.budgets, Standing.PASSED), "budget")])
-    compared = _listed([(_count(check.growth, Standing.PASSED), "count")])
-    parts = ["passed", f"{kept} kept" if kept else "", f"{compared} no greater than the baseline's" if compared else ""]
+    compared = _listed([(_count(check.growth, Standing.PASSED), "figure")])
+    parts = ["passed", f"{kept} kept" if kept else "", f"{compared} no worse than the baseline's" if compared else ""]
     return ", ".join(part for part in parts if part)
 
 
@@ -62,12 +63,15 @@ def rule_text(result: RuleResult) -> str:
 
 def limit_name(result: LimitResult, check: Check) -> str:
     """What a limit is called, apart from that of the same figure elsewhere."""
-    return f"{result.limit.metric.key} against the baseline" if result in check.growth else result.limit.metric.key
+    key = result.limit.metric.key
+    return f"{key} against the baseline" if check.is_growth(result) else key
 
 
 def limit_text(result: LimitResult) -> str:
     """`2.86 a run, limit 1 a run`: what was measured, what may be, and why it can't be told."""
     limit, measured = result.limit, result.measured
+    if result.comparison is not None:
+        return diff_verdict(result.comparison)
     if result.standing is Standing.SKIPPED:
         return printable(measured.why)
     text = f"{measured_text(limit.metric.unit, measured)}, limit {figure_text(limit.metric.unit, limit.most)}"

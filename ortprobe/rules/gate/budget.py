@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.comparison.comparison import Comparison
 from ortprobe.errors import UsageError
 from ortprobe.nearest import nearest
 from ortprobe.rules.gate.measured import Measured, Metric, Unit, unknown
@@ -41,6 +42,8 @@ class LimitResult:
     limit: Limit
     measured: Measured
     standing: Standing
+    comparison: Comparison | None = field(default=None, repr=False)
+    """Of a limit on how times changed, what it is told from."""
 
 
 def parse_budget(document: Mapping[str, object], source: str) -> tuple[Limit, ...]:

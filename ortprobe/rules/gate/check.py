@@ -41,6 +41,10 @@ class Check:
         """Budgets, then growth."""
         return self.budgets + self.growth
 
+    def is_growth(self, result: LimitResult) -> bool:
+        """Whether a limit is the baseline's, and not a budget."""
+        return any(result is each for each in self.growth)
+
     @property
     def standing(self) -> Standing:
         """PASSED, FAILED where anything failed, else CANT_TELL where anything could not be told."""

@@ -12,7 +12,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.ingest import load_files
 from ortprobe.report.check.subject import Subject
 from ortprobe.rules import Judgement, judge
-from ortprobe.rules.gate.baseline import judge_growth
+from ortprobe.rules.gate.baseline import judge_growth, judge_times
 from ortprobe.rules.gate.budget import parse_budget
 from ortprobe.rules.gate.check import Check, check
 from ortprobe.rules.gate.policy import parse_policy
@@ -24,10 +24,12 @@ HOSTILE = "\x1b[31m](http://evil.example) {0} | <script>alert(1)</script>\n# hea
 
 @cache
 def failing() -> Check:
-    """S1 is ignored, F1 fails, so do one budget and growth; another budget and B4 can't be told."""
+    """S1 is ignored, F1 fails, so do one budget and growth; another budget and B4 can't be told. Runs are faster."""
     budgets = parse_budget({"re_inits": 0, "p99": "1 ms", "races": 0}, "budget.toml")
     judgement = judge(captures.example("set-providers"))
-    growth = judge_growth(judgement.analyses, captures.example("healthy"), "base.ortprobe")
+    baseline = captures.example("healthy")
+    growth = judge_growth(judgement.analyses, baseline, "base.ortprobe")
+    growth = (*growth, judge_times(judgement.analyses, baseline, "base.ortprobe", 0.05))
     return check(judgement, parse_policy(["F1", "B4"], ["S1"]), budgets, growth)
 
 

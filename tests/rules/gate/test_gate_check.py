@@ -11,7 +11,7 @@ from scene import Scene
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.errors import UsageError
 from ortprobe.rules import RULES, Judgement, Passed, Rule, Severity, judge
-from ortprobe.rules.gate.baseline import judge_growth
+from ortprobe.rules.gate.baseline import judge_growth, judge_times
 from ortprobe.rules.gate.budget import parse_budget
 from ortprobe.rules.gate.check import Check, check
 from ortprobe.rules.gate.policy import parse_policy
@@ -139,3 +139,17 @@ def test_a_program_on_the_cpu_can_be_compared_with_itself(tmp_path):
     judgement = judge(on_cpu(tmp_path))
     results = judge_growth(judgement.analyses, judgement.analyses, "base")
     assert check(judgement, parse_policy(["warning"], []), (), results).standing is Standing.PASSED
+
+
+def test_runs_that_take_longer_than_in_the_baseline_fail():
+    fast, slow = captures.example("set-providers"), captures.example("healthy")
+    slower = judge_times(slow, fast, "base", 0.05)
+    assert slower.standing is Standing.FAILED
+    assert 0.05 < slower.measured.low < 687 / 513 - 1 < slower.measured.high
+    assert judge_times(fast, slow, "base", 0.05).standing is Standing.PASSED
+    assert judge_times(fast, fast, "base", 0.10).standing is Standing.PASSED
+
+
+def test_times_of_too_few_runs_can_not_be_compared(tmp_path):
+    few = on_cpu(tmp_path)
+    assert judge_times(few, few, "base", 0.05).standing is Standing.CANT_TELL

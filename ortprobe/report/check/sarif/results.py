@@ -34,7 +34,7 @@ def results(check: Check, subject: Subject, positions: dict[str, int]) -> Iterat
 
 def budget_id(result: LimitResult, check: Check) -> str:
     """The id of a limit as a rule: `budget/median`, `baseline/re_inits`."""
-    return f"{'baseline' if result in check.growth else 'budget'}/{result.limit.metric.key}"
+    return f"{'baseline' if check.is_growth(result) else 'budget'}/{result.limit.metric.key}"
 
 
 def _of_finding(
