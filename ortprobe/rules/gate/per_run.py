@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,6 @@ from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.analysis.waits.wait_groups import lines_of
 from ortprobe.analysis.waits.wait_times import ROLES, WaitRole
-from ortprobe.rules.evidence import distinct_sites
 from ortprobe.rules.gate.measured import Measured, Metric, Unit, counted, unknown
 from ortprobe.rules.silent_cpu import GPU_PROVIDERS
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, torch_windows
@@ -106,8 +106,8 @@ def _waits(analyses: Analyses, iterations: Iterations, roles: tuple[WaitRole, ..
     inside &= waits.by_host | (not by_host)
     chosen = np.flatnonzero(inside & np.isin(waits.role, [ROLES.index(role) for role in roles]))
     homeless = 0 if WaitRole.UNKNOWN in roles else int((inside & (waits.role == ROLES.index(WaitRole.UNKNOWN))).sum())
-    lines = lines_of(analyses.timeline, waits, chosen)
-    where = distinct_sites(sorted(filter(None, lines), key=lambda line: -lines.count(line)))[:_MOST_LINES]
+    lines = Counter(line for line in lines_of(analyses.timeline, waits, chosen) if line is not None)
+    where = tuple(line for line, _ in lines.most_common(_MOST_LINES))
     found = counted(analyses, len(chosen), Claim.COUNTS, where=where)
     if found.high is None or not homeless:
         return found
