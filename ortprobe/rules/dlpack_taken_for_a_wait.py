@@ -47,7 +47,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{raced} of {total} reads of memory handed over by DLPack did not wait for its write"
         ),
         meaning="DLPack hands over an address and orders nothing.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 

@@ -1,11 +1,17 @@
-"""The documentation of a rule, read from the docstring of its module."""
+"""The documentation of a rule: what the docstring of its module says, and the thresholds that it decides by."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 from types import MappingProxyType
+
+from ortprobe.rules import thresholds
+from ortprobe.timeline.columns import attribute_docs
+
+_OF_RULES = re.compile(r"(?P<codes>[A-Z]\d+(, [A-Z]\d+)*): (?P<reason>.+)")
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -39,6 +45,30 @@ class Documentation:
     """Programs in which a finding is no fault."""
     source: str
     """Where the facts are from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A number that a rule decides by."""
+
+    name: str
+    """Its name in `ortprobe/rules/thresholds.py`, with the unit."""
+    value: float
+    reason: str
+    """What is compared with it, and the measurement or the reason that set it."""
+
+
+def thresholds_of(code: str) -> tuple[Threshold, ...]:
+    """The thresholds whose docstrings name this rule in front: `F1: …`, `Y6, Y7: …`.
+
+    Raises OSError where the source of the module is not there.
+    """
+    told = {name: _OF_RULES.fullmatch(text) for name, text in attribute_docs(thresholds).items()}
+    return tuple(
+        Threshold(name=name, value=getattr(thresholds, name), reason=match["reason"])
+        for name, match in told.items()
+        if match is not None and code in match["codes"].split(", ")
+    )
 
 
 def parse_documentation(docstring: str) -> Documentation:

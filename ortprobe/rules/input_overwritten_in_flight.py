@@ -48,7 +48,6 @@ def check(analyses: Analyses) -> Outcome:
     words = Wording(
         title=lambda raced, total: f"{raced} of {total} writes to inputs did not wait for the run that reads them",
         meaning="The run may read what was written for the next one.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 

@@ -53,7 +53,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{raced} of {total} times a run overwrote an output without a wait for what was using it"
         ),
         meaning="The reader may see the output of the next run.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 

@@ -50,7 +50,6 @@ def check(analyses: Analyses) -> Outcome:
     words = Wording(
         title=lambda raced, total: f"{raced} of {total} outputs were read without a wait for the run that writes them",
         meaning="The read may see the output of an earlier run.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.documentation import Documentation, parse_documentation
+from ortprobe.rules.documentation import Documentation, Threshold, parse_documentation, thresholds_of
 from ortprobe.rules.finding import Outcome, Severity
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
@@ -50,3 +50,8 @@ class Rule:
     def documentation(self) -> Documentation:
         """What the rule's module says of it. Raises ValueError where a section is missing."""
         return parse_documentation(sys.modules[self.check.__module__].__doc__ or "")
+
+    @property
+    def thresholds(self) -> tuple[Threshold, ...]:
+        """The numbers that it decides by; none for a rule that only tells whether something was seen."""
+        return thresholds_of(self.code)

@@ -55,7 +55,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{waits:,} runs ended by waiting for torch's work on the default stream, {stall} in all"
         ),
         meaning="The runs' own work was not what was waited for.",
-        fix=_FIX,
     )
     return judge_waits(analyses, RULE, words)
 

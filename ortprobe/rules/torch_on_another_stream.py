@@ -54,7 +54,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{raced} of {total} inputs were written on another stream than the one given to ORT, without a wait"
         ),
         meaning="Giving ORT a stream orders nothing by itself.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 

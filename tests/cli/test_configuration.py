@@ -99,7 +99,7 @@ REFUSED = {
     "list for one": ('[tool.ortprobe.check]\nformat = ["json"]', "format = ['json']: write text or a number"),
     "date": ("[tool.ortprobe.check]\nignore = [2026-01-01]", "ignore = "),
     "unknown budget": ("[tool.ortprobe.check]\nbudget = {sinks = 1}", "there is no budget sinks"),
-    "unknown rule": ('[tool.ortprobe.check]\nignore = "S99"', "--ignore S99: there is no such rule"),
+    "unknown rule": ('[tool.ortprobe.check]\nignore = "S99"', "--ignore 'S99': no rule has this code or name"),
     "no TOML": ("[tool.ortprobe\n", "is no TOML"),
 }
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from ortprobe.errors import UsageError
-from ortprobe.nearest import nearest
 from ortprobe.rules.engine import Judged
 from ortprobe.rules.finding import Finding, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.rules.gate.standing import Standing
-from ortprobe.rules.registry import RULES
+from ortprobe.rules.lookup import find_rule
 
 NEVER = "none"
 _GRAVITY = (Severity.INFO, Severity.WARNING, Severity.ERROR)
@@ -72,9 +72,9 @@ def _split(words: Iterable[str]) -> Iterable[str]:
 
 def _code(word: str, given: str, others: Sequence[str]) -> str:
     """The code of the rule with this code or name."""
-    known = {rule.code.lower(): rule.code for rule in RULES} | {rule.name: rule.code for rule in RULES}
-    found = known.get(word.lower().replace("-", "_"))
-    if found is None:
-        names = [*others, *(rule.code for rule in RULES), *(rule.name for rule in RULES)]
-        raise UsageError(f"{given} {word}: there is no such rule{nearest(word, names)}")
-    return found
+    try:
+        return find_rule(word).code
+    except UsageError as error:
+        close = get_close_matches(word, others, n=1)
+        told = f"{word!r}: did you mean {close[0]}?" if close else str(error)
+        raise UsageError(f"{given} {told}") from None

@@ -67,11 +67,11 @@ def test_how_each_rule_came_out():
 @pytest.mark.parametrize(
     ("fail_on", "ignore", "told"),
     [
-        ("warnign", "", "fail_on warnign: there is no such rule; did you mean warning?"),
-        ("session_recraeted", "", "did you mean session_recreated?"),
+        ("warnign", "", "fail_on 'warnign': did you mean warning?"),
+        ("session_recraeted", "", "nearest: S1 .session_recreated."),
         ("none,S1", "", "none stands alone"),
-        ("warning", "Z9", "ignore Z9: there is no such rule"),
-        ("warning", "error", "ignore error: there is no such rule"),
+        ("warning", "Z9", "ignore 'Z9': no rule has this code or name"),
+        ("warning", "error", "ignore 'error': no rule has this code or name"),
     ],
 )
 def test_words_that_name_nothing_are_refused(fail_on, ignore, told):
