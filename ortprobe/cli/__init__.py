@@ -48,7 +48,11 @@ class LazyCommands(click.Group):
 @click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ortprobe")
 def group() -> None:
-    """Where the time goes, and whether the result is right, when ONNX Runtime runs beside PyTorch on a GPU."""
+    """Where the time goes, and whether the result is right, when ONNX Runtime runs beside PyTorch on a GPU.
+
+    Options of a command can also stand in [tool.ortprobe.COMMAND] of a pyproject.toml, here or above, and in the
+    environment as ORTPROBE_COMMAND_OPTION. The command line comes first, then the environment, then the file.
+    """
 
 
 def main() -> None:
