@@ -1,4 +1,4 @@
-"""The formats of a check, by name and by the end of a file's name."""
+"""The formats of a check, by name."""
 
 from __future__ import annotations
 
@@ -18,13 +18,6 @@ FORMATS: Mapping[str, Callable[[Check, Subject], str]] = {
     "markdown": render_markdown,
     "junit": render_junit,
     "sarif": render_sarif,
-}
-SUFFIXES: Mapping[str, str] = {
-    ".txt": "text",
-    ".json": "json",
-    ".md": "markdown",
-    ".xml": "junit",
-    ".sarif": "sarif",
 }
 
 
