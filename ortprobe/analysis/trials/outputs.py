@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ortprobe.bundle.trials import OUTPUTS_NAME, SavedOutput, SideName, SideTrial, Trial
+from ortprobe.bundle.trials import OUTPUTS_NAME, SavedOutput, SideName, Trial
 
 Array = NDArray[np.generic]
 
@@ -100,9 +100,7 @@ def compare_outputs(
     for own in kept.values():
         apart = [each for one in own[1:] for each in _compared(own[0], one, *given)]
         if not all(each.is_close for each in apart):
-            return OutputComparison(
-                verdict=SameOutputs.UNSTEADY, compared=len(apart), worst=_worst(apart), why=unseen
-            )
+            return OutputComparison(verdict=SameOutputs.UNSTEADY, compared=len(apart), worst=_worst(apart), why=unseen)
     differences = [each for one in kept["B"] for each in _compared(kept["A"][0], one, *given)]
     if not differences:
         return OutputComparison(
@@ -116,13 +114,17 @@ def compare_outputs(
     return OutputComparison(verdict=verdict, compared=len(differences), worst=_worst(differences), why=unseen)
 
 
-def compare_arrays(a: Array, b: Array, dtype: str, tolerances: Tolerances, name: str = "", call: str = "") -> OutputDifference:
+def compare_arrays(
+    a: Array, b: Array, dtype: str, tolerances: Tolerances, name: str = "", call: str = ""
+) -> OutputDifference:
     """Compare two outputs. NaN is NaN's equal, and an infinity its own."""
     absolute = tolerances.absolute
     if absolute is None:
         absolute = tolerances.relative * _scale(a)
 
-    def found(*, close: bool, bitwise: bool = False, why: str = "", greatest: tuple[float, float] | None = None) -> OutputDifference:
+    def found(
+        *, close: bool, bitwise: bool = False, why: str = "", greatest: tuple[float, float] | None = None
+    ) -> OutputDifference:
         return OutputDifference(
             name=name, call=call, dtype=dtype, relative=tolerances.relative, absolute=absolute,
             is_bitwise=bitwise, is_close=close, why=why,
@@ -167,7 +169,9 @@ class _Kept:
     on_cuda: bool
 
 
-def _compared(first: _Kept, second: _Kept, relative: float | None, absolute: float | None) -> Iterable[OutputDifference]:
+def _compared(
+    first: _Kept, second: _Kept, relative: float | None, absolute: float | None
+) -> Iterable[OutputDifference]:
     known = {(each.call, each.name): each for each in first.saved}
     for own in second.saved:
         other = known.get((own.call, own.name))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.path.changes import Change
+from ortprobe.analysis.path.what_if import WhatIfs
 
 CHANGES: Mapping[str, Change] = {
     "disable_synchronize_execution_providers=1": Change.NO_RUN_WAITS,
@@ -25,24 +25,22 @@ class Prediction:
     high_ns: int
 
 
-def predict(settings: Sequence[str], against: Sequence[str], analyses: Analyses | None) -> Prediction | str:
-    """The prediction for going from `against` to `settings`, or why there is none."""
+def predicted_change(settings: Sequence[str], against: Sequence[str]) -> Change | None:
+    """The replay's change from `against` to `settings`, which are `KEY=VALUE`; None where it is not just one of its."""
     changed = set(settings) ^ set(against)
-    changes = [CHANGES[each] for each in settings if each in CHANGES and each not in against]
-    keys = {each.partition("=")[0] for each in changed}
-    if len(keys) != 1 or len(changes) != 1:
-        return "none: a replay knows launches, waits and copies, and not what this changes"
-    if analyses is None:
-        return "none: give a capture of side A with --predicted-from"
-    what_ifs = analyses.what_ifs
-    if what_ifs is None:
-        return "none: the capture holds no loop that could be replayed"
-    found = what_ifs.of_change(changes[0])
+    if len({each.partition("=")[0] for each in changed}) != 1:
+        return None
+    return next((CHANGES[each] for each in changed.intersection(settings) if each in CHANGES), None)
+
+
+def predict(change: Change, what_ifs: WhatIfs) -> Prediction | None:
+    """None where there is nothing in the capture that this would change."""
+    found = what_ifs.of_change(change)
     if found is None:
-        return "none: in the capture there is nothing that this would change"
+        return None
     now_ns = what_ifs.pace_ns
     return Prediction(
-        change=changes[0],
+        change=change,
         saving_ns=now_ns - found.pace_ns,
         low_ns=now_ns - found.high_ns,
         high_ns=now_ns - found.low_ns,

@@ -56,17 +56,18 @@ def program_runs(timeline: Timeline, warmup: int) -> ProgramRuns:
         rows = rows[np.argsort(runs.start_ns[rows], kind="stable")]
         sessions.append(
             SessionRuns(
-                session=session, latency_ns=times.latency_ns[rows[timed[rows]]], pace_ns=times.period_ns[rows[paced[rows]]]
+                session=session,
+                latency_ns=times.latency_ns[rows[timed[rows]]],
+                pace_ns=times.period_ns[rows[paced[rows]]],
             )
         )
-    made = timeline.sessions
-    first = next((each for each in made if not each.error), None) if len(made) else None
+    made = [session for session in timeline.sessions if not session.error]
     return ProgramRuns(
         sessions=tuple(sessions),
         runs=len(runs),
         failed=int(times.failed.sum()),
         created=len(made),
-        creation_ns=None if first is None else first.end_ns - first.start_ns,
+        creation_ns=made[0].end_ns - made[0].start_ns if made else None,
         first_run_ns=times.first_ns,
     )
 

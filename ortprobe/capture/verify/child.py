@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import msgspec
-
-from ortprobe.bundle.trials import SideTrial, Trial, write_trial
+from ortprobe.bundle.trials import Trial, write_trial
 from ortprobe.capture.hook_log import one_line
 from ortprobe.capture.program.program import leave, load_module, load_script
 from ortprobe.capture.verify.model import run_model
@@ -24,8 +22,10 @@ def main(words: list[str]) -> int:  # noqa: RET503 - `leave` does not return
     if plan.kind == "model":
         return _model(plan)
     try:
-        load = load_module if plan.kind == "module" else load_script
-        program = load(plan.path, plan.argv)  # type: ignore[operator] # a name or a path
+        if plan.kind == "module":
+            program = load_module(plan.path, plan.argv)
+        else:
+            program = load_script(Path(plan.path), plan.argv)
     except OrtprobeError as error:
         print(f"ortprobe: {error}", file=sys.stderr)
         return _NO_TRIAL

@@ -1,0 +1,216 @@
+"""Trying a change: the processes of both sides one after the other, and what follows from what they tell."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ortprobe.analysis.trials.outputs import compare_outputs
+from ortprobe.analysis.trials.prediction import Prediction, predict, predicted_change
+from ortprobe.analysis.trials.program_runs import ProgramRuns, dearest_session, program_runs
+from ortprobe.analysis.trials.result import SideFacts, TrialResult, median_of
+from ortprobe.analysis.trials.saving import Saving, compute_saving, times_of
+from ortprobe.bundle.trials import BUNDLE_NAME, SideName, SideTrial, Trial
+from ortprobe.capture.verify.knobs import Setting
+from ortprobe.capture.verify.parent import run_trial
+from ortprobe.capture.verify.plan import TrialPlan
+from ortprobe.errors import CaptureFailed
+from ortprobe.ingest import load_bundle
+
+ASYNC = "disable_synchronize_execution_providers=1"
+_SIDES: tuple[SideName, SideName] = ("A", "B")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialRequest:
+    """A change, and what to try it on."""
+
+    kind: Literal["model", "script", "module"]
+    path: str
+    argv: tuple[str, ...] = ()
+    against: tuple[Setting, ...] = ()
+    settings: tuple[Setting, ...]
+    repeats: int
+    warmup: int
+    iterations: int | None = None
+    provider: str | None = None
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    dims: dict[str, int] = field(default_factory=dict)
+    relative: float | None = None
+    absolute: float | None = None
+    timeout_s: float
+    predicted_from: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path if self.kind == "module" else Path(self.path).name
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a side's runs return before they are complete."""
+        return any(str(setting) == ASYNC for setting in (*self.against, *self.settings))
+
+
+def try_change(request: TrialRequest, progress: Callable[[str], None]) -> TrialResult:
+    """Run both sides in turn, `repeats` times, and compare them. `progress` is told of each process.
+
+    Raises:
+        CaptureFailed: the target can't be run without the change, or a model not at all.
+        UnreadableInput, UsageError: what the prediction is to come from.
+    """
+    prediction = _prediction(request)
+    with tempfile.TemporaryDirectory(prefix="ortprobe-verify-") as folder:
+        trials = list(_trials(request, Path(folder), progress))
+        failure = next((each for each in map(_failure, trials) if each), "")
+        compare = _models if request.kind == "model" else _programs
+        found = compare(request, trials)
+        outputs = compare_outputs(trials, request.relative, request.absolute)
+    return TrialResult(
+        target=" ".join((request.name, *request.argv)),
+        kind=request.kind,
+        sides=found.sides,
+        by_pace=request.is_async,
+        saving=None if failure else found.saving,
+        outputs=outputs,
+        prediction=prediction if isinstance(prediction, Prediction) else None,
+        unpredicted=prediction if isinstance(prediction, str) else "",
+        failure=failure,
+        untried=found.untried,
+        device=next((trial.device for trial in trials if trial.device), ""),
+        onnxruntime=next((trial.onnxruntime for trial in trials if trial.onnxruntime), ""),
+    )
+
+
+def _trials(request: TrialRequest, folder: Path, progress: Callable[[str], None]) -> Iterator[Trial]:
+    """One after the other, until side B fails or can't be tried.
+
+    Sides go first in turn: the second one finds what the first has loaded.
+    """
+    order: tuple[SideName, ...] = ("A", "B", "B", "A")
+    firsts = [order[2 * (repeat % 2)] for repeat in range(request.repeats)]
+    if request.kind == "model":
+        runs: list[tuple[SideName, ...]] = [("A", "B") if first == "A" else ("B", "A") for first in firsts]
+    else:
+        runs = [(side,) for first in firsts for side in (("A", "B") if first == "A" else ("B", "A"))]
+    for number, sides in enumerate(runs):
+        progress(f"process {number + 1} of {len(runs)}{'' if len(sides) > 1 else f', side {sides[0]}'}")
+        trial = run_trial(_plan(request, sides, folder / str(number)), request.timeout_s)
+        if (trial.problem or trial.exit_code) and sides != ("B",):
+            raise CaptureFailed(trial.problem or f"{request.name}: ended with exit code {trial.exit_code}")
+        yield trial
+        if _failure(trial) or _not_taken(trial):
+            return
+
+
+def _plan(request: TrialRequest, sides: tuple[SideName, ...], folder: Path) -> TrialPlan:
+    return TrialPlan(
+        kind=request.kind,
+        path=request.path,
+        argv=request.argv,
+        sides=sides,
+        settings={"A": request.against, "B": request.settings},
+        warmup=request.warmup,
+        iterations=request.iterations,
+        provider=request.provider,
+        shapes=request.shapes,
+        dims=request.dims,
+        folder=str(folder),
+    )
+
+
+def _failure(trial: Trial) -> str:
+    """How side B failed in this process."""
+    if "A" in trial.sides and "B" not in trial.sides:
+        return ""
+    refused = trial.sides.get("B", SideTrial()).refused
+    if refused:
+        return f"onnxruntime refuses it ({refused})"
+    if trial.problem or trial.exit_code:
+        return trial.problem or f"it ended with exit code {trial.exit_code}"
+    return ""
+
+
+def _not_taken(trial: Trial) -> str:
+    side = trial.sides.get("B")
+    if side is None or side.refused or side.changed:
+        return ""
+    return "no session was made in the program's own process that takes it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    sides: dict[SideName, SideFacts]
+    saving: Saving | None
+    untried: str = ""
+
+
+def _models(request: TrialRequest, trials: Sequence[Trial]) -> _Found:
+    whole = [trial for trial in trials if len(trial.sides) == len(_SIDES)]
+    of = {name: [trial.sides[name] for trial in whole] for name in _SIDES}
+    times = {name: [times_of(side.times_ns) for side in sides] for name, sides in of.items()}
+    a, b = (sum(side.runs for side in of[name]) for name in _SIDES)
+    return _Found(
+        sides={
+            name: SideFacts(
+                settings=_words(request, name),
+                creation_ns=median_of([side.creation_ns for side in sides]),
+                first_run_ns=median_of([side.first_run_ns for side in sides]),
+                took_ns=None,
+            )
+            for name, sides in of.items()
+        },
+        saving=compute_saving(times["A"], times["B"], (a, b)),
+    )
+
+
+def _programs(request: TrialRequest, trials: Sequence[Trial]) -> _Found:
+    runs: dict[SideName, list[ProgramRuns]] = {"A": [], "B": []}
+    took: dict[SideName, list[int | None]] = {"A": [], "B": []}
+    for trial in trials:
+        bundle = Path(trial.folder) / BUNDLE_NAME
+        for name in trial.sides:
+            took[name].append(trial.took_ns)
+            runs[name].append(program_runs(load_bundle(bundle), request.warmup))
+    sides = {
+        name: SideFacts(
+            settings=_words(request, name),
+            creation_ns=median_of([each.creation_ns for each in runs[name]]),
+            first_run_ns=median_of([each.first_run_ns for each in runs[name]]),
+            took_ns=median_of(took[name]),
+        )
+        for name in _SIDES
+    }
+    untried = next((each for each in map(_not_taken, trials) if each), "")
+    session = dearest_session(tuple(runs["A"]))
+    if untried or session is None:
+        made = sum(each.runs for each in runs["A"]) // max(len(runs["A"]), 1)
+        untimed = f"the first {request.warmup} of each session are not timed (--warmup)"
+        few = f"the program makes {made} runs in its own process, and {untimed}"
+        return _Found(sides=sides, saving=None, untried=untried or few)
+    pace = request.is_async
+    times = {name: [each.times_ns(session, pace=pace) for each in runs[name]] for name in _SIDES}
+    return _Found(sides=sides, saving=compute_saving(times["A"], times["B"]))
+
+
+def _words(request: TrialRequest, side: SideName) -> tuple[str, ...]:
+    return tuple(map(str, request.against if side == "A" else request.settings))
+
+
+def _prediction(request: TrialRequest) -> Prediction | str:
+    """What a capture predicts, or why nothing does."""
+    change = predicted_change(_words(request, "B"), _words(request, "A"))
+    if change is None:
+        return "a replay knows launches, waits and copies, and this change is not one of them alone"
+    if request.predicted_from is None:
+        return "give a capture of side A with --predicted-from"
+    from ortprobe.analysis.analyses import Analyses
+    from ortprobe.report.sayable import doubt_of_paths, stated_what_ifs
+
+    analyses = Analyses(load_bundle(request.predicted_from))
+    what_ifs = stated_what_ifs(analyses)
+    if what_ifs is None:
+        return doubt_of_paths(analyses) or "the capture holds no loop that could be replayed"
+    return predict(change, what_ifs) or "in the capture there is nothing that this would change"
