@@ -42,15 +42,15 @@ class SideTrial(msgspec.Struct, frozen=True, kw_only=True):
     """The first session's constructor."""
     first_run_ns: int = 0
     providers: tuple[str, ...] = ()
-    sessions: int = 0
-    """How many C sessions were made."""
     changed: int = 0
-    """How many of these had the side's settings put in."""
+    """How many C sessions had the side's settings put in."""
     outputs: tuple[SavedOutput, ...] = ()
     again: tuple[SavedOutput, ...] = ()
     """Those of the same runs made once more."""
     unseen: str = ""
     """Why some outputs are not there."""
+    unchanged: str = ""
+    """Why the settings were not put into some session."""
     refused: str = ""
     """Why onnxruntime did not make a session with the side's settings, or did not run it."""
 

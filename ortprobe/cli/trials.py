@@ -20,6 +20,7 @@ from ortprobe.capture.verify.plan import TrialPlan
 from ortprobe.errors import CaptureFailed
 from ortprobe.ingest import load_bundle
 
+CUDA = "CUDAExecutionProvider"
 ASYNC = "disable_synchronize_execution_providers=1"
 _SIDES: tuple[SideName, SideName] = ("A", "B")
 
@@ -67,7 +68,8 @@ def try_change(request: TrialRequest, progress: Callable[[str], None]) -> TrialR
         failure = next((each for each in map(_failure, trials) if each), "")
         compare = _models if request.kind == "model" else _programs
         found = compare(request, trials)
-        outputs = compare_outputs(trials, request.relative, request.absolute)
+        on_cuda = CUDA in found.providers
+        outputs = compare_outputs(trials, on_cuda=on_cuda, relative=request.relative, absolute=request.absolute)
     return TrialResult(
         target=" ".join((request.name, *request.argv)),
         kind=request.kind,
@@ -79,6 +81,7 @@ def try_change(request: TrialRequest, progress: Callable[[str], None]) -> TrialR
         unpredicted=prediction if isinstance(prediction, str) else "",
         failure=failure,
         untried=found.untried,
+        providers=found.providers,
         device=next((trial.device for trial in trials if trial.device), ""),
         onnxruntime=next((trial.onnxruntime for trial in trials if trial.onnxruntime), ""),
     )
@@ -99,7 +102,7 @@ def _trials(request: TrialRequest, folder: Path, progress: Callable[[str], None]
         progress(f"process {number + 1} of {len(runs)}{'' if len(sides) > 1 else f', side {sides[0]}'}")
         trial = run_trial(_plan(request, sides, folder / str(number)), request.timeout_s)
         if (trial.problem or trial.exit_code) and sides != ("B",):
-            raise CaptureFailed(trial.problem or f"{request.name}: ended with exit code {trial.exit_code}")
+            raise CaptureFailed(_without_change(request, trial))
         yield trial
         if _failure(trial) or _not_taken(trial):
             return
@@ -121,6 +124,12 @@ def _plan(request: TrialRequest, sides: tuple[SideName, ...], folder: Path) -> T
     )
 
 
+def _without_change(request: TrialRequest, trial: Trial) -> str:
+    """Why there is nothing to try the change on."""
+    problem = trial.problem or f"it ends with exit code {trial.exit_code}"
+    return problem if request.kind == "model" else f"{request.name}: fails without the change ({problem})"
+
+
 def _failure(trial: Trial) -> str:
     """How side B failed in this process."""
     if "A" in trial.sides and "B" not in trial.sides:
@@ -137,13 +146,15 @@ def _not_taken(trial: Trial) -> str:
     side = trial.sides.get("B")
     if side is None or side.refused or side.changed:
         return ""
-    return "no session was made in the program's own process that takes it"
+    why = side.unchanged or "no session was made in the program's own process"
+    return f"nothing took the change: {why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     sides: dict[SideName, SideFacts]
     saving: Saving | None
+    providers: tuple[str, ...]
     untried: str = ""
 
 
@@ -163,6 +174,7 @@ def _models(request: TrialRequest, trials: Sequence[Trial]) -> _Found:
             for name, sides in of.items()
         },
         saving=compute_saving(times["A"], times["B"], (a, b)),
+        providers=of["A"][0].providers if of["A"] else (),
     )
 
 
@@ -184,15 +196,16 @@ def _programs(request: TrialRequest, trials: Sequence[Trial]) -> _Found:
         for name in _SIDES
     }
     untried = next((each for each in map(_not_taken, trials) if each), "")
+    providers = tuple(dict.fromkeys(provider for each in runs["A"] for provider in each.providers))
     session = dearest_session(tuple(runs["A"]))
     if untried or session is None:
         made = sum(each.runs for each in runs["A"]) // max(len(runs["A"]), 1)
         untimed = f"the first {request.warmup} of each session are not timed (--warmup)"
         few = f"the program makes {made} runs in its own process, and {untimed}"
-        return _Found(sides=sides, saving=None, untried=untried or few)
+        return _Found(sides=sides, saving=None, providers=providers, untried=untried or few)
     pace = request.is_async
     times = {name: [each.times_ns(session, pace=pace) for each in runs[name]] for name in _SIDES}
-    return _Found(sides=sides, saving=compute_saving(times["A"], times["B"]))
+    return _Found(sides=sides, saving=compute_saving(times["A"], times["B"]), providers=providers)
 
 
 def _words(request: TrialRequest, side: SideName) -> tuple[str, ...]:

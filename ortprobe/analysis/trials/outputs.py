@@ -75,7 +75,7 @@ class OutputComparison:
 
 
 def compare_outputs(
-    trials: Sequence[Trial], relative: float | None = None, absolute: float | None = None
+    trials: Sequence[Trial], *, on_cuda: bool, relative: float | None = None, absolute: float | None = None
 ) -> OutputComparison:
     """Compare what side B gave in each process with what side A gave first.
 
@@ -89,7 +89,6 @@ def compare_outputs(
     for trial in trials:
         arrays = _arrays(trial)
         for name, side in trial.sides.items():
-            on_cuda = bool(trial.device)
             kept[name] += [_Kept(saved, arrays, on_cuda) for saved in (side.outputs, side.again) if saved]
     unseen = next((side.unseen for trial in trials for side in trial.sides.values() if side.unseen), "")
     if not kept["A"] or not kept["B"]:

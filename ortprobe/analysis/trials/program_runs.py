@@ -30,9 +30,8 @@ class ProgramRuns:
     """By serial number."""
     runs: int
     """All of them, timed or not."""
-    failed: int
-    """Runs that raised."""
-    created: int
+    providers: tuple[str, ...]
+    """Of all its sessions."""
     creation_ns: int | None
     """The first session's constructor."""
     first_run_ns: int | None
@@ -65,8 +64,7 @@ def program_runs(timeline: Timeline, warmup: int) -> ProgramRuns:
     return ProgramRuns(
         sessions=tuple(sessions),
         runs=len(runs),
-        failed=int(times.failed.sum()),
-        created=len(made),
+        providers=tuple(dict.fromkeys(provider for session in made for provider in session.providers)),
         creation_ns=made[0].end_ns - made[0].start_ns if made else None,
         first_run_ns=times.first_ns,
     )

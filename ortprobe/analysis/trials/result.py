@@ -44,8 +44,15 @@ class TrialResult:
     """How side B failed, where A did not."""
     untried: str = ""
     """Why nothing can be told, where that is not a matter of the interval."""
+    providers: tuple[str, ...] = ()
+    """Of the sessions of side A."""
     device: str = ""
+    """Name of the GPU, where torch knows it."""
     onnxruntime: str = ""
+
+    @property
+    def on_cuda(self) -> bool:
+        return "CUDAExecutionProvider" in self.providers
 
     @property
     def is_good(self) -> bool:

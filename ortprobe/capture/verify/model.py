@@ -82,7 +82,8 @@ def run_model(plan: TrialPlan) -> Trial:
     except _SideFailed as failure:
         if failure.side == "A":
             raise CaptureFailed(f"{path}: onnxruntime can't run it ({failure})") from failure
-        return Trial(sides={failure.side: SideTrial(refused=str(failure))})
+        refused = SideTrial(refused=str(failure))
+        return Trial(sides={failure.side: refused}, device=_device(making), onnxruntime=_version())
 
 
 class _SideFailed(Exception):
@@ -197,7 +198,6 @@ def _in_turns(plan: TrialPlan, making: _Making, sides: dict[SideName, _Side]) ->
                 creation_ns=side.creation_ns,
                 first_run_ns=side.first_run_ns,
                 providers=tuple(side.session.get_providers()),
-                sessions=1,
                 changed=1,
                 outputs=outputs[name],
                 again=again[name],

@@ -44,6 +44,7 @@ def run_side(plan: TrialPlan, program: Program) -> tuple[Trial, Outcome]:
         outputs=tuple(hooks.outputs),
         unseen=kept.unseen,
         refused=hooks.refused,
+        unchanged=hooks.unchanged,
     )
     environment = describe_environment()
     device = environment.devices[0].name if environment.devices else ""

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 from ortprobe.analysis.trials.result import TrialResult
 from ortprobe.bundle.trials import SideName
 from ortprobe.names import printable
-from ortprobe.report.trials.wording import measured_text, outputs_text, prediction_text, side_text, verdict_text
+from ortprobe.report.trials.wording import (
+    measured_text,
+    outputs_text,
+    prediction_text,
+    side_text,
+    verdict_text,
+    where_text,
+)
 from ortprobe.units import format_ns
 
 _SIDES: tuple[SideName, SideName] = ("A", "B")
@@ -21,9 +28,9 @@ def trial_text(result: TrialResult) -> str:
     lines += [_INDENT + line for line in _aligned(list(_sides(result)))]
     facts = [
         ("a run:", measured_text(result)),
-        ("outputs:", outputs_text(result.outputs)),
+        ("outputs:", "" if result.failure else outputs_text(result.outputs)),
         ("predicted:", prediction_text(result)),
-        ("on:", ", ".join(filter(None, (result.device or "CPU", f"onnxruntime {result.onnxruntime}".strip())))),
+        ("on:", where_text(result)),
     ]
     lines += ["", *(_INDENT + line for line in _aligned([fact for fact in facts if fact[1]]))]
     return "".join(f"{printable(line)}\n" for line in lines)

@@ -51,6 +51,12 @@ def side_text(result: TrialResult, side: SideName) -> str:
     return settings or ("the default" if result.kind == "model" else "unchanged")
 
 
+def where_text(result: TrialResult) -> str:
+    """`NVIDIA H100, onnxruntime 1.31.1`."""
+    where = result.device or ("CUDA" if result.on_cuda else "CPU")
+    return f"{where}, onnxruntime {result.onnxruntime}" if result.onnxruntime else where
+
+
 def measured_text(result: TrialResult) -> str:
     """What a run's time is, and of how many runs."""
     if result.saving is None:
