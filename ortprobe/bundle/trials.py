@@ -52,7 +52,7 @@ class SideTrial(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: str = ""
     """Why the settings were not put into some session."""
     refused: str = ""
-    """Why onnxruntime did not make a session with the side's settings, or did not run it."""
+    """Why onnxruntime did not make a session, or did not run it."""
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -64,8 +64,8 @@ def try_change(request: TrialRequest, progress: Callable[[str], None]) -> TrialR
     """
     prediction = _prediction(request)
     with tempfile.TemporaryDirectory(prefix="ortprobe-verify-") as folder:
-        trials = list(_trials(request, Path(folder), progress))
-        failure = next((each for each in map(_failure, trials) if each), "")
+        trials = _trials(request, Path(folder), progress)
+        failure = _failure(trials[-1], trials)
         compare = _models if request.kind == "model" else _programs
         found = compare(request, trials)
         on_cuda = CUDA in found.providers
@@ -87,7 +87,7 @@ def try_change(request: TrialRequest, progress: Callable[[str], None]) -> TrialR
     )
 
 
-def _trials(request: TrialRequest, folder: Path, progress: Callable[[str], None]) -> Iterator[Trial]:
+def _trials(request: TrialRequest, folder: Path, progress: Callable[[str], None]) -> list[Trial]:
     """One after the other, until side B fails or can't be tried.
 
     Sides go first in turn: the second one finds what the first has loaded.
@@ -98,14 +98,16 @@ def _trials(request: TrialRequest, folder: Path, progress: Callable[[str], None]
         runs: list[tuple[SideName, ...]] = [("A", "B") if first == "A" else ("B", "A") for first in firsts]
     else:
         runs = [(side,) for first in firsts for side in (("A", "B") if first == "A" else ("B", "A"))]
+    trials: list[Trial] = []
     for number, sides in enumerate(runs):
         progress(f"process {number + 1} of {len(runs)}{'' if len(sides) > 1 else f', side {sides[0]}'}")
         trial = run_trial(_plan(request, sides, folder / str(number)), request.timeout_s)
         if (trial.problem or trial.exit_code) and sides != ("B",):
             raise CaptureFailed(_without_change(request, trial))
-        yield trial
-        if _failure(trial) or _not_taken(trial):
-            return
+        trials.append(trial)
+        if _failure(trial, trials) or _not_taken(trial):
+            break
+    return trials
 
 
 def _plan(request: TrialRequest, sides: tuple[SideName, ...], folder: Path) -> TrialPlan:
@@ -130,12 +132,12 @@ def _without_change(request: TrialRequest, trial: Trial) -> str:
     return problem if request.kind == "model" else f"{request.name}: fails without the change ({problem})"
 
 
-def _failure(trial: Trial) -> str:
-    """How side B failed in this process."""
+def _failure(trial: Trial, trials: Sequence[Trial]) -> str:
+    """How side B failed in this process. What onnxruntime refuses side A too is the program's concern."""
     if "A" in trial.sides and "B" not in trial.sides:
         return ""
     refused = trial.sides.get("B", SideTrial()).refused
-    if refused:
+    if refused and not any(each.sides["A"].refused for each in trials if "A" in each.sides):
         return f"onnxruntime refuses it ({refused})"
     if trial.problem or trial.exit_code:
         return trial.problem or f"it ended with exit code {trial.exit_code}"

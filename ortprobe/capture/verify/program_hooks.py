@@ -39,7 +39,7 @@ class SideHooks:
         self.changed = 0
         """How many C sessions were made with the settings."""
         self.refused = ""
-        """What onnxruntime said when it did not make one with them."""
+        """What onnxruntime said the first time that it did not make a session."""
         self.unchanged = ""
         """Why the settings were not put into some session."""
         self.outputs: list[SavedOutput] = []
@@ -63,8 +63,7 @@ class SideHooks:
         self._patches.restore()
 
     def _hook(self, collection: ModuleType) -> None:
-        if any(setting.where is not Where.RUN_ENTRY for setting in self._settings):
-            self._patches.replace(collection.InferenceSession, "_create_inference_session", self._wrap_create)
+        self._patches.replace(collection.InferenceSession, "_create_inference_session", self._wrap_create)
         if of_where(self._settings, Where.RUN_ENTRY):
             for name, at in _RUN_OPTIONS_AT.items():
                 self._patches.replace(collection.Session, name, partial(self._wrap_options, at=at))
@@ -83,13 +82,9 @@ class SideHooks:
             *args: Any,
             **kwargs: Any,
         ) -> None:
-            put_cuda = bool(cuda) and providers is not None and not isinstance(providers, str) and names_cuda(providers)
-            if cuda and not put_cuda:
-                self.unchanged = "a session was made that does not name CUDAExecutionProvider"
-            if not put_cuda and not of_session:
-                return original(session, providers, provider_options, *args, **kwargs)
-            if put_cuda and providers is not None:
-                providers, provider_options = with_cuda_options(providers, provider_options, self._of_cuda(cuda))
+            ours = self._of_cuda(cuda, providers)
+            if ours and providers is not None:
+                providers, provider_options = with_cuda_options(providers, provider_options, ours)
             given = session._sess_options
             if given is None and of_session:
                 from onnxruntime import SessionOptions
@@ -104,18 +99,26 @@ class SideHooks:
                 if given is None:
                     session._sess_options = None
                 raise
-            self.changed += 1
-            return None
+            self.changed += bool(ours or of_session)
 
         return create
 
-    def _of_cuda(self, options: Mapping[str, str]) -> dict[str, str]:
-        """Where a stream is asked for, one is made, and lives as long as the process."""
+    def _of_cuda(self, options: Mapping[str, str], providers: Sequence[Any] | str | None) -> dict[str, str]:
+        """What to put into the options of CUDA: nothing where the session does not name it.
+
+        Where a stream is asked for, one is made, and lives as long as the process.
+        """
+        if not options:
+            return {}
+        if providers is None or isinstance(providers, str) or not names_cuda(providers):
+            self.unchanged = "a session was made that does not name CUDAExecutionProvider"
+            return {}
         if options.get("user_compute_stream") != NEW_STREAM:
             return dict(options)
         torch = loaded_torch()
         if torch is None or not torch.cuda.is_available():
-            raise RuntimeError("user_compute_stream=new: the program has not imported torch, or torch finds no GPU")
+            self.unchanged = "a stream is made by torch, which the program had not imported, or which finds no GPU"
+            return {}
         stream = torch.cuda.Stream()
         self._streams.append(stream)
         return {**options, "user_compute_stream": str(stream.cuda_stream)}

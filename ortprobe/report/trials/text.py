@@ -8,6 +8,7 @@ from ortprobe.analysis.trials.result import TrialResult
 from ortprobe.bundle.trials import SideName
 from ortprobe.names import printable
 from ortprobe.report.trials.wording import (
+    caution_text,
     measured_text,
     outputs_text,
     prediction_text,
@@ -29,6 +30,7 @@ def trial_text(result: TrialResult) -> str:
     facts = [
         ("a run:", measured_text(result)),
         ("outputs:", "" if result.failure else outputs_text(result.outputs)),
+        ("but:", caution_text(result)),
         ("predicted:", prediction_text(result)),
         ("on:", where_text(result)),
     ]

@@ -9,6 +9,8 @@ from ortprobe.bundle.trials import SideName
 from ortprobe.units import format_ns
 
 _LONG = 2.0
+_ORDERING = ("user_compute_stream", "disable_synchronize_execution_providers=1")
+"""Changes of what is ordered with what."""
 
 
 def verdict_text(result: TrialResult) -> str:
@@ -85,6 +87,17 @@ def outputs_text(outputs: OutputComparison) -> str:
     if outputs.verdict is SameOutputs.DIFFERENT:
         return f"they differ beyond {_tolerances(worst)}: {_apart(worst)}{behind}"
     return f"the same within {_tolerances(worst)} ({_counted(outputs.compared)}): {_apart(worst)}{behind}"
+
+
+def caution_text(result: TrialResult) -> str:
+    """What comparing outputs does not show of a change like this; "" where there is nothing to add."""
+    settings = " ".join(result.sides["B"].settings)
+    if result.kind == "model" or not any(key in settings for key in _ORDERING):
+        return ""
+    return (
+        "outputs were compared once the GPU was done with them; whether the program waits for them itself is for "
+        "ortprobe trace to say"
+    )
 
 
 def prediction_text(result: TrialResult) -> str:
