@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -44,6 +47,8 @@ class TrialRequest:
     absolute: float | None = None
     timeout_s: float
     predicted_from: Path | None = None
+    predict: bool = False
+    """Whether to make a capture of side A for the prediction, where there is none."""
 
     @property
     def name(self) -> str:
@@ -62,8 +67,8 @@ def try_change(request: TrialRequest, progress: Callable[[str], None]) -> TrialR
         CaptureFailed: the target can't be run without the change, or a model not at all.
         UnreadableInput, UsageError: what the prediction is to come from.
     """
-    prediction = _prediction(request)
     with tempfile.TemporaryDirectory(prefix="ortprobe-verify-") as folder:
+        prediction = _prediction(request, Path(folder), progress)
         trials = _trials(request, Path(folder), progress)
         failure = _failure(trials[-1], trials)
         compare = _models if request.kind == "model" else _programs
@@ -214,18 +219,47 @@ def _words(request: TrialRequest, side: SideName) -> tuple[str, ...]:
     return tuple(map(str, request.against if side == "A" else request.settings))
 
 
-def _prediction(request: TrialRequest) -> Prediction | str:
-    """What a capture predicts, or why nothing does."""
+def _prediction(request: TrialRequest, folder: Path, progress: Callable[[str], None]) -> Prediction | str:
+    """What a capture of side A predicts, or why nothing does."""
     change = predicted_change(_words(request, "B"), _words(request, "A"))
     if change is None:
         return "a replay knows launches, waits and copies, and this change is not one of them alone"
-    if request.predicted_from is None:
-        return "give a capture of side A with --predicted-from"
+    bundle = request.predicted_from
+    if bundle is None and request.predict and not request.against:
+        progress("tracing it without the change, for the prediction")
+        bundle = _captured(request, folder)
+    if bundle is None:
+        return "there is no capture of side A; --predict makes one of the default, --predicted-from BUNDLE takes one"
     from ortprobe.analysis.analyses import Analyses
     from ortprobe.report.sayable import doubt_of_paths, stated_what_ifs
 
-    analyses = Analyses(load_bundle(request.predicted_from))
+    analyses = Analyses(load_bundle(bundle))
     what_ifs = stated_what_ifs(analyses)
     if what_ifs is None:
         return doubt_of_paths(analyses) or "the capture holds no loop that could be replayed"
     return predict(change, what_ifs) or "in the capture there is nothing that this would change"
+
+
+def _captured(request: TrialRequest, folder: Path) -> Path:
+    """A capture of the target as it is.
+
+    Raises:
+        CaptureFailed: the target can't be traced.
+    """
+    options = ["--no-report", "--name", "predicted", "-o", str(folder)]
+    options += [word for name, size in request.dims.items() for word in ("--dim", f"{name}={size}")]
+    options += [
+        word for name, shape in request.shapes.items() for word in ("--shape", f"{name}={','.join(map(str, shape))}")
+    ]
+    options += ["--provider", request.provider] if request.provider else []
+    target = ["-m", request.path] if request.kind == "module" else [request.path]
+    trace = [sys.executable, "-m", "ortprobe", "trace", *options, *target, *request.argv]
+    bundle, last = folder / "predicted.ortprobe", f"still running after {request.timeout_s:g} s"
+    with suppress(subprocess.TimeoutExpired):
+        traced = subprocess.run(
+            trace, stdin=subprocess.DEVNULL, capture_output=True, timeout=request.timeout_s, check=False
+        )
+        last = traced.stderr.decode(errors="replace").strip().rpartition("\n")[2].removeprefix("ortprobe: ")
+    if not bundle.exists():
+        raise CaptureFailed(f"{request.name}: can't be traced for the prediction ({last})")
+    return bundle

@@ -80,6 +80,11 @@ _NOT_GOOD = 1
     metavar="BUNDLE",
     help="A capture of the target without the change: what its replay predicts is put beside what is measured.",
 )
+@click.option(
+    "--predict",
+    is_flag=True,
+    help="Trace the target once without the change, and take that for --predicted-from.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.argument("target", nargs=-1, type=click.UNPROCESSED, metavar="TARGET [ARGS]...")
 @click.pass_context

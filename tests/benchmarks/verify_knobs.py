@@ -2,15 +2,13 @@
 
     PYTHONPATH=. python tests/benchmarks/verify_knobs.py [--repeats N] [CASE...]
 
-Without a CASE all of `CASES` are tried, which takes about a minute each, and two captures for the predictions before
-them. Prints one line a case. Needs what a capture needs, and nothing that only reports need.
+Without a CASE all of `CASES` are tried, which takes about a minute each. Prints a few lines a case. Needs what a
+capture needs, and nothing that only reports need.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +86,7 @@ def tried(case: Case, folder: Path, repeats: int) -> str:
         warmup=3 if case.program else 20,
         dims={} if case.program else {"N": _BATCH[case.model]},
         timeout_s=300,
-        predicted_from=captured(model, folder, _BATCH[case.model]) if case.predicted else None,
+        predict=case.predicted,
     )
     result = try_change(request, lambda _: None)
     lines = [verdict_text(result), f"outputs {outputs_text(result.outputs)}", f"predicted {prediction_text(result)}"]
@@ -97,15 +95,6 @@ def tried(case: Case, folder: Path, repeats: int) -> str:
         lines.insert(1, f"A {format_ns(a)}, B {format_ns(b)}, within {100 * result.saving.within:.2f} %")
     made = ", ".join(f"{name} {format_ns(facts.creation_ns)}" for name, facts in result.sides.items())
     return "\n  ".join((*lines, f"sessions made in {made}; on {result.device}"))
-
-
-def captured(model: Path, folder: Path, batch: int) -> Path:
-    """A capture of the model, made the first time."""
-    bundle = folder / f"{model.stem}.ortprobe"
-    if not bundle.exists():
-        trace = [sys.executable, "-m", "ortprobe", "trace", "--no-report", "-o", str(folder), "--dim", f"N={batch}"]
-        subprocess.run([*trace, str(model)], check=True, capture_output=True)
-    return bundle
 
 
 if __name__ == "__main__":
