@@ -12,7 +12,9 @@ RUN_NS = 2_000_000
 TRIALS = 30
 
 
-def pair(random: np.random.Generator, factor: float, runs: int, noise: float, processes: float) -> tuple[Int64s, Int64s]:
+def pair(
+    random: np.random.Generator, factor: float, runs: int, noise: float, processes: float
+) -> tuple[Int64s, Int64s]:
     level = RUN_NS * np.exp(random.normal(0, 0.05))  # both sides of a pair share it
     return tuple(  # type: ignore[return-value]
         (level * side * np.exp(random.normal(0, processes)) * np.exp(np.abs(random.normal(0, noise, runs)))).astype(

@@ -84,7 +84,8 @@ def test_outputs_of_the_first_runs_are_kept(tmp_path: Path, model: Path) -> None
 @pytest.mark.parametrize("how", ["binding", "values"])
 def test_outputs_of_other_ways_to_run_are_kept(tmp_path: Path, model: Path, how: str) -> None:
     ways = {
-        "binding": "b = session.io_binding(); b.bind_cpu_input('x', x); b.bind_output('z'); session.run_with_iobinding(b)",
+        "binding": "b = session.io_binding(); b.bind_cpu_input('x', x); b.bind_output('z')\n"
+        "session.run_with_iobinding(b)",
         "values": "session.run_with_ort_values(['z'], {'x': onnxruntime.OrtValue.ortvalue_from_numpy(x)})",
     }
     text = PROGRAM.partition("run_options")[0] + f"x = np.ones((2, 3), np.float32)\n{ways[how]}\n"
@@ -120,7 +121,7 @@ def test_a_session_that_can_not_take_it_says_why(tmp_path: Path, model: Path) ->
 
 
 def test_what_onnxruntime_refuses_is_told_though_the_program_goes_on(tmp_path: Path, model: Path) -> None:
-    text = PROGRAM.replace("[\"CPUExecutionProvider\"]", "[\"CPUExecutionProvider\"], enable_fallback=0")
+    text = PROGRAM.replace('["CPUExecutionProvider"]', '["CPUExecutionProvider"], enable_fallback=0')
     text = text.replace("session = ", "session = None\ntry: session = ").partition("run_options")[0]
     text += "except Exception: print('refused')"
     settings = (Setting("session.intra_op_thread_affinities", "nonsense"), Setting("intra_op_num_threads", "2"))
