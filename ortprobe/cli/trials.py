@@ -11,12 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ortprobe.analysis.trials.compared import (
+    SIDES,
+    Compared,
+    compare_models,
+    compare_programs,
+    why_failed,
+    why_not_taken,
+)
 from ortprobe.analysis.trials.outputs import compare_outputs
 from ortprobe.analysis.trials.prediction import Prediction, predict, predicted_change
-from ortprobe.analysis.trials.program_runs import ProgramRuns, dearest_session, program_runs
-from ortprobe.analysis.trials.result import SideFacts, TrialResult, median_of
-from ortprobe.analysis.trials.saving import Saving, compute_saving, times_of
-from ortprobe.bundle.trials import BUNDLE_NAME, SideName, SideTrial, Trial
+from ortprobe.analysis.trials.program_runs import ProgramRuns, program_runs
+from ortprobe.analysis.trials.result import TrialResult
+from ortprobe.bundle.trials import BUNDLE_NAME, SideName, Trial
 from ortprobe.capture.verify.knobs import Setting
 from ortprobe.capture.verify.parent import run_trial
 from ortprobe.capture.verify.plan import TrialPlan
@@ -25,7 +32,6 @@ from ortprobe.ingest import load_bundle
 
 CUDA = "CUDAExecutionProvider"
 ASYNC = "disable_synchronize_execution_providers=1"
-_SIDES: tuple[SideName, SideName] = ("A", "B")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +76,8 @@ def try_change(request: TrialRequest, progress: Callable[[str], None]) -> TrialR
     with tempfile.TemporaryDirectory(prefix="ortprobe-verify-") as folder:
         prediction = _prediction(request, Path(folder), progress)
         trials = _trials(request, Path(folder), progress)
-        failure = _failure(trials[-1], trials)
-        compare = _models if request.kind == "model" else _programs
-        found = compare(request, trials)
+        failure = why_failed(trials[-1], trials)
+        found = _compared(request, trials)
         on_cuda = CUDA in found.providers
         outputs = compare_outputs(trials, on_cuda=on_cuda, relative=request.relative, absolute=request.absolute)
     return TrialResult(
@@ -97,12 +102,8 @@ def _trials(request: TrialRequest, folder: Path, progress: Callable[[str], None]
 
     Sides go first in turn: the second one finds what the first has loaded.
     """
-    order: tuple[SideName, ...] = ("A", "B", "B", "A")
-    firsts = [order[2 * (repeat % 2)] for repeat in range(request.repeats)]
-    if request.kind == "model":
-        runs: list[tuple[SideName, ...]] = [("A", "B") if first == "A" else ("B", "A") for first in firsts]
-    else:
-        runs = [(side,) for first in firsts for side in (("A", "B") if first == "A" else ("B", "A"))]
+    pairs: list[tuple[SideName, ...]] = [SIDES if repeat % 2 == 0 else SIDES[::-1] for repeat in range(request.repeats)]
+    runs = pairs if request.kind == "model" else [(side,) for pair in pairs for side in pair]
     trials: list[Trial] = []
     for number, sides in enumerate(runs):
         progress(f"process {number + 1} of {len(runs)}{'' if len(sides) > 1 else f', side {sides[0]}'}")
@@ -110,7 +111,7 @@ def _trials(request: TrialRequest, folder: Path, progress: Callable[[str], None]
         if (trial.problem or trial.exit_code) and sides != ("B",):
             raise CaptureFailed(_without_change(request, trial))
         trials.append(trial)
-        if _failure(trial, trials) or _not_taken(trial):
+        if why_failed(trial, trials) or why_not_taken(trial):
             break
     return trials
 
@@ -137,82 +138,15 @@ def _without_change(request: TrialRequest, trial: Trial) -> str:
     return problem if request.kind == "model" else f"{request.name}: fails without the change ({problem})"
 
 
-def _failure(trial: Trial, trials: Sequence[Trial]) -> str:
-    """How side B failed in this process. What onnxruntime refuses side A too is the program's concern."""
-    if "A" in trial.sides and "B" not in trial.sides:
-        return ""
-    refused = trial.sides.get("B", SideTrial()).refused
-    if refused and not any(each.sides["A"].refused for each in trials if "A" in each.sides):
-        return f"onnxruntime refuses it ({refused})"
-    if trial.problem or trial.exit_code:
-        return trial.problem or f"it ended with exit code {trial.exit_code}"
-    return ""
-
-
-def _not_taken(trial: Trial) -> str:
-    side = trial.sides.get("B")
-    if side is None or side.refused or side.changed:
-        return ""
-    why = side.unchanged or "no session was made in the program's own process"
-    return f"nothing took the change: {why}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    sides: dict[SideName, SideFacts]
-    saving: Saving | None
-    providers: tuple[str, ...]
-    untried: str = ""
-
-
-def _models(request: TrialRequest, trials: Sequence[Trial]) -> _Found:
-    whole = [trial for trial in trials if len(trial.sides) == len(_SIDES)]
-    of = {name: [trial.sides[name] for trial in whole] for name in _SIDES}
-    times = {name: [times_of(side.times_ns) for side in sides] for name, sides in of.items()}
-    a, b = (sum(side.runs for side in of[name]) for name in _SIDES)
-    return _Found(
-        sides={
-            name: SideFacts(
-                settings=_words(request, name),
-                creation_ns=median_of([side.creation_ns for side in sides]),
-                first_run_ns=median_of([side.first_run_ns for side in sides]),
-                took_ns=None,
-            )
-            for name, sides in of.items()
-        },
-        saving=compute_saving(times["A"], times["B"], (a, b)),
-        providers=of["A"][0].providers if of["A"] else (),
-    )
-
-
-def _programs(request: TrialRequest, trials: Sequence[Trial]) -> _Found:
-    runs: dict[SideName, list[ProgramRuns]] = {"A": [], "B": []}
-    took: dict[SideName, list[int | None]] = {"A": [], "B": []}
+def _compared(request: TrialRequest, trials: Sequence[Trial]) -> Compared:
+    settings = {name: _words(request, name) for name in SIDES}
+    if request.kind == "model":
+        return compare_models(trials, settings)
+    runs: dict[SideName, list[ProgramRuns]] = {name: [] for name in SIDES}
     for trial in trials:
-        bundle = Path(trial.folder) / BUNDLE_NAME
         for name in trial.sides:
-            took[name].append(trial.took_ns)
-            runs[name].append(program_runs(load_bundle(bundle), request.warmup))
-    sides = {
-        name: SideFacts(
-            settings=_words(request, name),
-            creation_ns=median_of([each.creation_ns for each in runs[name]]),
-            first_run_ns=median_of([each.first_run_ns for each in runs[name]]),
-            took_ns=median_of(took[name]),
-        )
-        for name in _SIDES
-    }
-    untried = next((each for each in map(_not_taken, trials) if each), "")
-    providers = tuple(dict.fromkeys(provider for each in runs["A"] for provider in each.providers))
-    session = dearest_session(tuple(runs["A"]))
-    if untried or session is None:
-        made = sum(each.runs for each in runs["A"]) // max(len(runs["A"]), 1)
-        untimed = f"the first {request.warmup} of each session are not timed (--warmup)"
-        few = f"the program makes {made} runs in its own process, and {untimed}"
-        return _Found(sides=sides, saving=None, providers=providers, untried=untried or few)
-    pace = request.is_async
-    times = {name: [each.times_ns(session, pace=pace) for each in runs[name]] for name in _SIDES}
-    return _Found(sides=sides, saving=compute_saving(times["A"], times["B"]), providers=providers)
+            runs[name].append(program_runs(load_bundle(Path(trial.folder) / BUNDLE_NAME), request.warmup))
+    return compare_programs(trials, runs, settings, by_pace=request.is_async)
 
 
 def _words(request: TrialRequest, side: SideName) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ _NOT_GOOD = 1
 @click.option(
     "--iterations",
     type=click.IntRange(1),
-    help="Timed runs of a model, of each side in each process; as many as two seconds hold by default.",
+    help="Timed runs of a model, of each side in each process, in ten turns; by default as many as two seconds hold.",
 )
 @click.option(
     "--warmup",

@@ -39,6 +39,7 @@ class Runner:
     ready for torch's current stream. Copies and clones go into one stream that is not the default stream. A session
     created with `user_compute_stream` has them in that stream and nothing waits; `Runner.open` makes such a session.
     With any other session each run is preceded by a wait for the copies. One Runner serves one thread at a time.
+    `run_options` are given to each run.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Runner:
         run_options: onnxruntime.RunOptions | None = None,
     ) -> None:
         self.session = session
-        self._run_options = run_options
+        self._options = () if run_options is None else (run_options,)
         self._stream = stream  # keeps a stream alive that the session uses by its handle
         self._buffers = make_buffers(session, stream)
         self._binding: onnxruntime.IOBinding | None = None
@@ -134,7 +135,7 @@ class Runner:
         binding = self._bound()
         with self._step("run"):
             self._buffers.order_run()
-            self.session.run_with_iobinding(binding, self._run_options)
+            self.session.run_with_iobinding(binding, *self._options)
 
     def clone(self) -> dict[str, Array]:
         """Copies of the outputs by name, which no later run overwrites."""
