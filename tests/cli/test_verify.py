@@ -129,6 +129,16 @@ def test_a_slow_knob_of_a_program_is_slower(tmp_path: Path, folded: Path) -> Non
     assert "not to be seen" not in done.stderr
 
 
+def test_runs_of_a_module_that_return_early_are_timed_from_one_to_the_next(tmp_path: Path, folded: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    words = ("--set", "sync=off", "--repeats", 1, "--warmup", 5, "--format", "json", "-m", "program", folded)
+    document = json.loads(ortprobe("verify", *words, cwd=tmp_path).stdout)
+    assert document["by_pace"]
+    assert document["saving"]["runs"] == [9, 9]
+    assert document["outputs"]["compared"] == 5
+    assert document["unpredicted"].startswith("there is no capture of side A")
+
+
 def test_a_program_that_fails_with_the_change_is_told_so(tmp_path: Path, folded: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
     done = ortprobe("verify", "--set", "intra_op_num_threads=7", "program.py", folded, cwd=tmp_path)

@@ -46,6 +46,8 @@ class _Side:
 
     name: SideName
     session: onnxruntime.InferenceSession
+    stream: torch.cuda.Stream | None
+    """Kept alive for the session, which has it by its handle."""
     step: Callable[[], Mapping[str, object]]
     creation_ns: int
     first_run_ns: int
@@ -122,7 +124,7 @@ def _made(making: _Making, name: SideName, settings: tuple[Setting, ...]) -> _Si
         first_ns = perf_counter_ns()
         step()
         _wait(making)
-        return _Side(name, session, step, creation_ns, perf_counter_ns() - first_ns)
+        return _Side(name, session, stream, step, creation_ns, perf_counter_ns() - first_ns)
 
 
 def _session(
