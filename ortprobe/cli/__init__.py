@@ -18,6 +18,7 @@ _COMMANDS = {
     "report": "Make the report of a capture again, in any format.",
     "check": "Judge a capture in a build: findings, budgets, a baseline.",
     "diff": "Compare captures before and after a change.",
+    "verify": "Try a change on a model or a program, and say what it gives.",
     "explain": "Say what a finding means, how it is known, and what to change.",
     "rules": "List the rules that findings are of.",
     "pack": "Make one file of a capture, to send.",
