@@ -57,7 +57,6 @@ def test_a_session_that_was_built_again_is_one_session(tmp_path):
     scene.hook("run", 100, 50, session=0).hook("run", 1100, 50, session=1)
     (session,) = sessions_of_side([Analyses(scene.load(tmp_path))])
     assert session.sessions == ((0, 1),)
-    assert session.created() == 2
 
 
 def test_a_session_for_each_request_is_one_session(tmp_path):
