@@ -40,11 +40,6 @@ class SessionOfSide:
         """For each capture, which rows of `Timeline.runs` are its runs."""
         return tuple(np.isin(each.timeline.runs.session, own) for each, own in zip(side, self.sessions, strict=True))
 
-    def created(self) -> float:
-        """How many C sessions a capture has of it, on average over those that have any."""
-        counts = [len(own) for own in self.sessions if own]
-        return sum(counts) / len(counts)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchedSession:

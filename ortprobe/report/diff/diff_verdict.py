@@ -49,10 +49,9 @@ def _sentence(comparison: Comparison) -> str:
 def _room(comparison: Comparison, measured: MeasureChange | None) -> str:
     if Reason.TOO_WIDE not in comparison.verdict.reasons or measured is None:
         return ""
-    least = f"less than {percent(comparison.gate.same)} is asked for" if comparison.gate.same else ""
-    change = measured.change
+    change, least = measured.change, f"less than {percent(comparison.gate.same)} is asked for"
     advice = "more runs" if not change.spread_is_assumed else "several captures of each side, or more runs,"
-    return f": the change lies between {interval_text(change)}, and {least}; {advice} would tell"
+    return f": a change of {interval_text(change)} is possible, and {least}; {advice} would tell"
 
 
 def _deciding(comparison: Comparison) -> SessionChange | None:
