@@ -19,6 +19,7 @@ from ortprobe.report.charts import Chart, build_charts
 from ortprobe.report.html import findings, sections
 from ortprobe.report.html.columns import deflate
 from ortprobe.report.html.payload import Payload, build_payload
+from ortprobe.report.html.side import whole_page
 from ortprobe.report.html.tables import build_tables
 from ortprobe.report.verdict import verdict
 from ortprobe.rules.engine import Judgement
@@ -46,7 +47,7 @@ def render_html(judgement: Judgement, *, budget_bytes: int = BUDGET_BYTES) -> st
     The timeline's marks take at most `budget_bytes` of it; when they need more, the least important and shortest are
     left out, and the header says how many. What findings cite is never left out.
     """
-    payload = build_payload(judgement, budget_bytes)
+    payload = build_payload([whole_page(judgement)], budget_bytes)
     charts = build_charts(judgement)
     plotly_js = plotly_source() if any(chart.figure for chart in charts) else ""
     script = page_script()

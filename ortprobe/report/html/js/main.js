@@ -121,8 +121,9 @@ function surface(timeline, charts, folded) {
       return call < 0 ? null : timeline.store.keyOf(call);
     },
     busy: (key, from, to) => timeline.store.busyIn(timeline.store.rowOf(timeline.store.markOf(key)), from, to),
-    counter: (name, from, to) => {
-      const steps = timeline.counters.of(name), [least, greatest] = steps.extremes(from, to);
+    counter: (name, from, to, side = 0) => {
+      const lane = timeline.store.model.lanes.find(each => each.counter === name && each.side === side);
+      const steps = timeline.counters.of(lane), [least, greatest] = steps.extremes(from, to);
       return { least, greatest, mean: steps.mean(from, to), steps: steps.times.length };
     },
     lanes: () => timeline.layout.order().map(lane => ({ key: timeline.store.model.lanes[lane].key, ...timeline.layout.lanes[lane] })),

@@ -36,7 +36,7 @@ class Painter {
     this.flagLines(pen, layout.total);
     for (let row = 0; row < store.model.rows.length; row++) this.row(pen, row);
     layout.lanes.forEach((lane, index) => {
-      if (store.model.lanes[index].counter && !layout.folded.has(index)) this.counter(pen, lane, store.model.lanes[index].counter);
+      if (store.model.lanes[index].counter && !layout.folded.has(index)) this.counter(pen, lane, store.model.lanes[index]);
     });
     this.arrows(pen);
     this.selection(pen);
@@ -90,10 +90,10 @@ class Painter {
   }
 
   // Full up to the mean of a pixel's time, pale up to the greatest value in it.
-  counter(pen, lane, counter) {
-    const { view, width, palette, counters } = this.timeline;
-    if (!counters.isKnown(counter, () => this.timeline.redraw())) return;
-    const steps = counters.of(counter);
+  counter(pen, lane, shown) {
+    const { view, width, palette, counters } = this.timeline, { counter } = shown;
+    if (!counters.isKnown(shown, () => this.timeline.redraw())) return;
+    const steps = counters.of(shown);
     const nsPerPixel = (view.to - view.from) / width, scale = (lane.height - 15) / Math.max(1, steps.greatest), base = lane.top + lane.height;
     pen.fillStyle = palette.ink.count;
     for (let x = 0; x < width; x++) {

@@ -128,10 +128,11 @@ class Timeline {
     if (this.selected >= 0) this.pin(this.store.model.rows[this.store.rowOf(this.selected)][0]);
   }
 
-  // The lane's counter under a height of the canvas; undefined where there is none.
+  // The lane with a counter under a height of the canvas; undefined where there is none.
   counterAt(y) {
     const lane = this.layout.laneAt(y);
-    return lane < 0 || this.layout.folded.has(lane) ? undefined : this.store.model.lanes[lane].counter || undefined;
+    const shown = lane < 0 || this.layout.folded.has(lane) ? undefined : this.store.model.lanes[lane];
+    return shown && shown.counter ? shown : undefined;
   }
 
   step(by) {
