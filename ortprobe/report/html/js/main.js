@@ -31,6 +31,10 @@ function bindPage(timeline, charts, help) {
   byId("help-close").addEventListener("click", () => help.close());
   byId("tl-whole").addEventListener("click", () => timeline.whole());
   byId("tl-in").addEventListener("click", () => timeline.zoom(ZOOM_STEP));
+  if (byId("tl-group")) byId("tl-group").addEventListener("click", event => {
+    timeline.group();
+    event.currentTarget.setAttribute("aria-pressed", String(timeline.layout.grouped));
+  });
   byId("tl-out").addEventListener("click", () => timeline.zoom(1 / ZOOM_STEP));
   new ResizeObserver(() => timeline.resize()).observe(timeline.parts.canvas.parentElement);
   addEventListener("hashchange", () => timeline.restore());

@@ -151,21 +151,21 @@ class Painter {
     for (const flag of this.timeline.flags()) this.flag(pen, flag);
   }
 
-  flag(pen, { x, label }) {
-    const { palette } = this.timeline, wide = pen.measureText(label).width + 10;
+  flag(pen, { x, label, color }) {
+    const wide = pen.measureText(label).width + 10;
     const left = Math.min(x, this.timeline.width - wide);
-    pen.fillStyle = palette.ink.flag;
+    pen.fillStyle = color;
     pen.fillRect(left, 1, wide, 15);
     pen.fillRect(x, 1, 2, 19);
-    pen.fillStyle = luminance(palette.ink.flag) > EVEN_CONTRAST ? "#111418" : "#ffffff";
+    pen.fillStyle = luminance(color) > EVEN_CONTRAST ? "#111418" : "#ffffff";
     pen.fillText(label, left + 5, 9);
   }
 
   flagLines(pen, height) {
-    pen.strokeStyle = this.timeline.palette.ink.flag;
     pen.lineWidth = 1.5;
     pen.setLineDash([5, 4]);
-    for (const { x } of this.timeline.flags()) {
+    for (const { x, color } of this.timeline.flags()) {
+      pen.strokeStyle = color;
       pen.beginPath();
       pen.moveTo(x + 0.5, 0);
       pen.lineTo(x + 0.5, height);
