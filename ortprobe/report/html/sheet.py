@@ -171,7 +171,7 @@ def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: WaitTim
     kinds = timeline.spans.kind[mine]
     stream = timeline.lanes[index]
     quiet = len(mine) < _QUIET_STREAM_SPANS
-    names, role = _stream_names(stream, timeline), f"stream of {stream.owner}"
+    names, role = _stream_names(stream, timeline), "device" if stream.stream == NONE else f"stream of {stream.owner}"
     lane = sheet.lane(PageLane(f"lane{index}", *names, folded=quiet, role=role))
     sheet.layer(lane, "ranges", _span_block(timeline, mine[kinds == Kind.GPU_ANNOTATION]))
     work = mine[np.isin(kinds, (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET, Kind.OTHER))]
