@@ -124,6 +124,7 @@ def _words(judgement: Judgement) -> dict[str, object]:
         "sources": sections.source_rows(timeline),
         "attribution": sections.attribution(judgement),
         "problems": findings.problem_views(judgement),
+        "side": "",
         "costs": sections.tracing_cost(judgement),
         "slowest": sections.slowest_run(judgement),
         "events": len(timeline.spans),

@@ -1,0 +1,72 @@
+"""What explains the difference, as a chart whose parts add up to it."""
+
+from __future__ import annotations
+
+from ortprobe.analysis.comparison.accounts import Account
+from ortprobe.analysis.comparison.comparison import Comparison
+from ortprobe.analysis.comparison.session_changes import SessionChange
+from ortprobe.report.charts.chart import Chart
+from ortprobe.report.charts.waterfall import Step, waterfall
+from ortprobe.report.comparison_wording import part_text, session_text
+from ortprobe.report.html.comparison.places import Places
+from ortprobe.report.run_wording import attached_text, signed_ns
+from ortprobe.units import format_ns
+
+_MOST_STEPS = 14
+_TELLING = 0.01
+"""What changes a run by less than this share of what all parts change it is summed up."""
+
+
+def explained_charts(comparison: Comparison, before: Places, after: Places) -> tuple[Chart, ...]:
+    """One for each session that ran on both sides, that whose runs take the most time first."""
+    both = [number for number, each in enumerate(comparison.sessions) if each.before and each.after]
+    both.sort(key=lambda number: number != comparison.main)
+    return tuple(_explained(comparison.sessions[number], number, len(both), before, after) for number in both)
+
+
+def _explained(session: SessionChange, number: int, sessions: int, before: Places, after: Places) -> Chart:
+    of = f" of {session_text(session, number)}" if sessions > 1 else ""
+    key, title = f"explained-{number}", f"What makes the difference between the mean runs{of}"
+    account = session.account
+    if account is None:
+        return Chart(key, title, "Not measured: no runs of both sides tell what they consist of.", None)
+    steps = _steps(account, _node_keys(session, before, after))
+    figure = waterfall(("before", account.before_ns), ("after", account.after_ns), steps)
+    return Chart(key, title, _summary(account), figure)
+
+
+def _steps(account: Account, keys: dict[str, str]) -> list[Step]:
+    """Those that tell, the largest first, and all others in one."""
+    least_ns = _TELLING * sum(abs(each.more_ns) for each in account.parts)
+    telling = [each for each in account.parts if each.more_ns and abs(each.more_ns) >= least_ns][:_MOST_STEPS]
+    steps = [
+        Step(label=part_text(each.part), difference_ns=each.more_ns, key=keys.get(each.part.node, ""))
+        for each in telling
+    ]
+    rest = [each for each in account.parts if each.more_ns and each not in telling]
+    if rest:
+        what = "1 smaller change" if len(rest) == 1 else f"{len(rest):,} smaller changes"
+        steps.append(Step(label=what, difference_ns=account.more_ns - sum(each.more_ns for each in telling)))
+    return steps
+
+
+def _summary(account: Account) -> str:
+    counts = " and ".join(f"{count:,}" for count in account.runs)
+    text = (
+        f"{format_ns(account.before_ns)} before and {format_ns(account.after_ns)} after "
+        f"({signed_ns(account.more_ns)}), over {counts} runs with {attached_text(account.attached)}."
+    )
+    if not account.beside_ns:
+        return text
+    return (
+        f"{text} The verdict rests on the medians of runs with less attached, which differ by "
+        f"{signed_ns(account.stated_ns)}: {signed_ns(account.beside_ns)} of that these parts don't account for."
+    )
+
+
+def _node_keys(session: SessionChange, before: Places, after: Places) -> dict[str, str]:
+    return {
+        name: after.node(each.after) or before.node(each.before)
+        for each in session.nodes
+        for name in (each.name, *(node.name for node in each.after or each.before))
+    }

@@ -1,0 +1,96 @@
+"""The page of a comparison as one file: figures side by side, both captures on one timeline."""
+
+from __future__ import annotations
+
+from ortprobe.analysis.comparison.comparison import Comparison
+from ortprobe.report.comparison_wording import verdict_sentence
+from ortprobe.report.html.alignment import Alignment, align, stretch_from
+from ortprobe.report.html.comparison.charts import explained_charts
+from ortprobe.report.html.comparison.findings import fates, problems_of
+from ortprobe.report.html.comparison.places import Places
+from ortprobe.report.html.comparison.sections import (
+    changed_surroundings,
+    facts_of_both,
+    laid_over_text,
+    measure_rows,
+    session_facts,
+)
+from ortprobe.report.html.comparison.tables import comparison_tables
+from ortprobe.report.html.page import BUDGET_BYTES, assembled
+from ortprobe.report.html.payload import build_payload
+from ortprobe.report.html.side import Side, numbered_apart, whole_page
+from ortprobe.rules.engine import Judgement
+
+
+def render_comparison(
+    comparison: Comparison, before: Judgement, after: Judgement, *, budget_bytes: int = BUDGET_BYTES
+) -> str:
+    """The comparison as one HTML file that needs no network and no server.
+
+    Args:
+        before: the first capture of that side, which the timeline shows.
+        after: the same of the other side.
+        budget_bytes: what the timeline's marks take at most; the least important of both captures go first.
+    """
+    alignment = _alignment(comparison, before, after)
+    sides = _sides(before, after, alignment)
+    aligned = [side.key(f"r{run}") for side, run in zip(sides, _runs(alignment), strict=False)]
+    places = Places(sides[0]), Places(sides[1])
+    return assembled(
+        "comparison.html",
+        build_payload(sides, budget_bytes, aligned=aligned),
+        explained_charts(comparison, *places),
+        comparison_tables(comparison, *places),
+        {
+            "title": "before and after",
+            "verdict": verdict_sentence(comparison),
+            "surroundings": changed_surroundings(comparison),
+            "measures": measure_rows(comparison),
+            "sessions": session_facts(comparison),
+            "fates": fates(*sides),
+            "facts": facts_of_both(*sides),
+            "laid_over": laid_over_text(*(_runs(alignment) or (None, None))),
+            "events": sum(len(side.timeline.spans) for side in sides),
+            "problems": [(side.label, problems_of(side)) for side in sides],
+            "captures": (len(comparison.before), len(comparison.after)),
+        },
+    )
+
+
+def _alignment(comparison: Comparison, before: Judgement, after: Judgement) -> Alignment | None:
+    """The watched median runs of a session, that which takes the most time first; else any runs that can do."""
+    numbered = [(number, each) for number, each in enumerate(comparison.sessions) if each.before and each.after]
+    sessions = [each for _, each in sorted(numbered, key=lambda pair: (pair[0] != comparison.main, pair[0]))]
+    for session in sessions:
+        if session.median_runs is not None:
+            return Alignment(before=session.median_runs[0], after=session.median_runs[1])
+    pairs = [
+        (first, second)
+        for session in sessions
+        if session.before and session.after
+        for first in session.before.sessions[0]
+        for second in session.after.sessions[0]
+    ]
+    return align(before.analyses, after.analyses, pairs)
+
+
+def _sides(before: Judgement, after: Judgement, alignment: Alignment | None) -> tuple[Side, ...]:
+    """Both captures, the second one shifted to lie over the first."""
+    first, second = before.analyses, after.analyses
+    if alignment is None:
+        shift_ns = first.timeline.start_ns - second.timeline.start_ns
+        views = whole_page(before).view_ns, whole_page(after).view_ns
+    else:
+        starts_ns = first.timeline.runs.start_ns[alignment.before], second.timeline.runs.start_ns[alignment.after]
+        shift_ns = int(starts_ns[0] - starts_ns[1])
+        views = stretch_from(first, alignment.before), stretch_from(second, alignment.after)
+    return numbered_apart(
+        (
+            Side(judgement=before, label="before", view_ns=views[0]),
+            Side(judgement=after, label="after", view_ns=views[1], shift_ns=shift_ns),
+        )
+    )
+
+
+def _runs(alignment: Alignment | None) -> tuple[int, ...]:
+    return () if alignment is None else (alignment.before, alignment.after)
