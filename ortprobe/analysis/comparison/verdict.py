@@ -40,8 +40,8 @@ class Gate:
 
 
 ANY_CHANGE = Gate(counts=0.01, same=0.10)
-"""Where the user names no smallest change. Below 1 % two builds of the same source differ (code and data lie elsewhere);
-an interval beyond 10 % would call most regressions that people look for the same."""
+"""Where the user names no smallest change. Two builds of the same source differ by up to 1 % (code and data lie
+elsewhere); an interval beyond 10 % would call most regressions that people look for the same."""
 
 
 def gate_of(smallest: float) -> Gate:

@@ -33,7 +33,7 @@ class IdleChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitChange:
-    """Waits of one role, for each run. A stall is None where the side has a wait that doesn't say what it waited for."""
+    """Waits of one role, for each run. A stall is None where a wait of the side doesn't say what it waited for."""
 
     waiter: Waiter
     role: WaitRole
