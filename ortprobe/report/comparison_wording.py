@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ortprobe.analysis.comparison.accounts import Part
+from ortprobe.analysis.comparison.accounts import Account, Part, PartKind
 from ortprobe.analysis.comparison.bootstrap import Change
 from ortprobe.analysis.comparison.comparison import Comparison
-from ortprobe.analysis.comparison.node_changes import NodeMatch
-from ortprobe.analysis.comparison.session_changes import Measure, MeasureChange, SessionChange, SessionMatch
+from ortprobe.analysis.comparison.node_matches import NodeMatch
+from ortprobe.analysis.comparison.run_changes import Measure
+from ortprobe.analysis.comparison.session_changes import SessionChange
+from ortprobe.analysis.comparison.session_matches import SessionMatch
 from ortprobe.analysis.comparison.surroundings import Surrounding
 from ortprobe.analysis.comparison.verdict import Outcome, Reason, Verdict
 from ortprobe.analysis.waits.wait_times import Waiter
 from ortprobe.report.path_wording import PATH_LABELS
+from ortprobe.report.run_wording import PHASE_LABELS
 from ortprobe.report.wording import CAUSE_LABELS
 from ortprobe.units import format_ns
 
@@ -45,7 +48,14 @@ SURROUNDING_LABELS: Mapping[Surrounding, str] = {
     Surrounding.HARDWARE: "hardware",
     Surrounding.VERSION: "version",
     Surrounding.PROGRAM: "program",
-    Surrounding.MODEL: "model",
+}
+
+_PART_LABELS: Mapping[PartKind, str] = {
+    **{PartKind(kind.value): label for kind, label in PATH_LABELS.items()},
+    PartKind.NODE: "on the host",
+    PartKind.PHASE: "a phase of the run",
+    PartKind.OVERLAP: "GPU work at once",
+    PartKind.IDLE: "GPU idle",
 }
 
 _REASON_LABELS: Mapping[Reason, str] = {
@@ -60,7 +70,7 @@ _REASON_LABELS: Mapping[Reason, str] = {
 def verdict_sentence(comparison: Comparison) -> str:
     """One sentence: slower, faster, the same within so much, or why nobody can tell."""
     main = None if comparison.main is None else comparison.sessions[comparison.main]
-    measured = _telling(main, comparison.verdict) if main else None
+    measured = main.measured(main.by) if main else None
     text = verdict_text(comparison.verdict)
     if measured is None:
         return text
@@ -94,21 +104,19 @@ def percent_interval(change: Change | None) -> str:
     return "" if change is None else f"{percent(change.low)} to {percent(change.high)}"
 
 
-def part_text(part: Part) -> str:
+def part_text(account: Account, part: Part) -> str:
     """What a part of a run is."""
-    what = "host, not watched" if part.kind is None else PATH_LABELS[part.kind]
+    what = _PART_LABELS[part.kind]
     if part.cause is not None:
         what = f"{what}: {CAUSE_LABELS[part.cause]}"
-    return f"{part.node} ({what})" if part.node else what
+    if part.phase is not None:
+        what = PHASE_LABELS[part.phase]
+    name = account.name_of(part)
+    return f"{name} ({what})" if name else what
 
 
 def session_text(session: SessionChange, number: int) -> str:
     """A session by its model's file, or by its number."""
-    side = session.after or session.before
+    side = session.session.after or session.session.before
     name = side.model.rpartition("/")[2] if side else ""
     return name or f"session {number}"
-
-
-def _telling(session: SessionChange, verdict: Verdict) -> MeasureChange | None:
-    """What the verdict speaks about: the latency, or the pace where that alone changed."""
-    return next((each for each in session.measures if each.verdict == verdict), session.measured(Measure.MEDIAN))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ortprobe.analysis.comparison.accounts import Account
+from ortprobe.analysis.comparison.accounts import Account, Part
 from ortprobe.analysis.comparison.comparison import Comparison
 from ortprobe.analysis.comparison.session_changes import SessionChange
 from ortprobe.report.charts.chart import Chart
@@ -10,6 +10,7 @@ from ortprobe.report.charts.waterfall import Step, waterfall
 from ortprobe.report.comparison_wording import part_text, session_text
 from ortprobe.report.html.comparison.places import Places
 from ortprobe.report.run_wording import attached_text, signed_ns
+from ortprobe.timeline import NONE
 from ortprobe.units import format_ns
 
 _MOST_STEPS = 14
@@ -19,7 +20,7 @@ _TELLING = 0.01
 
 def explained_charts(comparison: Comparison, before: Places, after: Places) -> tuple[Chart, ...]:
     """One for each session that ran on both sides, that whose runs take the most time first."""
-    both = [number for number, each in enumerate(comparison.sessions) if each.before and each.after]
+    both = [number for number, each in enumerate(comparison.sessions) if each.session.before and each.session.after]
     both.sort(key=lambda number: number != comparison.main)
     return tuple(_explained(comparison.sessions[number], number, len(both), before, after) for number in both)
 
@@ -30,17 +31,17 @@ def _explained(session: SessionChange, number: int, sessions: int, before: Place
     account = session.account
     if account is None:
         return Chart(key, title, "Not measured: no runs of both sides tell what they consist of.", None)
-    steps = _steps(account, _node_keys(session, before, after))
+    steps = _steps(account, before, after)
     figure = waterfall(("before", account.before_ns), ("after", account.after_ns), steps)
     return Chart(key, title, _summary(account), figure)
 
 
-def _steps(account: Account, keys: dict[str, str]) -> list[Step]:
+def _steps(account: Account, *places: Places) -> list[Step]:
     """Those that tell, the largest first, and all others in one."""
     least_ns = _TELLING * sum(abs(each.more_ns) for each in account.parts)
     telling = [each for each in account.parts if each.more_ns and abs(each.more_ns) >= least_ns][:_MOST_STEPS]
     steps = [
-        Step(label=part_text(each.part), difference_ns=each.more_ns, key=keys.get(each.part.node, ""))
+        Step(label=part_text(account, each.part), difference_ns=each.more_ns, key=_key(account, each.part, *places))
         for each in telling
     ]
     rest = [each for each in account.parts if each.more_ns and each not in telling]
@@ -64,9 +65,9 @@ def _summary(account: Account) -> str:
     )
 
 
-def _node_keys(session: SessionChange, before: Places, after: Places) -> dict[str, str]:
-    return {
-        name: after.node(each.after) or before.node(each.before)
-        for each in session.nodes
-        for name in (each.name, *(node.name for node in each.after or each.before))
-    }
+def _key(account: Account, part: Part, before: Places, after: Places) -> str:
+    """The mark of a part's node, after or before."""
+    if part.pair == NONE:
+        return ""
+    pair = account.pairs[part.pair]
+    return after.node(pair.after) or before.node(pair.before)

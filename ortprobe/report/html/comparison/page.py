@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+
 from ortprobe.analysis.comparison.comparison import Comparison
+from ortprobe.analysis.comparison.session_matches import MatchedSession
 from ortprobe.report.comparison_wording import verdict_sentence
 from ortprobe.report.html.alignment import Alignment, align, stretch_from
 from ortprobe.report.html.comparison.charts import explained_charts
@@ -59,19 +63,19 @@ def render_comparison(
 
 def _alignment(comparison: Comparison, before: Judgement, after: Judgement) -> Alignment | None:
     """The watched median runs of a session, that which takes the most time first; else any runs that can do."""
-    numbered = [(number, each) for number, each in enumerate(comparison.sessions) if each.before and each.after]
+    numbered = [(number, each) for number, each in enumerate(comparison.sessions)]
     sessions = [each for _, each in sorted(numbered, key=lambda pair: (pair[0] != comparison.main, pair[0]))]
     for session in sessions:
         if session.median_runs is not None:
             return Alignment(before=session.median_runs[0], after=session.median_runs[1])
-    pairs = [
-        (first, second)
-        for session in sessions
-        if session.before and session.after
-        for first in session.before.sessions[0]
-        for second in session.after.sessions[0]
-    ]
+    pairs = [pair for session in sessions for pair in _c_sessions(session.session)]
     return align(before.analyses, after.analyses, pairs)
+
+
+def _c_sessions(session: MatchedSession) -> Iterator[tuple[int, int]]:
+    """Each of the first capture before with each of the first one after."""
+    if session.before and session.after:
+        yield from product(session.before.sessions[0], session.after.sessions[0])
 
 
 def _sides(before: Judgement, after: Judgement, alignment: Alignment | None) -> tuple[Side, ...]:

@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ortprobe.analysis.comparison.node_changes import MatchedNode
+from ortprobe.analysis.comparison.node_matches import MatchedNode
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.waits.roles import ROLES, WaitRole
 from ortprobe.analysis.waits.wait_times import WAITERS, Waiter
 from ortprobe.report.html.side import Side
-from ortprobe.timeline import Int32s, Int64s
+from ortprobe.timeline import NONE, Int32s, Int64s
 
 
 class Places:
@@ -23,12 +23,8 @@ class Places:
 
     def node(self, nodes: Sequence[MatchedNode]) -> str:
         """The longest device work of the first of these nodes, or its longest execution."""
-        timeline = self.side.timeline
-        for node in nodes:
-            rows = timeline.nodes
-            if node.row < len(rows) and timeline.names[rows.name[node.row]] == node.name:
-                return self._key("s", self._spans_of_nodes.get(node.row))
-        return ""
+        rows = (row for node in nodes for row in node.rows[0] if row in self._spans_of_nodes)
+        return self._key("s", self._spans_of_nodes.get(next(rows, NONE)))
 
     def kernel(self, name: str) -> str:
         """The longest execution of a kernel, copy or fill."""

@@ -83,7 +83,7 @@ def _measure_rows(comparison: Comparison) -> Iterator[MeasureRow]:
 def session_facts(comparison: Comparison) -> tuple[Fact, ...]:
     """How the sessions of the two sides found one another."""
     return tuple(
-        Fact(session_text(session, number), SESSION_MATCH_LABELS[session.match])
+        Fact(session_text(session, number), SESSION_MATCH_LABELS[session.session.match])
         for number, session in enumerate(comparison.sessions)
     )
 

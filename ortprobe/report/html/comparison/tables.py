@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ortprobe.analysis.comparison.comparison import Comparison
-from ortprobe.analysis.comparison.node_changes import MatchedNode
+from ortprobe.analysis.comparison.node_matches import MatchedNode
 from ortprobe.report.comparison_wording import NODE_MATCH_LABELS, WAITER_LABELS, percent_interval, session_text
 from ortprobe.report.html.comparison.places import Places
 from ortprobe.report.html.side import Side
@@ -42,18 +42,22 @@ def _nodes(comparison: Comparison, number: int, before: Places, after: Places) -
     """One row a node, or several that do the same work."""
     session = comparison.sessions[number]
     shown = session.nodes[:_MAX_ROWS]
-    keys = [before.node(each.before) for each in shown], [after.node(each.after) for each in shown]
+    keys = [before.node(each.pair.before) for each in shown], [after.node(each.pair.after) for each in shown]
     columns = (
-        Column("Node", "text", [each.name for each in shown]),
-        Column("Op type", "text", [_each_once(node.op_type for node in each.after or each.before) for each in shown]),
-        Column("Found by", "text", [NODE_MATCH_LABELS[each.match] for each in shown]),
+        Column("Node", "text", [each.pair.name for each in shown]),
+        Column(
+            "Op type",
+            "text",
+            [_each_once(node.op_type for node in each.pair.after or each.pair.before) for each in shown],
+        ),
+        Column("Found by", "text", [NODE_MATCH_LABELS[each.pair.match] for each in shown]),
         *_figures(
             "GPU time", [each.device_before_ns for each in shown], [each.device_after_ns for each in shown], keys
         ),
         *_figures("Host time", [each.host_before_ns for each in shown], [each.host_after_ns for each in shown]),
         Column("Change of the median, 95 % sure", "text", [percent_interval(each.change) for each in shown]),
-        Column("Provider before", "text", [_providers(each.before) for each in shown]),
-        Column("Provider after", "text", [_providers(each.after) for each in shown]),
+        Column("Provider before", "text", [_providers(each.pair.before) for each in shown]),
+        Column("Provider after", "text", [_providers(each.pair.after) for each in shown]),
     )
     of = f" of {session_text(session, number)}" if len(_with_nodes(comparison)) > 1 else ""
     note = note_of(len(session.nodes), len(shown), "nodes", "the largest differences,")

@@ -12,7 +12,7 @@ Kind = Literal["text", "int", "ns", "more", "time"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. In nanoseconds: `ns` is a duration, `more` a difference of two, `time` a moment after the first event."""
+    """One column. In ns: `ns` is a duration, `more` a difference of two, `time` a moment after the first event."""
 
     label: str
     kind: Kind
