@@ -25,6 +25,8 @@ class Reason(StrEnum):
     TOO_WIDE = "too-wide"
     """The runs, or the captures, vary so much that a change that counts can be there or not."""
     OTHER_HARDWARE = "other-hardware"
+    OTHER_SESSIONS = "other-sessions"
+    """A session that matters is on one side alone."""
     UNDERMINED = "undermined"
     """Problems of a capture make its figures wrong."""
 
@@ -59,7 +61,7 @@ class Verdict:
     reasons: tuple[Reason, ...] = ()
     """CANT_TELL: why; else empty."""
     details: tuple[str, ...] = ()
-    """One clause for each reason that has more to say than its kind."""
+    """What is behind the reasons, a clause each; empty where they say it all."""
 
 
 def verdict_of(change: Change, gate: Gate) -> Verdict:
