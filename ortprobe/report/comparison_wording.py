@@ -63,6 +63,7 @@ _REASON_LABELS: Mapping[Reason, str] = {
     Reason.TOO_FEW_RUNS: "too few runs",
     Reason.TOO_WIDE: "the runs vary too much",
     Reason.OTHER_HARDWARE: "the hardware is another one",
+    Reason.OTHER_SESSIONS: "a session that matters ran on one side alone",
     Reason.UNDERMINED: "problems of a capture make its figures wrong",
 }
 

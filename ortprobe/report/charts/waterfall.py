@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from plotly import graph_objects as go
 
-from ortprobe.report.charts.figures import NS_PER_MS, ROOM_FOR_TEXT, bar_height, styled
+from ortprobe.report.charts.figures import NS_PER_MS, ROOM_FOR_TEXT, bar_height, shortened, styled
 from ortprobe.report.run_wording import signed_ns
 from ortprobe.units import format_ns
 
 _TOTAL, _SHORTER, _LONGER = 5, 2, 1
 """Colours of the page's charts."""
+_MOST_OF_LABEL = 64
 _ROOM_FOR_STEP = 0.08
 """Of the whole axis, what a figure beside a bar may stick out to the left."""
 
@@ -31,32 +33,32 @@ class Step:
 def waterfall(before: tuple[str, int], after: tuple[str, int], steps: Sequence[Step]) -> Mapping[str, object]:
     """Two times by name, in ns, and the steps that lead from the first to the second, in their order.
 
-    The steps must sum to the difference.
+    The steps must sum to the difference. Labels that are alike are told apart by a number.
     """
-    (before_label, before_ns), (after_label, after_ns) = before, after
+    before_ns, after_ns = before[1], after[1]
     assert before_ns + sum(step.difference_ns for step in steps) == after_ns
     reached_ns = list(accumulate((step.difference_ns for step in steps), initial=before_ns))
-    figure = go.Figure()
-    for name, color, chosen in (
-        ("takes longer", _LONGER, [each.difference_ns > 0 for each in steps]),
-        ("takes less", _SHORTER, [each.difference_ns <= 0 for each in steps]),
-    ):
-        mine = [(step, start_ns) for step, start_ns, of_kind in zip(steps, reached_ns, chosen, strict=False) if of_kind]
-        _add_bars(
-            figure,
-            name,
-            color,
-            [
-                (step.label, start_ns, step.difference_ns, signed_ns(step.difference_ns), step.key)
-                for step, start_ns in mine
-            ],
+    order = _told_apart([before[0], *(shortened(step.label, _MOST_OF_LABEL) for step in steps), after[0]])
+    bars = [
+        _Bar(
+            label=label,
+            start_ns=start_ns,
+            length_ns=step.difference_ns,
+            text=signed_ns(step.difference_ns),
+            key=step.key,
         )
-    totals = [
-        (before_label, 0, before_ns, format_ns(before_ns), ""),
-        (after_label, 0, after_ns, format_ns(after_ns), ""),
+        for label, start_ns, step in zip(order[1:-1], reached_ns, steps, strict=False)
     ]
-    _add_bars(figure, "the whole run", _TOTAL, totals)
-    order = [before_label, *(step.label for step in steps), after_label]
+    figure = go.Figure()
+    _add_bars(figure, "takes longer", _LONGER, [bar for bar in bars if bar.length_ns > 0])
+    _add_bars(figure, "takes less", _SHORTER, [bar for bar in bars if bar.length_ns <= 0])
+    totals = ((order[0], before_ns), (order[-1], after_ns))
+    _add_bars(
+        figure,
+        "in all",
+        _TOTAL,
+        [_Bar(label=label, start_ns=0, length_ns=time_ns, text=format_ns(time_ns)) for label, time_ns in totals],
+    )
     figure.update_layout(barmode="overlay")
     figure.update_yaxes(categoryorder="array", categoryarray=order, autorange="reversed")
     low_ns, high_ns = min(0, *reached_ns), max(reached_ns)
@@ -65,17 +67,36 @@ def waterfall(before: tuple[str, int], after: tuple[str, int], steps: Sequence[S
     return styled(figure, bar_height(len(order)), legend=True)
 
 
-def _add_bars(figure: go.Figure, name: str, color: int, bars: Sequence[tuple[str, int, int, str, str]]) -> None:
-    """(label, where it begins, length, text, key) of each; times in ns."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bar:
+    label: str
+    start_ns: int
+    length_ns: int
+    """Less than nothing to the left."""
+    text: str
+    key: str = ""
+
+
+def _add_bars(figure: go.Figure, name: str, color: int, bars: Sequence[_Bar]) -> None:
     figure.add_bar(
-        y=[label for label, *_ in bars],
-        base=[min(start_ns, start_ns + length_ns) / NS_PER_MS for _, start_ns, length_ns, *_ in bars],
-        x=[abs(length_ns) / NS_PER_MS for _, _, length_ns, *_ in bars],
+        y=[bar.label for bar in bars],
+        base=[min(bar.start_ns, bar.start_ns + bar.length_ns) / NS_PER_MS for bar in bars],
+        x=[abs(bar.length_ns) / NS_PER_MS for bar in bars],
         orientation="h",
         name=name,
-        text=[text for *_, text, _ in bars],
-        customdata=[key for *_, key in bars],
+        text=[bar.text for bar in bars],
+        customdata=[bar.key for bar in bars],
         hovertemplate="%{y}: %{text}<extra></extra>",
         textposition="outside",
         meta={"color": color},
     )
+
+
+def _told_apart(labels: Sequence[str]) -> list[str]:
+    """Bars of one label would lie over each other."""
+    seen: Counter[str] = Counter()
+    found = []
+    for label in labels:
+        seen[label] += 1
+        found.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return found

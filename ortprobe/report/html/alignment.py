@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.timeline import NONE, Bools
 
 _RUNS_SHOWN = 4
@@ -27,10 +26,9 @@ class Alignment:
 
 
 def align(before: Analyses, after: Analyses, sessions: Sequence[tuple[int, int]]) -> Alignment | None:
-    """The median steady run of a session that both captures have.
+    """The median steady run of a session that both captures have; else its median run.
 
-    Runs with a GPU trace on both sides come first, then any steady run, then any run; of each kind those of the first
-    pair of `sessions` (before, after) that has some on both sides. None where no pair has runs.
+    That of the first pair of `sessions` (before, after) that has such runs on both sides. None where no pair has.
     """
     for chosen_before, chosen_after in zip(_kinds(before), _kinds(after), strict=True):
         for session_before, session_after in sessions:
@@ -55,10 +53,8 @@ def stretch_from(analyses: Analyses, run: int) -> tuple[int, int]:
 
 
 def _kinds(analyses: Analyses) -> Iterator[Bools]:
-    steady, failed = analyses.runs.steady, analyses.runs.failed
-    yield steady & gpu_traced(analyses.timeline)
-    yield steady
-    yield ~failed
+    yield analyses.runs.steady
+    yield ~analyses.runs.failed
 
 
 def _median_run(analyses: Analyses, chosen: Bools, session: int) -> int | None:
@@ -66,4 +62,4 @@ def _median_run(analyses: Analyses, chosen: Bools, session: int) -> int | None:
     if not len(mine):
         return None
     by_latency = mine[np.argsort(analyses.runs.latency_ns[mine], kind="stable")]
-    return int(by_latency[len(mine) // 2])
+    return int(by_latency[(len(mine) - 1) // 2])

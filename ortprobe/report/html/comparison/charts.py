@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ortprobe.analysis.comparison.accounts import Account, Part
 from ortprobe.analysis.comparison.comparison import Comparison
-from ortprobe.analysis.comparison.session_changes import SessionChange
 from ortprobe.report.charts.chart import Chart
 from ortprobe.report.charts.waterfall import Step, waterfall
 from ortprobe.report.comparison_wording import part_text, session_text
@@ -19,16 +18,21 @@ _TELLING = 0.01
 
 
 def explained_charts(comparison: Comparison, before: Places, after: Places) -> tuple[Chart, ...]:
-    """One for each session that ran on both sides, that whose runs take the most time first."""
-    both = [number for number, each in enumerate(comparison.sessions) if each.session.before and each.session.after]
+    """Latency and pace of each session that ran on both sides; first of that whose runs take the most time."""
+    both = [number for number, each in enumerate(comparison.sessions) if each.on_both_sides]
     both.sort(key=lambda number: number != comparison.main)
-    return tuple(_explained(comparison.sessions[number], number, len(both), before, after) for number in both)
+    charts = []
+    for number in both:
+        session = comparison.sessions[number]
+        of = f" of {session_text(session, number)}" if len(both) > 1 else ""
+        charts.append(_explained(f"latency-{number}", f"The mean run{of}", session.account, before, after))
+        if session.pace_account is not None:
+            title = f"From the start of a run{of} to that of the next, on the GPU"
+            charts.append(_explained(f"pace-{number}", title, session.pace_account, before, after))
+    return tuple(charts)
 
 
-def _explained(session: SessionChange, number: int, sessions: int, before: Places, after: Places) -> Chart:
-    of = f" of {session_text(session, number)}" if sessions > 1 else ""
-    key, title = f"explained-{number}", f"What makes the difference between the mean runs{of}"
-    account = session.account
+def _explained(key: str, title: str, account: Account | None, before: Places, after: Places) -> Chart:
     if account is None:
         return Chart(key, title, "Not measured: no runs of both sides tell what they consist of.", None)
     steps = _steps(account, before, after)

@@ -47,6 +47,7 @@ def render_comparison(
         comparison_tables(comparison, *places),
         {
             "title": "before and after",
+            "charts_title": "What makes the difference",
             "verdict": verdict_sentence(comparison),
             "surroundings": changed_surroundings(comparison),
             "measures": measure_rows(comparison),

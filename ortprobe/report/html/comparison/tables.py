@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ortprobe.analysis.comparison.comparison import Comparison
 from ortprobe.analysis.comparison.node_matches import MatchedNode
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.comparison_wording import NODE_MATCH_LABELS, WAITER_LABELS, percent_interval, session_text
 from ortprobe.report.html.comparison.places import Places
 from ortprobe.report.html.side import Side
@@ -74,7 +75,9 @@ def _kernels(comparison: Comparison, before: Places, after: Places) -> Table:
         Column("Times before", "text", [_count(each.before_count) for each in shown]),
         Column("Times after", "text", [_count(each.after_count) for each in shown]),
     )
-    note = note_of(len(comparison.kernels), len(shown), "kernels", "the largest differences,")
+    note = _unsayable(comparison, Claim.GPU_TIME) or note_of(
+        len(comparison.kernels), len(shown), "kernels", "the largest differences,"
+    )
     return Table("kernels", "Kernels, copies and fills", note, columns, _either(*keys))
 
 
@@ -86,7 +89,7 @@ def _idle(comparison: Comparison, before: Places, after: Places) -> Table:
         Column("Because of", "text", [CAUSE_LABELS[each.cause] for each in shown]),
         *_figures("Idle", [each.before_ns for each in shown], [each.after_ns for each in shown], keys),
     )
-    note = note_of(len(shown), len(shown), "causes", "")
+    note = _unsayable(comparison, Claim.IDLE) or note_of(len(shown), len(shown), "causes", "")
     return Table("idle", "Idle GPU by cause", note, columns, _either(*keys), open=True)
 
 
@@ -101,8 +104,15 @@ def _waits(comparison: Comparison, before: Places, after: Places) -> Table:
         Column("Times before", "text", [_count(each.before_count) for each in shown]),
         Column("Times after", "text", [_count(each.after_count) for each in shown]),
     )
-    note = note_of(len(shown), len(shown), "kinds of waits", "")
+    unsayable = _unsayable(comparison, Claim.WAITS, Claim.GPU_TIME)
+    note = unsayable or note_of(len(shown), len(shown), "kinds of waits", "")
     return Table("waits-changed", "Waits", note, columns, _either(*keys))
+
+
+def _unsayable(comparison: Comparison, *claims: Claim) -> str:
+    """Why nothing is said; empty where something is."""
+    why = next((comparison.unsayable[claim] for claim in claims if claim in comparison.unsayable), "")
+    return f"can't tell, because {why}" if why else ""
 
 
 def _of_side(table: Table, side: Side) -> Table:
