@@ -17,6 +17,7 @@ from ortprobe.analysis.waits.wait_times import Waiter
 from ortprobe.report.path_wording import PATH_LABELS
 from ortprobe.report.run_wording import PHASE_LABELS
 from ortprobe.report.wording import CAUSE_LABELS
+from ortprobe.timeline import NONE
 from ortprobe.units import format_ns
 
 MEASURE_LABELS: Mapping[Measure, str] = {
@@ -110,6 +111,8 @@ def part_text(account: Account, part: Part) -> str:
     what = _PART_LABELS[part.kind]
     if part.cause is not None:
         what = f"{what}: {CAUSE_LABELS[part.cause]}"
+    if part.kind is PartKind.DEVICE and part.pair == NONE:
+        what = f"{what} of no node"
     if part.phase is not None:
         what = PHASE_LABELS[part.phase]
     name = account.name_of(part)

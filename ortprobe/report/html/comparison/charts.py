@@ -59,7 +59,7 @@ def _summary(account: Account) -> str:
     counts = " and ".join(f"{count:,}" for count in account.runs)
     text = (
         f"{format_ns(account.before_ns)} before and {format_ns(account.after_ns)} after "
-        f"({signed_ns(account.more_ns)}), over {counts} runs with {attached_text(account.attached)}."
+        f"({signed_ns(account.more_ns)}), over {counts} runs with {attached_text(account.attached)} attached."
     )
     if not account.beside_ns:
         return text

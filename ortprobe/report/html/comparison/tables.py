@@ -56,7 +56,7 @@ def _nodes(comparison: Comparison, number: int, before: Places, after: Places) -
             "GPU time", [each.device_before_ns for each in shown], [each.device_after_ns for each in shown], keys
         ),
         *_figures("Host time", [each.host_before_ns for each in shown], [each.host_after_ns for each in shown]),
-        Column("Change of the median, 95 % sure", "text", [percent_interval(each.change) for each in shown]),
+        Column("95 % sure between", "text", [percent_interval(each.change) for each in shown]),
         Column("Provider before", "text", [_providers(each.pair.before) for each in shown]),
         Column("Provider after", "text", [_providers(each.pair.after) for each in shown]),
     )

@@ -3,7 +3,7 @@
 const PAGE_ROWS = 100;
 const WRITE = {
   text: value => value, int: value => (value === null ? "–" : formatCount(value)), ns: formatNs,
-  more: value => (value > 0 ? "+" : "") + formatNs(value),
+  more: value => (value < 0 ? `−${formatNs(-value)}` : (value > 0 ? "+" : "") + formatNs(value)),
   time: value => (value === null ? "not measured" : formatMoment(value)),
 };
 
