@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.busy import busy_by_group, covered_ns
 from ortprobe.analysis.comparison.node_changes import pair_of
 from ortprobe.analysis.comparison.node_matches import NodePair
-from ortprobe.analysis.comparison.run_changes import Sides
+from ortprobe.analysis.comparison.run_changes import CHEAPEST_FIRST, Sides
 from ortprobe.analysis.comparison.session_matches import MatchedSession
 from ortprobe.analysis.coverage import gpu_traced, recorded_windows
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
@@ -49,6 +49,9 @@ class PartKind(StrEnum):
     """Device work beside other device work, which its nodes count and the device doesn't: less than nothing."""
     IDLE = "idle"
     """The device had nothing to do."""
+    RUN = "run"
+    """The run itself, and what lies between its end and the start of the next: the pace without a device."""
+    BETWEEN_RUNS = "between-runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,41 +114,50 @@ class Account:
 
 Sums = dict[Part, int]
 """Over the runs of one capture, or of several."""
-SumsOf = Callable[[Analyses, Int64s, Int64s], Sums]
-"""From the rows of the runs and the pair of each node."""
+_Way = tuple[int, Callable[[Analyses], Bools], Callable[[Analyses, Int64s, Int64s], Sums]]
+"""What was attached to the runs; which runs can tell; the sums of some runs, from the pair of each node."""
 
 
-def latency_account(
+def path_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
+    """Of latencies, by the critical paths of runs that torch's profiler watched; None with too few of them."""
+    ways = ((attached, _on_path, _path_sums) for attached in (TORCH_ALONE, ORT_AND_TORCH))
+    return _first(sides, session, pairs, stated_ns, ways)
+
+
+def host_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
+    """Of latencies, by the nodes in ORT's profile and the phases around them; None with too few such runs."""
+    ways = ((attached, _divided, _host_sums) for attached in (ATTACHED_ORT_PROFILE, ORT_AND_TORCH))
+    return _first(sides, session, pairs, stated_ns, ways)
+
+
+def device_account(
     sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float
 ) -> Account | None:
-    """By the critical paths of runs that torch's profiler watched; else by the nodes in ORT's profile and the phases
-    around them. None where both sides have too few runs of either."""
-    by_path = ((TORCH_ALONE, _path_sums), (ORT_AND_TORCH, _path_sums))
-    by_nodes = ((ATTACHED_ORT_PROFILE, _host_sums), (ORT_AND_TORCH, _host_sums))
-    for (attached, sums_of), told_by in [*((way, _on_path) for way in by_path), *((way, _divided) for way in by_nodes)]:
-        account = _account(sides, session, pairs, stated_ns, (attached, told_by, sums_of))
-        if account is not None:
-            return account
-    return None
-
-
-def pace_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
-    """From the start of each run to the start of the next, on the device that is busy most: its work by node, and its
-    idle time by cause."""
+    """Of periods, on the device that is busy most: its work by node, and its idle time by cause. None where the sides
+    kept different devices busy, or too few runs were watched."""
     devices = [_busiest(side) for side in sides]
     if None in devices or devices[0] != devices[1]:
         return None
-    for attached in (TORCH_ALONE, ORT_AND_TORCH):
-        account = _account(sides, session, pairs, stated_ns, (attached, _paced, _pace_sums))
-        if account is not None:
-            return account
-    return None
+    ways = ((attached, _paced, _pace_sums) for attached in (TORCH_ALONE, ORT_AND_TORCH))
+    return _first(sides, session, pairs, stated_ns, ways)
+
+
+def gap_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
+    """Of periods, by the runs and what comes behind them; None with too few runs."""
+    ways = ((attached, _between_runs, _gap_sums) for attached in CHEAPEST_FIRST)
+    return _first(sides, session, pairs, stated_ns, ways)
+
+
+def _first(
+    sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float, ways: Iterable[_Way]
+) -> Account | None:
+    """By the first of the ways that both sides have runs enough for."""
+    return next(filter(None, (_account(sides, session, pairs, stated_ns, way) for way in ways)), None)
 
 
 def _account(
-    sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float,
-    way: tuple[int, Callable[[Analyses], Bools], SumsOf],
-) -> Account | None:  # fmt: skip
+    sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float, way: _Way
+) -> Account | None:
     if session.before is None or session.after is None:
         return None
     attached, told_by, sums_of = way
@@ -232,6 +244,16 @@ def _host_sums(analyses: Analyses, runs: Int64s, owner: Int64s) -> Sums:
         nodes_ns = int(own_ns.sum()) if phase is Phase.EXECUTE else 0
         sums[Part(kind=PartKind.PHASE, phase=phase)] = int(time_ns[time_ns != NONE].sum()) - nodes_ns
     return sums
+
+
+def _between_runs(analyses: Analyses) -> Bools:
+    return analyses.runs.steady_period
+
+
+def _gap_sums(analyses: Analyses, runs: Int64s, owner: Int64s) -> Sums:  # noqa: ARG001 - one way among others
+    run_ns = int(np.minimum(analyses.runs.latency_ns, analyses.runs.period_ns)[runs].sum())
+    period_ns = int(analyses.runs.period_ns[runs].sum())
+    return {Part(kind=PartKind.RUN): run_ns, Part(kind=PartKind.BETWEEN_RUNS): period_ns - run_ns}
 
 
 def _busiest(side: Sequence[Analyses]) -> int | None:

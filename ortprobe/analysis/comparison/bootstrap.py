@@ -62,6 +62,9 @@ class Change:
     one)."""
     spread_is_assumed: bool
     """Whether that is an assumption alone, because neither side has several captures."""
+    drift: float
+    """How much the quarters of the capture that drifts most differ, beyond what chance does (standard deviation, a
+    factor less one); 0 where none drifts. Above what is assumed of processes it is what is assumed."""
 
     @property
     def factor(self) -> float:
@@ -119,6 +122,7 @@ def change_of(
         runs=(sum(map(len, sides[0])), sum(map(len, sides[1]))),
         process_spread=float(np.expm1(spread)),
         spread_is_assumed=max(map(len, logs)) == 1,
+        drift=float(np.expm1(drift)),
     )
 
 
@@ -158,6 +162,7 @@ def change_of_pairs(
         runs=(sum(len(first) for first, _ in pairs), sum(len(second) for _, second in pairs)),
         process_spread=float(np.expm1(spread / np.sqrt(2))),
         spread_is_assumed=len(pairs) == 1,
+        drift=float(np.expm1(drift)),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.comparison.accounts import Account, latency_account, pace_account
+from ortprobe.analysis.comparison.accounts import Account, device_account, gap_account, host_account, path_account
 from ortprobe.analysis.comparison.node_changes import NodeChange, compute_node_changes
 from ortprobe.analysis.comparison.node_matches import match_nodes
 from ortprobe.analysis.comparison.run_changes import Measure, MeasureChange, Sides, measure_changes
@@ -37,7 +37,7 @@ class SessionChange:
     account: Account | None
     """What makes the difference of its latency; None where no runs of both sides tell what they consist of."""
     pace_account: Account | None
-    """What makes the difference of its pace, on the busiest device; None where no device was watched on both sides."""
+    """What makes the difference of its pace, on the busiest device if one was watched; None without enough runs."""
     nodes: tuple[NodeChange, ...]
     """The largest difference first."""
     median_runs: tuple[int, int] | None
@@ -53,7 +53,8 @@ class SessionChange:
         return self.session.before is not None and self.session.after is not None
 
 
-_PATHS_REST_ON = (Claim.GPU_TIME, Claim.WAITS)
+_PATHS_REST_ON = {Claim.GPU_TIME, Claim.WAITS}
+_IDLE_RESTS_ON = {Claim.GPU_TIME, Claim.IDLE}
 
 
 def compute_session_change(
@@ -64,10 +65,13 @@ def compute_session_change(
     by, verdict = _verdict(session, measures)
     stated = {each.measure: each.change.difference_ns for each in measures}
     pairs = match_nodes(*sides, session)
-    nodes_are_known = Claim.NODE_TIME not in unsayable
-    account = latency_account(sides, session, pairs, stated.get(Measure.MEDIAN, 0.0))
-    pace = pace_account(sides, session, pairs, stated.get(Measure.PERIOD, 0.0))
-    paths_are_known = not any(claim in unsayable for claim in _PATHS_REST_ON)
+    account = pace = None
+    if Measure.MEDIAN in stated:
+        of_latency = sides, session, pairs, stated[Measure.MEDIAN]
+        account = (None if _PATHS_REST_ON & set(unsayable) else path_account(*of_latency)) or host_account(*of_latency)
+    if Measure.PERIOD in stated:
+        of_pace = sides, session, pairs, stated[Measure.PERIOD]
+        pace = (None if _IDLE_RESTS_ON & set(unsayable) else device_account(*of_pace)) or gap_account(*of_pace)
     return SessionChange(
         session=session,
         share=_share(sides, session),
@@ -76,9 +80,9 @@ def compute_session_change(
         measures=measures,
         verdict=verdict,
         by=by,
-        account=account if Measure.MEDIAN in stated and paths_are_known else None,
-        pace_account=pace if Measure.PERIOD in stated and Claim.IDLE not in unsayable else None,
-        nodes=compute_node_changes(sides, session, pairs) if nodes_are_known else (),
+        account=account,
+        pace_account=pace,
+        nodes=compute_node_changes(sides, session, pairs) if Claim.NODE_TIME not in unsayable else (),
         median_runs=_median_runs(sides, session, account.attached) if account else None,
     )
 
