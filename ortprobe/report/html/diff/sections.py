@@ -6,19 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ortprobe.analysis.comparison.comparison import Comparison
-from ortprobe.analysis.comparison.verdict import Outcome
-from ortprobe.report.comparison_wording import (
+from ortprobe.analysis.comparison.verdict import Outcome, Verdict
+from ortprobe.report.diff.diff_wording import (
     MEASURE_LABELS,
     SESSION_MATCH_LABELS,
-    SURROUNDING_LABELS,
+    basis_text,
+    interval_text,
     percent,
-    percent_interval,
-    session_text,
-    verdict_text,
+    session_name,
+    signed_percent,
 )
 from ortprobe.report.html.sections import Fact, header_facts, key_figures
 from ortprobe.report.html.side import Side
-from ortprobe.report.run_wording import attached_text, signed_ns
+from ortprobe.report.run_wording import signed_ns
+from ortprobe.report.sayable import CLAIM_LABELS
 from ortprobe.report.wording import headed
 from ortprobe.units import format_ns
 
@@ -31,7 +32,6 @@ class MeasureRow:
 
     session: str
     measure: str
-    attached: str
     before: str
     after: str
     difference: str
@@ -40,7 +40,8 @@ class MeasureRow:
     verdict: str
     tone: str
     """`worse`, `better`, `alike` or `unknown`."""
-    runs: str
+    basis: str
+    """What it was measured on, and what was assumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,41 +63,42 @@ def measure_rows(comparison: Comparison) -> tuple[MeasureRow, ...]:
 
 
 def _measure_rows(comparison: Comparison) -> Iterator[MeasureRow]:
-    for number, session in enumerate(comparison.sessions):
+    for session in comparison.sessions:
         for each in session.measures:
             change = each.change
             yield MeasureRow(
-                session=session_text(session, number),
+                session=session_name(session.session),
                 measure=headed(MEASURE_LABELS[each.measure]),
-                attached=attached_text(each.attached),
                 before=format_ns(change.before_ns),
                 after=format_ns(change.after_ns),
                 difference=signed_ns(round(change.difference_ns)),
-                change=percent(change.factor),
-                interval=percent_interval(change),
-                verdict=verdict_text(each.verdict),
+                change=signed_percent(change.factor - 1),
+                interval=interval_text(change),
+                verdict=_verdict_text(each.verdict),
                 tone=_TONES[each.verdict.outcome],
-                runs=" and ".join(f"{count:,}" for count in change.runs),
+                basis=basis_text(change, each.attached),
             )
 
 
 def session_facts(comparison: Comparison) -> tuple[Fact, ...]:
     """How the sessions of the two sides found one another."""
     return tuple(
-        Fact(session_text(session, number), SESSION_MATCH_LABELS[session.session.match])
-        for number, session in enumerate(comparison.sessions)
+        Fact(session_name(session.session), SESSION_MATCH_LABELS[session.session.match])
+        for session in comparison.sessions
     )
 
 
 def changed_surroundings(comparison: Comparison) -> tuple[Fact, ...]:
     """Versions, hardware and program, as far as they differ."""
     return tuple(
-        Fact(
-            f"{headed(SURROUNDING_LABELS[each.kind])}: {each.name}",
-            f"{_values(each.before)} → {_values(each.after)}",
-        )
+        Fact(headed(each.name), f"{', '.join(each.before)} → {', '.join(each.after)}")
         for each in comparison.surroundings
     )
+
+
+def unsayable(comparison: Comparison) -> tuple[Fact, ...]:
+    """What is left out, and why."""
+    return tuple(Fact(headed(CLAIM_LABELS[claim]), why) for claim, why in comparison.unsayable.items())
 
 
 def facts_of_both(before: Side, after: Side) -> tuple[Pair, ...]:
@@ -122,5 +124,7 @@ def _paired(before: Sequence[Fact], after: Sequence[Fact]) -> list[Pair]:
     return [Pair(headed(term), *(side.get(term, "–") for side in known)) for term in known[0] | known[1]]
 
 
-def _values(values: Sequence[str]) -> str:
-    return ", ".join(value or "not known" for value in values) or "not known"
+def _verdict_text(verdict: Verdict) -> str:
+    if verdict.outcome is Outcome.SAME:
+        return f"same within {percent(verdict.within or 0.0)}"
+    return verdict.outcome.value.replace("cant-tell", "can't tell")

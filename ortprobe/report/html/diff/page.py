@@ -2,57 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 from ortprobe.analysis.comparison.comparison import Comparison
 from ortprobe.analysis.comparison.session_matches import MatchedSession
-from ortprobe.report.comparison_wording import verdict_sentence
+from ortprobe.report.diff.diff_verdict import diff_verdict
 from ortprobe.report.html.alignment import Alignment, align, stretch_from
-from ortprobe.report.html.comparison.charts import explained_charts
-from ortprobe.report.html.comparison.findings import fates, problems_of
-from ortprobe.report.html.comparison.places import Places
-from ortprobe.report.html.comparison.sections import (
+from ortprobe.report.html.diff.charts import explained_charts
+from ortprobe.report.html.diff.findings import grouped_findings, problems_of
+from ortprobe.report.html.diff.places import Places
+from ortprobe.report.html.diff.sections import (
     changed_surroundings,
     facts_of_both,
     laid_over_text,
     measure_rows,
     session_facts,
+    unsayable,
 )
-from ortprobe.report.html.comparison.tables import comparison_tables
+from ortprobe.report.html.diff.tables import comparison_tables
 from ortprobe.report.html.page import BUDGET_BYTES, assembled
 from ortprobe.report.html.payload import build_payload
 from ortprobe.report.html.side import Side, numbered_apart, whole_page
 from ortprobe.rules.engine import Judgement
+from ortprobe.rules.finding_changes import FindingChange
 
 
-def render_comparison(
-    comparison: Comparison, before: Judgement, after: Judgement, *, budget_bytes: int = BUDGET_BYTES
+def render_diff_html(
+    comparison: Comparison,
+    findings: Sequence[FindingChange],
+    judgements: tuple[Sequence[Judgement], Sequence[Judgement]],
+    *,
+    budget_bytes: int = BUDGET_BYTES,
 ) -> str:
     """The comparison as one HTML file that needs no network and no server.
 
     Args:
-        before: the first capture of that side, which the timeline shows.
-        after: the same of the other side.
+        judgements: the captures of both sides, before and after; the timeline shows the first of each.
         budget_bytes: what the timeline's marks take at most; the least important of both captures go first.
     """
+    before, after = (side[0] for side in judgements)
     alignment = _alignment(comparison, before, after)
     sides = _sides(before, after, alignment)
     aligned = [side.key(f"r{run}") for side, run in zip(sides, _runs(alignment), strict=False)]
     places = Places(sides[0]), Places(sides[1])
     return assembled(
-        "comparison.html",
+        "diff.html",
         build_payload(sides, budget_bytes, aligned=aligned),
         explained_charts(comparison, *places),
         comparison_tables(comparison, *places),
         {
             "title": "before and after",
             "charts_title": "What makes the difference",
-            "verdict": verdict_sentence(comparison),
+            "verdict": diff_verdict(comparison),
             "surroundings": changed_surroundings(comparison),
             "measures": measure_rows(comparison),
             "sessions": session_facts(comparison),
-            "fates": fates(*sides),
+            "unsayable": unsayable(comparison),
+            "findings": grouped_findings(findings, sides, judgements),
             "facts": facts_of_both(*sides),
             "laid_over": laid_over_text(*(_runs(alignment) or (None, None))),
             "events": sum(len(side.timeline.spans) for side in sides),
@@ -79,7 +86,7 @@ def _c_sessions(session: MatchedSession) -> Iterator[tuple[int, int]]:
         yield from product(session.before.sessions[0], session.after.sessions[0])
 
 
-def _sides(before: Judgement, after: Judgement, alignment: Alignment | None) -> tuple[Side, ...]:
+def _sides(before: Judgement, after: Judgement, alignment: Alignment | None) -> tuple[Side, Side]:
     """Both captures, the second one shifted to lie over the first."""
     first, second = before.analyses, after.analyses
     if alignment is None:
@@ -89,12 +96,13 @@ def _sides(before: Judgement, after: Judgement, alignment: Alignment | None) -> 
         starts_ns = first.timeline.runs.start_ns[alignment.before], second.timeline.runs.start_ns[alignment.after]
         shift_ns = int(starts_ns[0] - starts_ns[1])
         views = stretch_from(first, alignment.before), stretch_from(second, alignment.after)
-    return numbered_apart(
+    sides = numbered_apart(
         (
             Side(judgement=before, label="before", view_ns=views[0]),
             Side(judgement=after, label="after", view_ns=views[1], shift_ns=shift_ns),
         )
     )
+    return sides[0], sides[1]
 
 
 def _runs(alignment: Alignment | None) -> tuple[int, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from ortprobe.analysis.comparison.bootstrap import Change
 from ortprobe.analysis.comparison.comparison import Comparison
-from ortprobe.analysis.comparison.node_matches import MatchedNode
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.comparison_wording import NODE_MATCH_LABELS, WAITER_LABELS, percent_interval, session_text
-from ortprobe.report.html.comparison.places import Places
+from ortprobe.report.diff.diff_wording import interval_text, node_name, node_note, session_name
+from ortprobe.report.html.diff.places import Places
 from ortprobe.report.html.side import Side
 from ortprobe.report.html.tables.gaps import gaps_table
 from ortprobe.report.html.tables.model import Column, Table, note_of
@@ -45,22 +45,20 @@ def _nodes(comparison: Comparison, number: int, before: Places, after: Places) -
     shown = session.nodes[:_MAX_ROWS]
     keys = [before.node(each.pair.before) for each in shown], [after.node(each.pair.after) for each in shown]
     columns = (
-        Column("Node", "text", [each.pair.name for each in shown]),
+        Column("Node", "text", [node_name(each.pair) for each in shown]),
         Column(
             "Op type",
             "text",
             [_each_once(node.op_type for node in each.pair.after or each.pair.before) for each in shown],
         ),
-        Column("Found by", "text", [NODE_MATCH_LABELS[each.pair.match] for each in shown]),
         *_figures(
             "GPU time", [each.device_before_ns for each in shown], [each.device_after_ns for each in shown], keys
         ),
         *_figures("Host time", [each.host_before_ns for each in shown], [each.host_after_ns for each in shown]),
-        Column("95 % sure between", "text", [percent_interval(each.change) for each in shown]),
-        Column("Provider before", "text", [_providers(each.pair.before) for each in shown]),
-        Column("Provider after", "text", [_providers(each.pair.after) for each in shown]),
+        Column("Of the median, in 95 of 100 cases", "text", [_interval(each.change) for each in shown]),
+        Column("Note", "text", [node_note(each.pair) for each in shown]),
     )
-    of = f" of {session_text(session, number)}" if len(_with_nodes(comparison)) > 1 else ""
+    of = f" of {session_name(session.session)}" if len(_with_nodes(comparison)) > 1 else ""
     note = note_of(len(session.nodes), len(shown), "nodes", "the largest differences,")
     return Table(f"nodes-{number}", f"Nodes{of}", note, columns, _either(*keys), open=True)
 
@@ -99,7 +97,7 @@ def _waits(comparison: Comparison, before: Places, after: Places) -> Table:
     keys = tuple([side.wait(each.waiter, each.role) for each in shown] for side in (before, after))
     columns = (
         Column("Where", "text", [headed(WAIT_ROLE_LABELS[each.role]) for each in shown]),
-        Column("Who waits", "text", [WAITER_LABELS[each.waiter] for each in shown]),
+        Column("Who waits", "text", [each.waiter.value for each in shown]),
         *_figures("Stalled", [each.before_stall_ns for each in shown], [each.after_stall_ns for each in shown], keys),
         Column("Times before", "text", [_count(each.before_count) for each in shown]),
         Column("Times after", "text", [_count(each.after_count) for each in shown]),
@@ -158,8 +156,8 @@ def _either(before: Sequence[str], after: Sequence[str]) -> list[str]:
     return [second or first for first, second in zip(before, after, strict=True)]
 
 
-def _providers(nodes: Sequence[MatchedNode]) -> str:
-    return _each_once(node.provider.removesuffix("ExecutionProvider") for node in nodes)
+def _interval(change: Change | None) -> str:
+    return "" if change is None else interval_text(change)
 
 
 def _each_once(values: Iterable[str]) -> str:
