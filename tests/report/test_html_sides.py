@@ -70,7 +70,7 @@ def columns(text: str, spec: Mapping[str, Any]) -> Columns:
     found, offset, length = {}, 0, spec["length"]
     for name, width, is_delta in spec["columns"]:
         planes = raw[offset : offset + width * length].reshape(width, length).astype(np.uint64)
-        unsigned = (planes << np.arange(0, 8 * width, 8, np.uint64)[:, None]).sum(axis=0, dtype=np.uint64)
+        unsigned = (planes << np.arange(0, 8 * width, 8).astype(np.uint64)[:, None]).sum(axis=0, dtype=np.uint64)
         values = (unsigned >> np.uint64(1)).astype(np.int64) ^ -(unsigned & np.uint64(1)).astype(np.int64)
         found[name] = np.cumsum(values) if is_delta else values
         offset += width * length
