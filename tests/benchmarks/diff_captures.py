@@ -2,10 +2,10 @@
 
     python tests/benchmarks/diff_captures.py FOLDER [--pairs 10] [--repeats 3]
 
-Traces `diff_program.py` as it is, twice for each pair, with one more layer, and with work between runs, in turn, so that
-what the machine does meanwhile hits all alike. Then compares them one with one, and several with several (`--repeats`).
-Captures that are already in the folder are not made again. Prints how often each verdict was given, the changes that
-were measured with their intervals, and how much the medians of processes that do the same differ.
+Traces `diff_program.py` as it is, twice for each pair, with one more layer, and with work between runs, in turn, so
+that what the machine does meanwhile hits all alike. Then compares them one with one, and several with several
+(`--repeats`). Captures that are already in the folder are not made again. Prints how often each verdict was given, the
+changes that were measured with their intervals, and how much the medians of processes that do the same differ.
 """
 
 from __future__ import annotations

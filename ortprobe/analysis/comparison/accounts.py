@@ -23,6 +23,7 @@ from ortprobe.analysis.runs.run_phases import BY_PROFILE, DividedBy, Phase
 from ortprobe.analysis.runs.run_times import ORT_AND_TORCH, TORCH_ALONE
 from ortprobe.bundle import ATTACHED_ORT_PROFILE
 from ortprobe.timeline import NONE, Bools, Int64s
+from ortprobe.timeline.groups import sum_by_group
 
 FEWEST_RUNS = 3
 """Runs of each side that an account needs: fewer are no mean."""
@@ -228,6 +229,13 @@ def _by_key(keys: Int64s, values: Int64s) -> list[tuple[tuple[int, int, int], in
     return [((a, b, c), time_ns) for (a, b, c), time_ns in zip(distinct.T.tolist(), sums.tolist(), strict=True)]
 
 
+def _by_pair(kind: PartKind, pair: Int64s, time_ns: Int64s) -> Sums:
+    """Times summed by the pair of their node."""
+    pairs, row = np.unique(pair, return_inverse=True)
+    sums_ns = sum_by_group(row, time_ns, len(pairs))
+    return {Part(kind=kind, pair=each): sum_ns for each, sum_ns in zip(pairs.tolist(), sums_ns.tolist(), strict=True)}
+
+
 def _divided(analyses: Analyses) -> Bools:
     return np.asarray(analyses.phases.divided_by == DividedBy.PROFILE)
 
@@ -238,7 +246,7 @@ def _host_sums(analyses: Analyses, runs: Int64s, owner: Int64s) -> Sums:
     run = timeline.links.run[executed.span]
     chosen = np.isin(run, runs) & (timeline.runs.lane[run] == timeline.spans.lane[executed.span])
     pair, own_ns = owner[executed.node[chosen]], own_host_ns(timeline)[chosen]
-    sums = {Part(kind=PartKind.NODE, pair=each): int(own_ns[pair == each].sum()) for each in np.unique(pair).tolist()}
+    sums = _by_pair(PartKind.NODE, pair, own_ns)
     for phase in BY_PROFILE:
         time_ns = analyses.phases.column(phase)[runs]
         nodes_ns = int(own_ns.sum()) if phase is Phase.EXECUTE else 0
@@ -287,9 +295,7 @@ def _pace_sums(analyses: Analyses, runs: Int64s, owner: Int64s) -> Sums:
         pieces = columns.piece_start_ns[of_cause], columns.piece_end_ns[of_cause]
         sums[Part(kind=PartKind.IDLE, cause=CAUSES[cause])] = int(covered_ns(pieces, (start_ns, end_ns)).sum())
     stretch, work_start_ns, work_end_ns, pair = _work_in(analyses, device.device, owner, start_ns, end_ns)
-    for each in np.unique(pair).tolist():
-        mine = pair == each
-        sums[Part(kind=PartKind.DEVICE, pair=each)] = int((work_end_ns - work_start_ns)[mine].sum())
+    sums |= _by_pair(PartKind.DEVICE, pair, work_end_ns - work_start_ns)
     busy_ns = int(busy_by_group(stretch.astype(np.int32), work_start_ns, work_end_ns, len(runs)).sum())
     overlap_ns = busy_ns - int((work_end_ns - work_start_ns).sum())
     return sums | ({Part(kind=PartKind.OVERLAP): overlap_ns} if overlap_ns else {})

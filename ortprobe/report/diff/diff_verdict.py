@@ -52,7 +52,7 @@ def _room(comparison: Comparison, measured: MeasureChange | None) -> str:
     least = f"less than {percent(comparison.gate.same)} is asked for" if comparison.gate.same else ""
     change = measured.change
     advice = "more runs" if not change.spread_is_assumed else "several captures of each side, or more runs,"
-    return f": the change lies between {interval_text(change)}, and {least}; {advice} would tell"
+    return f": a change of {interval_text(change)} is possible, and {least}; {advice} would tell"
 
 
 def _deciding(comparison: Comparison) -> SessionChange | None:

@@ -84,7 +84,9 @@ def test_five_per_cent_more_are_found_with_repeats():
 
 
 def test_one_capture_of_each_leaves_room_for_processes_to_differ():
-    (first, *_) = changes(independent, 2000, factor=1.0)
+    random = np.random.default_rng(0)
+    first = change_of(*([capture(random, independent, 2000, 0)] for _ in range(2)))
+    assert first is not None
     assert first.spread_is_assumed
     assert first.low < 0.98
     assert first.high > 1.02
@@ -130,6 +132,13 @@ def test_a_capture_against_itself_did_not_change():
     assert change is not None
     assert change.factor == 1
     assert not change.is_real
+
+
+def test_a_long_capture_is_as_sure_as_it_is_long():
+    random = np.random.default_rng(5)
+    long = capture(random, independent, 20_000, 0)
+    of_long, of_short = (np.std(log_quantiles(times, 0.5, random)) for times in (long, long[:5_000]))
+    assert of_long == pytest.approx(of_short / 2, rel=0.15)
 
 
 def test_blocks_are_longer_where_runs_depend_on_one_another():

@@ -203,6 +203,15 @@ def test_a_capture_that_is_not_to_be_trusted_tells_nothing(tmp_path):
     assert compare(after, after).verdict.outcome is Outcome.SAME
 
 
+def test_the_same_content_is_the_same_model_whatever_it_is_called(tmp_path):
+    before, after = sides(tmp_path, Loop(), Loop(model="other.onnx"))
+    old, new = (
+        with_capture(side[0], model_hashes={name: "1f" * 32})
+        for side, name in ((before, "model.onnx"), (after, "other.onnx"))
+    )
+    assert only(compare([old], [new])).session.match is SessionMatch.CONTENT
+
+
 def test_a_session_that_one_side_alone_has(tmp_path):
     both = sides(tmp_path, Loop(), Loop(model="other.onnx"))
     assert only(compare(*both)).session.match is SessionMatch.ORDER
