@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from ortprobe.units import format_bytes
 if TYPE_CHECKING:
     from ortprobe.report.diff.diff import Diff, DiffFormat
 
-_FORMATS: dict[str, DiffFormat] = {".json": "json", ".md": "markdown", ".txt": "text"}
+_FORMATS: dict[str, DiffFormat] = {".html": "html", ".json": "json", ".md": "markdown", ".txt": "text"}
 _REGRESSED = 1
+_PAGE = Path("diff.html")
 _PERCENT = re.compile(r"(?P<number>\d+(\.\d+)?)\s*%")
 
 
@@ -42,8 +44,14 @@ def parse_gate(_ctx: click.Context, _option: click.Parameter, value: str | None)
 )
 @click.option("--model", "models", multiple=True, metavar="FILE", help="The ONNX model that ran, to find nodes again.")
 @click.option("--format", "form", type=click.Choice(list(_FORMATS.values())), help="By the end of -o if not given.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Output file; the terminal without it.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Output file; without it a page is diff.html, all else goes to the terminal.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the output if it is already there.")
+@click.option("--open", "open_page", is_flag=True, help="Open an HTML page in the browser.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Compare the bundle BEFORE with the bundle AFTER: slower, faster, the same within so much, or no telling.
@@ -58,6 +66,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     before, after = _sides(options["captures"], options["before"], options["after"])
     out: Path | None = options["out"]
     form = _form(out, options["form"])
+    if out is None and form == "html":
+        out = _PAGE
     if out is not None:
         refuse_existing(out, force=options["force"])
     gate = ANY_CHANGE if options["gate"] is None else gate_of(options["gate"])
@@ -68,6 +78,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         write_output(out, diff.render(form), force=options["force"])
         click.echo(f"ortprobe: {diff.verdict}", err=True)
         click.echo(f"ortprobe: comparison {out} ({format_bytes(out.stat().st_size)})", err=True)
+        if options["open_page"]:
+            webbrowser.open(out.resolve().as_uri())
     ctx.exit(_REGRESSED if diff.regressed else 0)
 
 

@@ -78,3 +78,22 @@ def test_what_can_t_be_compared_is_refused_in_one_line(folder, words, says):
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_page_is_written_with_both_timelines(folder, tmp_path):
+    done = ortprobe("diff", "old-0.ortprobe", "new-0.ortprobe", "-o", tmp_path / "diff.html", cwd=folder)
+    assert done.returncode == 1
+    page = (tmp_path / "diff.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert '"label":"before · Runs"' in page
+    assert '"label":"after · Runs"' in page
+
+
+def test_a_page_without_a_name_is_diff_html(folder, tmp_path):
+    words = ("diff", folder / "old-0.ortprobe", folder / "old-1.ortprobe", "--format", "html")
+    done = ortprobe(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (tmp_path / "diff.html").stat().st_size > 100_000
+    again = ortprobe(*words, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "diff.html: already there" in again.stderr

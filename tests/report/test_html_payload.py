@@ -24,6 +24,7 @@ from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
 from ortprobe.report.html.sections import attribution, clock_sentence
+from ortprobe.report.html.side import whole_page
 from ortprobe.report.html.tables import build_tables
 from ortprobe.rules import Judgement, find_rule, judge
 from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
@@ -74,7 +75,7 @@ def test_marks_of_one_row_never_overlap(intervals: list[tuple[int, int]]) -> Non
 
 
 def test_the_page_keeps_to_its_weight() -> None:
-    payload = build_payload(judgement(), 8_000_000)
+    payload = build_payload([whole_page(judgement())], 8_000_000)
     assert payload.marks_left_out == 0
     assert payload.bytes_per_mark <= _BYTES_PER_EVENT
     assert len(resnet_html()) - len(payload.marks) <= _FIXED_BYTES
@@ -82,7 +83,7 @@ def test_the_page_keeps_to_its_weight() -> None:
 
 def test_a_byte_budget_is_kept_and_evidence_stays_and_the_header_counts_what_is_missing() -> None:
     budget = 60_000
-    payload = build_payload(judgement(), budget)
+    payload = build_payload([whole_page(judgement())], budget)
     assert len(payload.marks) <= budget
     assert payload.marks_left_out > 0
     specs = [tuple(each) for each in payload.model["marks"]["columns"]]

@@ -16,10 +16,10 @@ from ortprobe.report.diff.diff_json import diff_json
 from ortprobe.report.diff.diff_markdown import render_diff_markdown
 from ortprobe.report.diff.diff_text import render_diff_text
 from ortprobe.report.diff.diff_verdict import diff_verdict
-from ortprobe.rules import judge
+from ortprobe.rules import Judgement, judge
 from ortprobe.rules.finding_changes import FindingChange, compare_findings
 
-DiffFormat = Literal["json", "markdown", "text"]
+DiffFormat = Literal["html", "json", "markdown", "text"]
 _TEXT_WIDTH = 120
 
 
@@ -41,6 +41,7 @@ def load_diff(
     return Diff(
         comparison=compare([each.analyses for each in old], [each.analyses for each in new], gate),
         findings=compare_findings(old, new),
+        judgements=(old, new),
     )
 
 
@@ -50,6 +51,8 @@ class Diff:
 
     comparison: Comparison
     findings: tuple[FindingChange, ...]
+    judgements: tuple[tuple[Judgement, ...], tuple[Judgement, ...]]
+    """Of each capture before and after."""
 
     @property
     def verdict(self) -> str:
@@ -63,6 +66,10 @@ class Diff:
 
     def render(self, form: DiffFormat) -> bytes:
         """The report in one of its formats, UTF-8."""
+        if form == "html":
+            from ortprobe.report.html.diff import render_diff_html
+
+            return render_diff_html(self.comparison, self.findings, self.judgements).encode("utf-8", "replace")
         if form == "json":
             return diff_json(self.comparison, self.findings)
         if form == "markdown":

@@ -52,6 +52,8 @@ class Line:
     before_ns: int | None
     after_ns: int | None
     more_ns: int
+    part: Part | None = None
+    """None for several parts together, and for what is in none."""
 
 
 def percent(share: float) -> str:
@@ -124,7 +126,7 @@ def account_lines(account: Account, most: int) -> Sequence[Line]:
 
 def _lines(account: Account, large: Sequence[PartChange]) -> Iterator[Line]:
     for each in large:
-        yield Line(part_text(each.part, account), each.before_ns, each.after_ns, each.more_ns)
+        yield Line(part_text(each.part, account), each.before_ns, each.after_ns, each.more_ns, each.part)
     rest = account.parts[len(large) :]
     if rest:
         name = f"{len(rest)} other part{'s' if len(rest) > 1 else ''}"
