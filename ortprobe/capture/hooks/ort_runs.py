@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -268,6 +268,7 @@ def _log_run(
     )
     if binding is not None:
         _log_dead_buffers(recorder, binding, run, site)
+        _log_compared_inputs(recorder, binding, run, site)
     if what == "run" and not run.attached:
         return  # arrays on the host, which matter beside a trace alone
     for direction, name, fields in _buffers(what, args, kwargs, result):
@@ -281,6 +282,8 @@ def _log_run(
             **fields,
         )
         recorder.note_bound(fields)
+    if what == "run":
+        _log_host_outputs(recorder, run, site, _given(args, kwargs, "output_names", 0), result)
 
 
 def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
@@ -295,6 +298,29 @@ def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: st
             buffer=buffer,
             run=run.number,
         )
+
+
+def _log_compared_inputs(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
+    """Whether the arrays of the host that the binding was given still hold what they held then."""
+    for buffer, comparison in recorder.host_inputs.compare(binding):
+        recorder.log.call(
+            comparison.value,
+            run.start_ns,
+            run.start_ns,
+            site=site,
+            binding=recorder.sessions.binding(binding),
+            buffer=buffer,
+            run=run.number,
+        )
+
+
+def _log_host_outputs(recorder: Recorder, run: Run, site: str, names: Sequence[str] | None, result: object) -> None:
+    """The arrays that a run gave to the program."""
+    for index, array in enumerate(result if isinstance(result, list) else ()):
+        fields = array_fields(array, "write")
+        if fields.get("device") == "cpu":
+            buffer = str(names[index]) if names and index < len(names) else ""
+            recorder.log.call("host_output", run.end_ns, run.end_ns, site=site, buffer=buffer, run=run.number, **fields)
 
 
 def _buffers(what: str, args: tuple[Any, ...], kwargs: Fields, result: object) -> Iterable[tuple[str, str, Fields]]:
