@@ -132,6 +132,10 @@ class HookCalls:
     gone, and for other calls."""
     tensor_bytes: Int64s
     """Of the same: from the bound address to the end of its storage; 0 where that is not known."""
+    origin: NameIndices
+    """Where the memory on the host that the call reads had its content from: `gpu` where it was copied from there,
+    `run` or `binding` where `run` or an IOBinding gave it, else `host`. NONE where nobody looked, and for other calls
+    than feeds of `run`, `bind_cpu_input` and torch's copies to a GPU."""
     option: NameIndices
     """Key of the configuration entry that the call gives; NONE for other calls."""
     read_address: Int64s

@@ -73,7 +73,7 @@ def s6_fault() -> None:
         binding = bound_to(kept[-1], *(buffers := on_device()))
         for _ in range(8):
             kept[-1].run_with_iobinding(binding)
-    assert buffers and len(kept) == 4
+    del buffers
 
 
 @program

@@ -60,7 +60,7 @@ def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> 
         },
         collection.OrtValue: {
             "update_inplace": _describing("update_inplace", "copy", _updated_value),
-            "numpy": _describing("ortvalue.numpy", "copy", _read_value),
+            "numpy": _describing("ortvalue.numpy", "copy", _value_as_array),
             "__dlpack__": _describing("to_dlpack", "bind", _read_value),
             "from_dlpack": _describing("from_dlpack", "bind", _made_value),
             **{name: _describing(name, "copy", _made_value) for name in _VALUE_MAKERS},
@@ -123,14 +123,12 @@ def _of_binding(recorder: Recorder, binding: IOBinding, _args: object, _kwargs: 
     return {"binding": recorder.sessions.binding(binding), "stream": recorder.current_stream()}
 
 
-def _copied_outputs(recorder: Recorder, binding: IOBinding, args: object, kwargs: object, result: Any) -> Fields:  # noqa: ANN401
-    """The arrays that the program was given are named beside the call."""
-    own = _of_binding(recorder, binding, args, kwargs, result)
-    now_ns, site = time_ns(), call_site()
+def _copied_outputs(
+    recorder: Recorder, binding: IOBinding, args: object, kwargs: object, result: list[object] | None
+) -> Fields:
     for array in result or ():
-        fields = {"binding": own["binding"], **array_fields(array, "write")}
-        recorder.log.call("host_output", now_ns, now_ns, site=site, **fields)
-    return own
+        recorder.host_memory.given(array, "binding")
+    return _of_binding(recorder, binding, args, kwargs, result)
 
 
 def _new_binding(
@@ -178,10 +176,12 @@ def _bound_cpu_input(
         recorder.host_inputs.bound(binding, str(given["name"]), given["arr_on_cpu"])
     else:
         recorder.host_inputs.forget(binding, str(given["name"]))
+    fields = array_fields(given["arr_on_cpu"], "read")
     return {
         "binding": recorder.sessions.binding(binding),
         "buffer": str(given["name"]),
-        **array_fields(given["arr_on_cpu"], "read"),
+        **fields,
+        "origin": recorder.host_memory.origin(fields),
     }
 
 
@@ -218,6 +218,13 @@ def _updated_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: 
 
 def _read_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, _result: object) -> Fields:
     return _on_stream(recorder, value_fields(value, "read"))
+
+
+def _value_as_array(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, result: object) -> Fields:
+    """Of a value on the host the array is the value's own memory."""
+    fields = _on_stream(recorder, value_fields(value, "read"))
+    recorder.host_memory.given(result, "binding" if fields["device"] == "cpu" else "gpu")
+    return fields
 
 
 def _made_value(recorder: Recorder, _class: type, _args: object, _kwargs: object, result: OrtValue | None) -> Fields:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
@@ -272,6 +272,8 @@ def _log_run(
     if what == "run" and not run.attached:
         return  # arrays on the host, which matter beside a trace alone
     for direction, name, fields in _buffers(what, args, kwargs, result):
+        if what == "run" and fields.get("device") == "cpu":
+            fields["origin"] = recorder.host_memory.origin(fields)
         log.call(
             "feed" if direction == "read" else "fetch",
             run.start_ns,
@@ -283,7 +285,8 @@ def _log_run(
         )
         recorder.note_bound(fields)
     if what == "run":
-        _log_host_outputs(recorder, run, site, _given(args, kwargs, "output_names", 0), result)
+        for array in result if isinstance(result, list) else ():
+            recorder.host_memory.given(array, "run")
 
 
 def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
@@ -312,15 +315,6 @@ def _log_compared_inputs(recorder: Recorder, binding: IOBinding, run: Run, site:
             buffer=buffer,
             run=run.number,
         )
-
-
-def _log_host_outputs(recorder: Recorder, run: Run, site: str, names: Sequence[str] | None, result: object) -> None:
-    """The arrays that a run gave to the program."""
-    for index, array in enumerate(result if isinstance(result, list) else ()):
-        fields = array_fields(array, "write")
-        if fields.get("device") == "cpu":
-            buffer = str(names[index]) if names and index < len(names) else ""
-            recorder.log.call("host_output", run.end_ns, run.end_ns, site=site, buffer=buffer, run=run.number, **fields)
 
 
 def _buffers(what: str, args: tuple[Any, ...], kwargs: Fields, result: object) -> Iterable[tuple[str, str, Fields]]:

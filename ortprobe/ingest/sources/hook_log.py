@@ -137,6 +137,7 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         dtype=_numbers(builder, (call.dtype for call in calls)),
         tensor_dtype=_numbers(builder, (call.tensor_dtype for call in calls)),
         tensor_bytes=[call.tensor_bytes for call in calls],
+        origin=_numbers(builder, (call.origin for call in calls)),
         option=_numbers(builder, (_entry_key(call) for call in calls)),
         read_address=[call.read_address for call in calls],
         read_bytes=[call.read_bytes for call in calls],
