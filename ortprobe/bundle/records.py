@@ -46,8 +46,8 @@ class Call(Record, frozen=True, tag="call"):
     `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
     `event.synchronize`, `event.query` (one that found the event done), `synchronize` (the whole device).
     `runner.bind|copy|run|clone` are a Runner's steps, and
-    `ortprobe.profiler_start|profiler_stop|profiler_detach|import_torch|end_profiling` the tracer's own work inside the
-    program.
+    `ortprobe.profiler_start|profiler_stop|profiler_detach|import_torch|end_profiling|watch_options` the
+    tracer's own work inside the program.
     """
 
     what: str

@@ -20,11 +20,13 @@ def hook_option_entries(patches: Patches, recorder: Recorder, options: ModuleTyp
 
     Each key is logged when it is first given, whatever else is logged: a service may make RunOptions for each request.
     """
+    start_ns = time_ns()
     for class_name, method in (("SessionOptions", "add_session_config_entry"), ("RunOptions", "add_run_config_entry")):
         owner = getattr(options, class_name, None)
         wrap = partial(_wrap, what=method, recorder=recorder)
         if owner is None or not patches.replace(owner, method, wrap):
             recorder.log.lost(f"hook:{method}", f"this onnxruntime has no {class_name}.{method}")
+    recorder.log.call("ortprobe.watch_options", start_ns, time_ns())
 
 
 def _wrap(original: Callable[..., object], what: str, recorder: Recorder) -> Callable[..., object]:
