@@ -8,12 +8,12 @@ Why it matters
     Such a copy holds the host up until the data is staged, whatever `non_blocking` says, and is slower on its way.
 
 Evidence
-    Copies that a torch trace calls pageable, of more than 64 KiB, made over and over by one line; not those that make a
-    session, nor those that ORT puts between nodes.
+    Copies that a torch trace calls pageable, of more than 64 KiB, inside of the loop; not those that ORT puts between
+    nodes.
 
 Cost
-    The time of these copies on the device. What the loop would win with pinned memory is told by a replay, where there
-    is one.
+    The time of these copies on the device. What the loop would win with pinned memory is told by a replay. Below one
+    part in a hundred there is no finding.
 
 Fix
     Keep a pinned buffer for each direction, copy with `non_blocking=True`, and wait once before its data is used.
@@ -31,9 +31,10 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.hooked_calls import SESSION_HOOKS
 from ortprobe.analysis.nodes.placement import memcpy_nodes
 from ortprobe.analysis.path.changes import Change
+from ortprobe.analysis.path.loop import Loop
+from ortprobe.analysis.path.what_if import WhatIf, WhatIfs
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.costs import stretches
 from ortprobe.rules.evidence import cant_tell, cited, distinct_sites
@@ -41,7 +42,6 @@ from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, 
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.thresholds import PAGEABLE_BYTES, PAGEABLE_DEAR_SHARE, PAGEABLE_NEEDED, PAGEABLE_SHARE
 from ortprobe.timeline import NONE, Bools, Int64s, Kind, ProblemKind, Timeline
-from ortprobe.timeline.groups import rows_by_value
 from ortprobe.units import format_bytes, format_ns, format_ratio
 
 _FIX = """\
@@ -60,32 +60,26 @@ def check(analyses: Analyses) -> Outcome:
         return NotApplicable(why=why, evidence_missing=bool(timeline.capture.devices) or not timeline.capture.hooked)
     if unsure := cant_tell(analyses, Claim.GPU_TIME):
         return unsure
-    copies = _in_loops(timeline, _pageable(timeline))
-    if not len(copies):
+    loop = analyses.what_ifs
+    if loop is None:
+        return NotApplicable(why="no loop was watched that could be replayed", evidence_missing=True)
+    changed = loop.of_change(Change.PINNED_MEMORY)
+    copies = _of_loop(timeline, _pageable(timeline), loop.loop)
+    if changed is None or len(copies) < PAGEABLE_NEEDED or _saved(loop, changed) < PAGEABLE_SHARE:
         return Passed()
-    spent_ns = int((timeline.spans.end_ns[copies] - timeline.spans.start_ns[copies]).sum())
-    loop, saves_ns = analyses.what_ifs, None
-    changed = loop.of_change(Change.PINNED_MEMORY) if loop else None
-    pace_ns = analyses.runs.period.median_ns or analyses.runs.median_ns
-    runs = int((timeline.runs.attached & 2 > 0).sum()) or len(timeline.runs)
-    if not pace_ns:
-        return NotApplicable(why="too few runs were recorded to know what share the copies take", evidence_missing=True)
-    worth = spent_ns / (pace_ns * runs)
-    if loop is not None and changed is not None:
-        worth = max(1 - changed.pace_ns / loop.pace_ns, 0.0)
-        saves_ns = (loop.pace_ns - changed.pace_ns) * len(timeline.runs)
-    return _finding(analyses, copies, spent_ns, saves_ns, runs, worth) if worth >= PAGEABLE_SHARE else Passed()
+    return _finding(timeline, copies, loop, changed)
+
+
+def _saved(loop: WhatIfs, changed: WhatIf) -> float:
+    return 1 - changed.pace_ns / loop.pace_ns
 
 
 def _pageable(timeline: Timeline) -> Int64s:
-    """Copies from and to pageable memory that are large enough to matter, outside of sessions' making and of nodes."""
-    ops, links, hooks = timeline.device_ops, timeline.links, timeline.hooks
+    """Copies from and to pageable memory that are large enough to matter, outside of nodes."""
+    ops, links = timeline.device_ops, timeline.links
     named = [number for number, name in enumerate(timeline.names) if "Pageable" in name]
-    making = [number for number, name in enumerate(timeline.names) if name in SESSION_HOOKS]
     chosen = np.isin(timeline.spans.name[ops.span], named) & (timeline.spans.kind[ops.span] == Kind.MEMCPY)
     chosen &= (ops.size_bytes > PAGEABLE_BYTES) & (links.node[ops.span] == NONE)
-    hook = links.hook[ops.span]
-    chosen &= ~np.isin(np.append(hooks.what, NONE)[hook], making)
     copies: Int64s = ops.span[chosen & ~_may_be_of_nodes(timeline)].astype(np.int64)
     return copies
 
@@ -98,42 +92,37 @@ def _may_be_of_nodes(timeline: Timeline) -> Bools:
     return np.asarray((run != NONE) & of_session, np.bool_)
 
 
-def _in_loops(timeline: Timeline, copies: Int64s) -> Int64s:
-    """Those that one line makes over and over, after the first run has begun."""
-    runs = timeline.runs
-    if not len(runs):
-        return copies[:0]
-    copies = copies[timeline.spans.end_ns[copies] > runs.start_ns[0]]
-    hook = timeline.links.hook[copies]
-    site = np.append(timeline.hooks.site, NONE)[hook]
-    groups = [copies[rows] for _, rows in rows_by_value(site) if len(rows) >= PAGEABLE_NEEDED]
-    return np.sort(np.concatenate(groups)) if groups else copies[:0]
+def _of_loop(timeline: Timeline, copies: Int64s, loop: Loop) -> Int64s:
+    """Those that were launched between the start and the end of the loop."""
+    launch = timeline.links.launch[copies]
+    launched_ns = timeline.spans.start_ns[np.where(launch == NONE, copies, launch)]
+    return copies[(launched_ns >= loop.start_ns) & (launched_ns < loop.end_ns)]
 
 
-def _finding(
-    analyses: Analyses, copies: Int64s, spent_ns: int, saves_ns: int | None, runs: int, worth: float
-) -> Finding:  # fmt: skip
-    timeline, spans = analyses.timeline, analyses.timeline.spans
-    hook = timeline.links.hook[copies]
-    sizes = timeline.device_ops.size_bytes[np.isin(timeline.device_ops.span, copies)]
-    detail = f"{format_bytes(int(sizes.sum()))} in {format_ns(spent_ns)}."
-    if saves_ns is not None:
-        detail += f" By a replay the loop would win {format_ratio(round(worth * 1000), 1000)} with pinned memory."
-    sites = (timeline.site_at(int(site)) for site in np.append(timeline.hooks.site, NONE)[hook])
+def _finding(timeline: Timeline, copies: Int64s, loop: WhatIfs, changed: WhatIf) -> Finding:
+    spans, runs = timeline.spans, len(loop.loop.runs)
+    spent_ns = int((spans.end_ns[copies] - spans.start_ns[copies]).sum())
+    size_bytes = int(timeline.device_ops.size_bytes[np.isin(timeline.device_ops.span, copies)].sum())
+    saved = format_ratio(loop.pace_ns - changed.pace_ns, loop.pace_ns)
+    sites = np.append(timeline.hooks.site, NONE)[timeline.links.hook[copies]].tolist()
     return Finding(
         code=RULE.code,
-        severity=Severity.WARNING if worth >= PAGEABLE_DEAR_SHARE else Severity.INFO,
-        title=f"{len(copies):,} copies between the GPU and pageable memory, {format_ns(spent_ns)} on the device",
-        detail=detail,
+        severity=Severity.WARNING if _saved(loop, changed) >= PAGEABLE_DEAR_SHARE else Severity.INFO,
+        title=f"{len(copies):,} copies in {runs:,} runs are from or to pageable memory; pinned memory would save "
+        f"{saved} of a run's time",
+        detail=f"{format_bytes(size_bytes)} took {format_ns(spent_ns)} on the device. A run with all that is around it "
+        f"takes {format_ns(loop.pace_ns)}. By a replay of the loop it would take {format_ns(changed.pace_ns)} with "
+        f"pinned memory, and between {format_ns(changed.low_ns)} and {format_ns(changed.high_ns)} by what the replay "
+        "does not know.",
         count=len(copies),
         cost_ns=spent_ns,
         confidence=Confidence.LIKELY,
-        where=distinct_sites(sites),
+        where=distinct_sites(timeline.site_at(site) for site in sites),
         evidence=cited(copies.tolist()),
         fix=_FIX,
         over_runs=runs,
         paid=stretches(zip(spans.start_ns[copies].tolist(), spans.end_ns[copies].tolist(), strict=True)),
-        saves_ns=saves_ns,
+        saves_ns=(loop.pace_ns - changed.pace_ns) * len(timeline.runs),
     )
 
 
