@@ -99,4 +99,4 @@ def _finding(timeline: Timeline, another: Int64s, beyond: Int64s) -> Finding:
     )
 
 
-RULE = Rule(code="B5", name="bound_as_another_type", severity=Severity.ERROR, check=check)
+RULE = Rule(code="B5", name="bound_as_another_type", severity=Severity.ERROR, check=check, fix=_FIX)

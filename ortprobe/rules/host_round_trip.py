@@ -74,4 +74,4 @@ def _runs_on_cuda(timeline: Timeline) -> bool:
     return any(is_on_cuda(timeline, session) for session in timeline.hooks.session[hook_rows(timeline, "run")].tolist())
 
 
-RULE = Rule(code="B6", name="host_round_trip", severity=Severity.WARNING, check=check)
+RULE = Rule(code="B6", name="host_round_trip", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -90,4 +90,4 @@ def _spans(timeline: Timeline, one: IgnoredOption) -> list[int]:
     return creation_spans(timeline, timeline.sessions[one.session])
 
 
-RULE = Rule(code="Y8", name="ignored_option", severity=Severity.WARNING, check=check)
+RULE = Rule(code="Y8", name="ignored_option", severity=Severity.WARNING, check=check, fix=_FIX)

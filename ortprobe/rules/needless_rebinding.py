@@ -138,4 +138,4 @@ def _finding(timeline: Timeline, again: Int64s, runs: int, cost_ns: int, pace_ns
     )
 
 
-RULE = Rule(code="B7", name="needless_rebinding", severity=Severity.WARNING, check=check)
+RULE = Rule(code="B7", name="needless_rebinding", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -69,4 +69,4 @@ def _outputs_on_host(timeline: Timeline) -> Int64s:
     return np.asarray(rows[chosen], np.int64)
 
 
-RULE = Rule(code="B3", name="output_bound_to_host", severity=Severity.WARNING, check=check)
+RULE = Rule(code="B3", name="output_bound_to_host", severity=Severity.WARNING, check=check, fix=_FIX)

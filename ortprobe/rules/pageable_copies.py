@@ -126,4 +126,4 @@ def _finding(timeline: Timeline, copies: Int64s, loop: WhatIfs, changed: WhatIf)
     )
 
 
-RULE = Rule(code="B8", name="pageable_copies", severity=Severity.WARNING, check=check)
+RULE = Rule(code="B8", name="pageable_copies", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -99,4 +99,4 @@ def _finding(timeline: Timeline, held: list[StaleSession]) -> Finding:
     )
 
 
-RULE = Rule(code="S6", name="session_held", severity=Severity.WARNING, check=check)
+RULE = Rule(code="S6", name="session_held", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -146,4 +146,4 @@ def _has_cpu_nodes(timeline: Timeline, stale: list[_Bind]) -> bool:
     return any(not (of_nodes == one).any() or (cpu_nodes(timeline) & (of_nodes == one)).any() for one in mine)
 
 
-RULE = Rule(code="B2", name="stale_host_input", severity=Severity.ERROR, check=check)
+RULE = Rule(code="B2", name="stale_host_input", severity=Severity.ERROR, check=check, fix=_FIX)
