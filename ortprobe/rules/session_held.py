@@ -11,7 +11,7 @@ Evidence
     The hook log: when the program let go of each session, and which bindings it used. A session counts as held when
     another one of the same model was made after its last run, took over, and it was not let go before the capture
     ended. Of a session that was replaced and had a binding nobody used again, it is not known whether the binding is
-    still there.
+    still there. A binding that another session was run with is S2's to tell.
 
 Cost
     None in time. The title says how much memory, where the capture shows it.
@@ -33,7 +33,7 @@ import numpy as np
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.stale import HeldBy, StaleSession
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.rules.evidence import cant_tell, cited, creation_spans, distinct_sites
+from ortprobe.rules.evidence import cant_tell, cited, creation_spans, distinct_sites, hook_rows
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Timeline
@@ -53,7 +53,7 @@ def check(analyses: Analyses) -> Outcome:
         return NotApplicable(why="the program made no second session", evidence_missing=False)
     if unseen := cant_tell(analyses, Claim.CALLS):
         return unseen
-    held = [one for one in stale if one.held_by is HeldBy.BINDING or _was_succeeded(timeline, one)]
+    held = [one for one in stale if _has_useless_binding(timeline, one) or _was_succeeded(timeline, one)]
     if held:
         return _finding(timeline, held)
     perhaps = [one.session for one in stale if one.held_by is HeldBy.PERHAPS_BINDING]
@@ -61,6 +61,16 @@ def check(analyses: Analyses) -> Outcome:
         why = f"can't tell whether an IOBinding still holds session {perhaps[0]}, which was replaced"
         return NotApplicable(why=why, evidence_missing=True)
     return Passed()
+
+
+def _has_useless_binding(timeline: Timeline, one: StaleSession) -> bool:
+    """Whether a binding holds it that the program still uses; that it ran another session with it is S2's to say."""
+    hooks = timeline.hooks
+    bindings = hooks.binding[hook_rows(timeline, "io_binding")]
+    mine = bindings[hooks.session[hook_rows(timeline, "io_binding")] == one.session]
+    runs = hook_rows(timeline, "run_with_iobinding")
+    ran_others = np.isin(hooks.binding[runs], mine) & (hooks.session[runs] != one.session)
+    return one.held_by is HeldBy.BINDING and not ran_others.any()
 
 
 def _was_succeeded(timeline: Timeline, one: StaleSession) -> bool:

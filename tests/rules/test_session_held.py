@@ -6,7 +6,7 @@ from asking import ask, finding
 from cases.session_held import CUDA, cant_tell, near_miss, sessions
 from scene import Scene
 
-from ortprobe.rules import Confidence, NotApplicable, Passed, Severity
+from ortprobe.rules import Confidence, Finding, NotApplicable, Passed, Severity
 
 
 def test_a_session_that_another_of_its_model_took_over_from(tmp_path):
@@ -45,10 +45,18 @@ def test_a_pool_of_which_some_were_only_warmed_up(tmp_path):
 def test_a_binding_that_is_used_after_its_session_was_replaced(tmp_path):
     scene = Scene().session(0, 0, 100, model_path="m.onnx").hook("io_binding", 200, 1, session=0, binding=0)
     scene.session(1, 500, 100, model_path="m.onnx", reason="set_providers", replaces=0)
-    scene.hook("run_with_iobinding", 700, 10, session=1, binding=0, error="ValueError: of another session")
+    scene.hook("get_outputs", 700, 10, binding=0)
     found = finding("S6", scene, tmp_path)
     assert (found.severity, found.confidence) == (Severity.WARNING, Confidence.CERTAIN)
     assert "IOBinding" in found.title
+
+
+def test_a_binding_that_another_session_is_run_with_is_told_of_already(tmp_path):
+    scene = Scene().session(0, 0, 100, model_path="m.onnx").hook("io_binding", 200, 1, session=0, binding=0)
+    scene.session(1, 500, 100, model_path="m.onnx", reason="set_providers", replaces=0)
+    scene.hook("run_with_iobinding", 700, 10, session=1, binding=0, error="ValueError: of another session")
+    assert ask("S6", scene.load(tmp_path)) == Passed()
+    assert isinstance(ask("S2", scene.load(tmp_path / "again")), Finding)
 
 
 def test_a_binding_that_nobody_saw_go(tmp_path):
