@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ortprobe.timeline import NONE, Timeline
 
 CUDA = "CUDAExecutionProvider"
@@ -14,7 +16,8 @@ def is_on_cuda(timeline: Timeline, session: int) -> bool:
 
 def cuda_bindings(timeline: Timeline) -> dict[int, int]:
     """Binding → index of its session, for those of sessions on CUDA."""
-    hooks, names = timeline.hooks, timeline.names
-    rows = [row for row in range(len(hooks.span)) if names[hooks.what[row]] == "io_binding"]
-    made = {int(hooks.binding[row]): int(hooks.session[row]) for row in rows}
+    hooks = timeline.hooks
+    calls = [number for number, name in enumerate(timeline.names) if name == "io_binding"]
+    rows = np.isin(hooks.what, calls)
+    made = dict(zip(hooks.binding[rows].tolist(), hooks.session[rows].tolist(), strict=True))
     return {binding: session for binding, session in made.items() if is_on_cuda(timeline, session)}
