@@ -121,11 +121,12 @@ def _bound_to(timeline: Timeline, row: int) -> tuple[int, ...]:
 def _finding(timeline: Timeline, again: Int64s, runs: int, cost_ns: int, pace_ns: int) -> Finding:
     hooks, spans = timeline.hooks, timeline.spans
     share, own = format_ratio(cost_ns, pace_ns * runs), hooks.span[again]
-    named = ", ".join(dict.fromkeys(f"`{timeline.names[hooks.buffer[row]]}`" for row in again.tolist()))
+    names = dict.fromkeys(f"`{timeline.names[hooks.buffer[row]]}`" for row in again.tolist())
+    named = f"{', '.join(names)} {'was' if len(names) == 1 else 'were'}"
     return Finding(
         code=RULE.code,
         severity=Severity.WARNING if cost_ns >= REBINDING_DEAR_SHARE * pace_ns * runs else Severity.INFO,
-        title=f"{named} was bound to the same memory again before {runs:,} runs, which takes {share} of their time",
+        title=f"{named} bound to the same memory again before {runs:,} runs, which takes {share} of their time",
         detail=f"{len(again):,} calls took {format_ns(cost_ns)} on the host. A binding keeps what it is bound to.",
         count=len(again),
         cost_ns=cost_ns,
