@@ -3,7 +3,7 @@
     python tests/benchmarks/faulty_programs_bindings.py NAME         # on a GPU
     ortprobe trace tests/benchmarks/faulty_programs_bindings.py NAME
 
-A program whose name begins with a rule's code and `fault` has that fault and no other; `near` has none.
+A program whose name begins with a rule's code and ends with `fault` has that fault; the one with `near` has it not.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def b3_near() -> None:
     for _ in range(ROUNDS):
         session.run_with_iobinding(binding)
         results.append(y * 2)
-    torch.cuda.synchronize()
+        torch.cuda.current_stream().synchronize()
 
 
 @program
