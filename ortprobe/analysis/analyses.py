@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from ortprobe.analysis.bindings.host_trips import HostTrips, compute_host_trips
 from ortprobe.analysis.idle.cut import Knife
 from ortprobe.analysis.idle.device_idle import Idle, compute_idle, compute_knife
 from ortprobe.analysis.idle.host_activity import HostActivity
@@ -27,6 +28,7 @@ from ortprobe.analysis.races.wait_uses import WaitUse, compute_wait_uses
 from ortprobe.analysis.runs.run_comparison import RunComparison, compute_comparisons
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
+from ortprobe.analysis.sessions.config_entries import ConfigEntries, compute_config_entries
 from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
 from ortprobe.analysis.trust.believable import Believable, compute_believable
 from ortprobe.analysis.trust.integrity import Integrity, compute_integrity
@@ -57,6 +59,14 @@ class Analyses:
     @cached_property
     def sessions(self) -> SessionLives:
         return compute_sessions(self.timeline, self.runs, self.waits)
+
+    @cached_property
+    def config_entries(self) -> ConfigEntries:
+        return compute_config_entries(self.timeline)
+
+    @cached_property
+    def host_trips(self) -> HostTrips:
+        return compute_host_trips(self.timeline)
 
     @cached_property
     def waits(self) -> WaitTimes:

@@ -63,7 +63,8 @@ def test_where_the_rule_could_not_look_nothing_was_fixed():
     blind = judge(Analyses(load_bundle(captures.DATA / "h100-service.ortprobe")))
     came = {each.code: each.status for each in compare_findings([blind], [racy])}
     unseen = {judged.rule.code for judged in blind.judged if getattr(judged.outcome, "evidence_missing", False)}
-    on_one_side = {code: status for code, status in came.items() if status is not FindingStatus.SAME}
+    found = {finding.code for finding in racy.findings}
+    on_one_side = {code: status for code, status in came.items() if status is not FindingStatus.SAME and code in found}
     assert on_one_side
     for code, status in on_one_side.items():
         assert status is (FindingStatus.CANT_TELL if code in unseen else FindingStatus.NEW)

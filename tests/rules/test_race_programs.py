@@ -37,6 +37,8 @@ RACY = {
 }
 ABSTAINS = {"record_stream": {"Y5"}}
 """The allocator asks by queries whether a stream is done with freed memory, and a trace does not hold the answers."""
+SLOW = {"pageable_copy": {"B8"}}
+"""What else is found in programs whose order is right."""
 HEALTHY = sorted({path.stem for path in RECORDED.glob("*.zip")} - set(RACY))
 
 
@@ -79,8 +81,8 @@ def test_a_default_stream_that_was_given_is_said_to_be_ignored() -> None:
 @pytest.mark.parametrize("name", HEALTHY)
 def test_nothing_is_found_in_a_program_whose_order_is_right(name: str) -> None:
     of = analyses(name)
-    grave = [finding for finding in judge(of).findings if finding.severity is not Severity.INFO]
-    assert grave == []
+    grave = {finding.code for finding in judge(of).findings if finding.severity is not Severity.INFO}
+    assert grave == SLOW.get(name, set())
     assert not of.races.of_verdict(Verdict.RACE)
     abstained = {
         code

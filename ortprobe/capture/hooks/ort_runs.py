@@ -268,9 +268,12 @@ def _log_run(
     )
     if binding is not None:
         _log_dead_buffers(recorder, binding, run, site)
+        _log_compared_inputs(recorder, binding, run, site)
     if what == "run" and not run.attached:
         return  # arrays on the host, which matter beside a trace alone
     for direction, name, fields in _buffers(what, args, kwargs, result):
+        if what == "run" and fields.get("device") == "cpu":
+            fields["origin"] = recorder.host_memory.origin(fields)
         log.call(
             "feed" if direction == "read" else "fetch",
             run.start_ns,
@@ -281,6 +284,9 @@ def _log_run(
             **fields,
         )
         recorder.note_bound(fields)
+    if what == "run":
+        for array in result if isinstance(result, list) else ():
+            recorder.host_memory.given(array, "run")
 
 
 def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
@@ -288,6 +294,20 @@ def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: st
     for buffer in recorder.pointers.dead(binding):
         recorder.log.call(
             "dead_buffer",
+            run.start_ns,
+            run.start_ns,
+            site=site,
+            binding=recorder.sessions.binding(binding),
+            buffer=buffer,
+            run=run.number,
+        )
+
+
+def _log_compared_inputs(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
+    """Whether the arrays of the host that the binding was given still hold what they held then."""
+    for buffer, comparison in recorder.host_inputs.compare(binding):
+        recorder.log.call(
+            comparison.value,
             run.start_ns,
             run.start_ns,
             site=site,
