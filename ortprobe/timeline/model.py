@@ -144,10 +144,18 @@ class Session:
     """Their options as ORT states them."""
     previous_provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Those of the session it replaced."""
+    session_options: Mapping[str, str] = field(default_factory=dict)
+    """Its `SessionOptions` as text, under their names in Python: what changes how a model is optimised and executed.
+    Empty where nobody saw them."""
     inputs: tuple[str, ...] = ()
     """Names of the model's inputs."""
     outputs: tuple[str, ...] = ()
     """Names of the model's outputs."""
+    input_types: tuple[str, ...] = ()
+    """Of each input, as `tensor(float)[N,3,224,224]`: free dimensions by name, `?` without one. Empty where nobody saw
+    them."""
+    output_types: tuple[str, ...] = ()
+    """Of each output, likewise."""
     profile: int | None = None
     """Index in `Timeline.sources` of its ORT profile."""
     error: str = ""
