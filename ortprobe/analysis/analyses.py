@@ -12,6 +12,7 @@ from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
 from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.bounds import SessionBound, compute_bounds
+from ortprobe.analysis.nodes.detour_time import DetourTime, compute_detour_times
 from ortprobe.analysis.nodes.detours import Detour, compute_detours
 from ortprobe.analysis.nodes.new_shapes import NewShapes, compute_new_shapes
 from ortprobe.analysis.nodes.node_hosts import NodeHost, compute_node_hosts
@@ -129,6 +130,10 @@ class Analyses:
     @cached_property
     def nodes(self) -> NodeTimes:
         return compute_nodes(self.timeline, self.node_runs)
+
+    @cached_property
+    def detour_times(self) -> tuple[DetourTime, ...]:
+        return compute_detour_times(self.timeline, self.runs, self.waits)
 
     @cached_property
     def node_waits(self) -> NodeWaits:

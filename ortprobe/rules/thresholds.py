@@ -17,5 +17,44 @@ BETWEEN_RUNS_NEEDED = 5
 NEEDLESS_WAITS_SAVE = 0.01
 """Y6, Y7: the replay tells what the loop would win without the waits. Less than this share of a run is not worth a
 change, and is within what the replay is off by."""
+CPU_NODES_SHARE = MEMCPY_SHARE = NODE_WAITS_SHARE = 0.05
+"""N1, N2, N3: of the latency of runs, in nodes on the CPU that compute, in Memcpy nodes and the waits for them, in
+waits inside nodes. Captures of an H100 with such nodes show 0.06 to 0.3 and healthy ones nothing; ORT's profile makes
+all nodes dearer, so that less is within what tracing changes."""
+NODE_WAITS_WORTH = 0.01
+"""N3: waits inside nodes below this share are not worth a line."""
+ONE_LAUNCH_SAVES = 0.1
+"""N4: what launching at once saves at least, by the bounds of the replay, of a run with all that is around it. On an
+H100 a chain of tiny kernels shows 0.48, ResNet-50 of batch 8 less than 0.1, and replays are off by up to 0.05."""
+LAUNCHING_SHARE = 0.5
+"""N4: of the latency, the time from the first launch to the last. Where it is less, something else sets the pace."""
+LAYOUT_SHARE = 0.25
+"""N6: of the device time of a session's nodes, in nodes that only move or cast elements. The transposes that attention
+needs are 0.07 to 0.1 of a transformer encoder on an H100."""
+LAYOUT_SAVES = 0.1
+"""N6: what the loop would save without them, by the bounds of the replay. Of that encoder it is 0.04."""
+RE_SEARCH_RATIO = 3.0
+"""F2: host time of the convolutions of a run with new shapes over what they take with known ones."""
+RE_SEARCH_EXCESS_NS = 1_000_000
+"""F2: a run that costs less than this on top is not worth a line."""
+UNBOUNDED_SIZES = 6
+"""F3: fewer different inputs are a set that can be warmed up."""
+UNBOUNDED_SHARE = 0.25
+"""F3: of the later half of the runs, those whose inputs had sizes that never were there before."""
+SIZES_NEEDED = 12
+"""F3: in fewer runs no habit shows."""
+ARENA_SETTLED_RUNS = 3
+"""F4: the arena may grow in the first runs. In all captures of an H100 with one set of shapes it grew in the first two
+runs and in no later one."""
+ARENA_GROWS_SHARE = 0.2
+"""F4: of the later runs, those in which it grew. Less is a rare input that was larger than all before it."""
+THREADS_NEEDED = 6
+"""F5: fewer threads are a pool."""
+NEW_THREADS_SHARE = 0.25
+"""F5: of the later half of the runs, those on a thread that the session had not run on."""
+GRAPH_RUNS_NEEDED = 3
+"""G1: fewer watched runs that could have replayed a graph say nothing; the first with each graph captures it."""
+GRAPH_REPLAYED_SHARE = 0.5
+"""G1: of those runs. A program may leave the graph out where shapes differ, and replay it in most."""
 EVIDENCE_SPANS = 50
 """Spans that one finding cites at most; its count says how many there are."""
