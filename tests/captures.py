@@ -51,6 +51,12 @@ def recorded(name: str) -> Timeline:
     return load_bundle(DATA / f"h100-{name}.ortprobe")
 
 
+@cache
+def workload(name: str) -> Timeline:
+    """`encoder-cpu-nodes`, `resnet50-pageable` or `tiny-threads`: programs with one known cost each; bundles."""
+    return load_bundle(DATA / "h100-workloads" / f"{name}.ortprobe")
+
+
 def race_recording(name: str) -> Path:
     """The packed capture of one of `tests/benchmarks/race_programs.py`."""
     return next(DATA / folder / f"{name}.zip" for folder in RACE_PROGRAMS if (DATA / folder / f"{name}.zip").exists())

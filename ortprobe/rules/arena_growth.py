@@ -103,4 +103,4 @@ def _finding(analyses: Analyses, runs: Int64s, looked_at: int) -> Finding:
     )
 
 
-RULE = Rule(code="F4", name="arena_growth", severity=Severity.WARNING, check=check)
+RULE = Rule(code="F4", name="arena_growth", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -75,4 +75,4 @@ def _finding(analyses: Analyses, bound: list[SessionBound]) -> Finding:
     )
 
 
-RULE = Rule(code="N5", name="gpu_bound", severity=Severity.INFO, check=check)
+RULE = Rule(code="N5", name="gpu_bound", severity=Severity.INFO, check=check, fix=_FIX)

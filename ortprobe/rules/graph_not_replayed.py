@@ -128,4 +128,4 @@ def _costs_ns(analyses: Analyses, runs: list[GraphRun], slow: list[GraphRun]) ->
     return costs_ns
 
 
-RULE = Rule(code="G1", name="graph_not_replayed", severity=Severity.WARNING, check=check)
+RULE = Rule(code="G1", name="graph_not_replayed", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -92,4 +92,4 @@ def _finding(analyses: Analyses) -> Finding:
     )
 
 
-RULE = Rule(code="G2", name="graph_with_stale_address", severity=Severity.ERROR, check=check)
+RULE = Rule(code="G2", name="graph_with_stale_address", severity=Severity.ERROR, check=check, fix=_FIX)

@@ -118,4 +118,4 @@ def _watched(analyses: Analyses, session: int) -> Int64s:
     return np.flatnonzero(alone & (runs.session == session))
 
 
-RULE = Rule(code="N4", name="launch_bound", severity=Severity.WARNING, check=check)
+RULE = Rule(code="N4", name="launch_bound", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -114,4 +114,4 @@ def _finding(analyses: Analyses, found: dict[int, list[NodeTime]], all_nodes: di
     )
 
 
-RULE = Rule(code="N6", name="layout_and_casts", severity=Severity.WARNING, check=check)
+RULE = Rule(code="N6", name="layout_and_casts", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -88,4 +88,4 @@ def _share(detour: DetourTime) -> float:
     return int(detour.memcpy_ns.sum()) / max(detour.latency_ns, 1)
 
 
-RULE = Rule(code="N2", name="memcpy_nodes", severity=Severity.WARNING, check=check)
+RULE = Rule(code="N2", name="memcpy_nodes", severity=Severity.WARNING, check=check, fix=_FIX)

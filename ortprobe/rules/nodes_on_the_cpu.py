@@ -102,4 +102,4 @@ def _finding(analyses: Analyses, held_up: list[DetourTime]) -> Finding:
     )
 
 
-RULE = Rule(code="N1", name="nodes_on_the_cpu", severity=Severity.WARNING, check=check)
+RULE = Rule(code="N1", name="nodes_on_the_cpu", severity=Severity.WARNING, check=check, fix=_FIX)

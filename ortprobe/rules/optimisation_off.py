@@ -92,4 +92,4 @@ def _finding(timeline: Timeline, lower: list[Session]) -> Finding:
     )
 
 
-RULE = Rule(code="N7", name="optimisation_off", severity=Severity.WARNING, check=check)
+RULE = Rule(code="N7", name="optimisation_off", severity=Severity.WARNING, check=check, fix=_FIX)

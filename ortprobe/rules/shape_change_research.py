@@ -116,4 +116,4 @@ def _searches(analyses: Analyses, runs: list[int]) -> str:
     return f"cudnn_conv_algo_search is {' and '.join(named)}." if named else ""
 
 
-RULE = Rule(code="F2", name="shape_change_research", severity=Severity.WARNING, check=check)
+RULE = Rule(code="F2", name="shape_change_research", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -102,4 +102,4 @@ def _finding(analyses: Analyses, sessions: list[int], shares: dict[int, float]) 
     )
 
 
-RULE = Rule(code="N3", name="sync_inside_node", severity=Severity.WARNING, check=check)
+RULE = Rule(code="N3", name="sync_inside_node", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -89,4 +89,4 @@ def _finding(analyses: Analyses, hopping: list[RunThreads]) -> Finding:
     )
 
 
-RULE = Rule(code="F5", name="thread_hopping", severity=Severity.WARNING, check=check)
+RULE = Rule(code="F5", name="thread_hopping", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -82,4 +82,4 @@ def _finding(analyses: Analyses, growing: list[InputSizes]) -> Finding:
     )
 
 
-RULE = Rule(code="F3", name="unbounded_shapes", severity=Severity.INFO, check=check)
+RULE = Rule(code="F3", name="unbounded_shapes", severity=Severity.INFO, check=check, fix=_FIX)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from node_loop import Node, node_loop
+from scene import Scene
+
+from ortprobe.timeline import Timeline
+
+
+def convolved(*runs: tuple[int, int], op: str = "Conv") -> Scene:
+    """Runs of a convolution, each as (size of its input, how long it took the host)."""
+    nodes: list[Sequence[Node]] = [[Node(op=op, shape=(1, 3, size), host_us=host_us)] for size, host_us in runs]
+    return node_loop(*nodes)
+
+
+def fault(folder: Path) -> Timeline:
+    """Each of two new sizes takes 30 ms, and after that what the first one takes."""
+    return convolved((8, 90_000), (8, 50), (8, 50), (9, 30_000), (9, 50), (10, 30_000), (10, 50)).load(folder)
+
+
+def near_miss(folder: Path) -> Timeline:
+    """New sizes that take no longer than known ones."""
+    return convolved((8, 90_000), (8, 50), (8, 50), (9, 70), (9, 50), (10, 80), (10, 50)).load(folder)
+
+
+def cant_tell(folder: Path) -> Timeline:
+    """No size comes twice, so that nothing says what a known one takes."""
+    return convolved(*[(size, 30_000) for size in range(8, 14)]).load(folder)
