@@ -57,13 +57,12 @@ def _finding(analyses: Analyses, bound: list[SessionBound]) -> Finding:
     named = ", ".join(
         f"{each.op_type} {format_ratio(each.sums.share, 1)}" for each in dearest if each.sums.share is not None
     )
-    share = format_ratio(worst.own_share or 0.0, 1)
+    busy = format_ns(round((worst.own_share or 0.0) * (worst.latency_ns or 0)))
     waiting = format_ns(round((worst.drain_share or 0.0) * (worst.latency_ns or 0)))
     return Finding(
         code=RULE.code,
         severity=Severity.INFO,
-        title=f"The GPU sets the pace: the session's own work keeps it busy for {share} of a run of "
-        f"{format_ns(worst.latency_ns)}",
+        title=f"The GPU sets the pace: a run's own work takes it {busy}, and the call {format_ns(worst.latency_ns)}",
         detail=f"The host waits for it for {waiting} of a run. Nothing on the host makes this faster."
         + (f" Of the GPU's time in nodes: {named}." if named else ""),
         count=len(bound),

@@ -42,7 +42,7 @@ from ortprobe.units import format_ns
 
 _FIX = """\
 Run it on one thread, with one id for each set of shapes and buffers:
-    options = onnxruntime.RunOptions()
+      options = onnxruntime.RunOptions()
     - options.add_run_config_entry("gpu_graph_id", "-1")
     + options.add_run_config_entry("gpu_graph_id", "1")
       session.run_with_iobinding(binding, options)"""

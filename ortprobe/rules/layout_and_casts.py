@@ -44,7 +44,7 @@ from ortprobe.units import format_ns, format_ratio
 _FIX = """\
 For convolutions in half precision, ask for the layout that the GPU's kernels want:
     + cuda = {"prefer_nhwc": "1"}
-    session = onnxruntime.InferenceSession(path, providers=[("CUDAExecutionProvider", cuda), "CPUExecutionProvider"])
+      session = onnxruntime.InferenceSession(path, providers=[("CUDAExecutionProvider", cuda), "CPUExecutionProvider"])
 For casts, convert the whole model, and block only the operators that need more:
     model = onnxconverter_common.float16.convert_float_to_float16(model, op_block_list=[...])"""
 

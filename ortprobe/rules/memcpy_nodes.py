@@ -40,7 +40,7 @@ from ortprobe.units import format_ns, format_ratio
 
 _FIX = """\
 Ask ORT which nodes they are for, then give these constants, or compute what they want from shapes:
-    options = onnxruntime.SessionOptions()
+      options = onnxruntime.SessionOptions()
     + options.log_severity_level = 1   # says for each Memcpy node why it is there
       session = onnxruntime.InferenceSession(path, options, providers=providers)"""
 

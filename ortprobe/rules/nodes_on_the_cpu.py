@@ -48,7 +48,7 @@ from ortprobe.units import format_ns, format_ratio
 
 _FIX = """\
 See which nodes they are, and make ORT refuse such a model from now on:
-    options = onnxruntime.SessionOptions()
+      options = onnxruntime.SessionOptions()
     + options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
 Then export with another opset, or write the operation with operators that the provider has."""
 
