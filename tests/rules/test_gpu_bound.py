@@ -11,7 +11,7 @@ def test_a_run_that_waits_for_its_own_work_is_told_so():
     found = ask("N5", captures.recorded("graph"))
     assert (found.severity, found.cost_ns) == (Severity.INFO, None)
     assert "366 µs" in found.title
-    assert "MatMul" in found.detail, "what takes the GPU's time"
+    assert "Gemm 60.5 %" in found.detail, "what takes the GPU's time"
 
 
 @pytest.mark.parametrize("name", ["busy_default_stream", "host_works_after_slow_kernel"])
