@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ortprobe.analysis.nodes.detours import between_nodes
 from ortprobe.analysis.nodes.own_time import own_host_ns
 from ortprobe.analysis.nodes.placement import cpu_nodes, memcpy_nodes
 from ortprobe.analysis.runs.run_times import RunTimes
-from ortprobe.analysis.waits.wait_times import ROLES, WaitRole, WaitTimes
+from ortprobe.analysis.waits.wait_times import WaitTimes
 from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 
 COMPUTES_NS = 20_000
@@ -59,7 +60,7 @@ def compute_detour_times(timeline: Timeline, times: RunTimes, waits: WaitTimes) 
         computing = [node for node, median_ns in medians_ns.items() if median_ns >= COMPUTES_NS]
         of_cpu = rows[np.isin(executed.node[rows], computing)]
         of_copies = np.flatnonzero(mine & copies[executed.node])
-        between = _between_nodes(timeline, waits, np.flatnonzero(chosen)) if len(of_copies) else of_copies
+        between = np.flatnonzero(between_nodes(timeline, waits, chosen)) if len(of_copies) else of_copies
         found.append(
             DetourTime(
                 session=session,
@@ -77,14 +78,6 @@ def compute_detour_times(timeline: Timeline, times: RunTimes, waits: WaitTimes) 
             )
         )
     return tuple(found)
-
-
-def _between_nodes(timeline: Timeline, waits: WaitTimes, runs: Int64s) -> Int64s:
-    """Rows of the host's waits inside `Execute` of these runs, and in no node."""
-    spans, execute = timeline.spans, timeline.runs.execute_span[waits.run]
-    inside = (waits.start_ns >= spans.start_ns[execute]) & (waits.end_ns <= spans.end_ns[execute])
-    own = waits.by_host & np.isin(waits.run, runs) & (waits.role == ROLES.index(WaitRole.IN_RUN))
-    return np.flatnonzero(own & inside)
 
 
 def _median(values: Int64s) -> float:
