@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from scene import PROCESS, Profile, Scene
 
-EVERYTHING, PROFILE_ALONE = 3, 1
+EVERYTHING, TORCH_ALONE, PROFILE_ALONE = 3, 2, 1
+"""What is attached to a run, as bits: 1 is ORT's profile, 2 is torch's profiler."""
 CPU = "CPUExecutionProvider"
 STREAM = 7
 
@@ -44,24 +45,26 @@ def run_of(
     thread: int = PROCESS,
 ) -> int:  # fmt: skip
     """One run; returns when it was over. Its last call waits for the stream."""
-    at_us, done_us = start_us + 10, start_us
+    at_us, done_us, traced, profiled = start_us + 10, start_us, attached & TORCH_ALONE, attached & PROFILE_ALONE
     for index, node in enumerate(nodes):
-        profile.node(
-            f"{node.op}_{index}", at_us, node.host_us, op=node.op, provider=node.provider, index=index, thread=thread,
-            shape=node.shape, arena_bytes=node.arena_bytes,
-        )  # fmt: skip
-        if node.kernel_us and attached == EVERYTHING:
+        if profiled:
+            profile.node(
+                f"{node.op}_{index}", at_us, node.host_us, op=node.op, provider=node.provider, index=index,
+                thread=thread, shape=node.shape, arena_bytes=node.arena_bytes,
+            )  # fmt: skip
+        correlation = 1000 * (number + 1) + 10 * index
+        if node.kernel_us and traced:
             begin_us = max(done_us, at_us + 6)
-            correlation = 1000 * (number + 1) + 10 * index
             scene.launch(f"k_{node.op}", at_us + 2, begin_us, node.kernel_us, correlation, stream=STREAM, thread=thread)
             done_us = begin_us + node.kernel_us
-        if node.wait_us and attached == EVERYTHING:
-            _wait(scene, at_us + 5, node.wait_us, 1000 * (number + 1) + 10 * index + 1, thread)
+        if node.wait_us and traced:
+            _wait(scene, at_us + 5, node.wait_us, correlation + 1, thread)
         at_us += node.host_us + 1
-    if attached == EVERYTHING:
+    if traced:
         _wait(scene, at_us + 1, max(done_us - at_us, 1), 1000 * (number + 1) + 999, thread)
     end_us = max(done_us, at_us) + 4
-    profile.run(start_us + 3, end_us - start_us - 4, thread)
+    if profiled:
+        profile.run(start_us + 3, end_us - start_us - 4, thread)
     scene.hook("run", start_us, end_us - start_us, session=0, attached=attached, thread=thread, site="app.py:8")
     return end_us
 

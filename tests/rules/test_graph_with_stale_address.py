@@ -3,7 +3,7 @@ from __future__ import annotations
 import captures
 from asking import ask
 from cases import graph_with_stale_address
-from cases.graph_not_replayed import CAPTURE, LAUNCH, REPLAY
+from cases.graph_not_replayed import CAPTURE, LAUNCH, REPLAY, graph_run, graph_session
 from cases.graph_with_stale_address import FIRST, SECOND, rebound
 
 from ortprobe.rules import Finding, NotApplicable, Passed, Severity
@@ -35,8 +35,6 @@ def test_a_run_that_launches_its_kernels_reads_what_it_is_given(tmp_path):
 
 
 def test_without_binds_nobody_knows(tmp_path):
-    from cases.graph_not_replayed import graph_run, graph_session
-
     scene = graph_session()
     for number in range(3):
         graph_run(scene, number, REPLAY)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import captures
 import pytest
 from asking import ask
+from node_loop import TORCH_ALONE, Node, node_loop
+from scene import Scene
 
-from ortprobe.rules import NotApplicable, Passed, Severity
+from ortprobe.rules import Finding, NotApplicable, Passed, Severity
 from ortprobe.timeline.intervals import total_ns
 
 
@@ -32,9 +34,15 @@ def test_a_service_whose_time_goes_elsewhere_passes():
     assert ask("N4", captures.service()) == Passed()
 
 
-def test_without_a_gpu_there_is_nothing_to_say(tmp_path):
-    from scene import Scene
+@pytest.mark.parametrize(("runs", "judged"), [(4, False), (12, True)])
+def test_what_launching_at_once_gives_is_not_known_without_a_loop_to_replay(tmp_path, runs, judged):
+    """Three steady runs show that launching sets the pace, and are no loop."""
+    tiny = [Node(op="Tanh", host_us=20, kernel_us=3)] * 8
+    outcome = ask("N4", node_loop(*[tiny] * runs, attached=TORCH_ALONE).load(tmp_path))
+    assert isinstance(outcome, Finding if judged else NotApplicable)
 
+
+def test_without_a_gpu_there_is_nothing_to_say(tmp_path):
     outcome = ask("N4", Scene().session(0, 0, 100).hook("run", 1000, 50, session=0).load(tmp_path))
     assert isinstance(outcome, NotApplicable)
     assert not outcome.evidence_missing
