@@ -14,13 +14,13 @@ from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.bounds import SessionBound, compute_bounds
 from ortprobe.analysis.nodes.detour_time import DetourTime, compute_detour_times
 from ortprobe.analysis.nodes.detours import Detour, compute_detours
-from ortprobe.analysis.nodes.new_shapes import NewShapes, compute_new_shapes
 from ortprobe.analysis.nodes.node_hosts import NodeHost, compute_node_hosts
 from ortprobe.analysis.nodes.node_runs import NodeRuns, compute_node_runs
 from ortprobe.analysis.nodes.node_shapes import NodeShapes, compute_node_shapes
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
 from ortprobe.analysis.nodes.node_waits import NodeWaits, compute_node_waits
 from ortprobe.analysis.nodes.operators import Operators, compute_operators
+from ortprobe.analysis.nodes.shape_changes import ShapeChanges, compute_shape_changes
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
 from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
 from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
@@ -140,8 +140,8 @@ class Analyses:
         return compute_node_waits(self.timeline, self.runs, self.waits)
 
     @cached_property
-    def new_shapes(self) -> NewShapes:
-        return compute_new_shapes(self.timeline)
+    def shape_changes(self) -> ShapeChanges:
+        return compute_shape_changes(self.timeline)
 
     @cached_property
     def given_buffers(self) -> Mapping[int, Sequence[Buffer]]:

@@ -20,8 +20,9 @@ Fix
     batches.
 
 When it is wrong
-    Nodes on the CPU or waits inside nodes (N1 to N3) leave the GPU idle, too; where ORT put copies into the graph no
-    CUDA graph can be captured, and this rule says nothing.
+    Nodes on the CPU (N1) leave the GPU idle, too; where ORT put copies into the graph no CUDA graph can be captured,
+    and this rule says nothing. Where input sizes vary, or nodes wait (N3), one can't be captured either, and this is
+    information.
 
 Source
     Measured on an H100 (`encoder` and `tiny` of `tests/benchmarks/workload_models.py`): kernels of 1.7 to 2.2 µs, some
@@ -43,8 +44,8 @@ from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, run_span, 
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.replays import Saving, saving
 from ortprobe.rules.rule import Rule
-from ortprobe.rules.thresholds import LAUNCHING_SHARE, ONE_LAUNCH_SAVES
-from ortprobe.timeline import Int64s
+from ortprobe.rules.thresholds import LAUNCH_GAP_NS, LAUNCHING_SHARE, ONE_LAUNCH_SAVES
+from ortprobe.timeline import Int64s, Kind
 from ortprobe.units import format_ns, format_ratio
 
 _FIX = """\
@@ -86,8 +87,27 @@ def unjudged_bounds(analyses: Analyses) -> NotApplicable | None:
 def _is_launching(analyses: Analyses, bound: SessionBound) -> bool:
     """Whether the host sets the pace and launches for most of it. With Memcpy nodes it is theirs (N2)."""
     copies = any(detour.session == bound.session and detour.memcpy_nodes for detour in analyses.detours)
-    launches_on = (bound.launching_ns or 0) >= LAUNCHING_SHARE * (bound.latency_ns or 1)
-    return bound.bound is Bound.LAUNCH and launches_on and not copies
+    launching_ns = bound.launching_ns or 0
+    close = launching_ns <= LAUNCH_GAP_NS * _kernels_per_run(analyses, bound.session)
+    return (
+        bound.bound is Bound.LAUNCH
+        and launching_ns >= LAUNCHING_SHARE * (bound.latency_ns or 1)
+        and close
+        and not copies
+    )
+
+
+def _kernels_per_run(analyses: Analyses, session: int) -> float:
+    timeline, runs = analyses.timeline, _watched(analyses, session)
+    kernels = timeline.spans.of_kind(Kind.KERNEL)
+    return float(np.isin(timeline.links.run[kernels], runs).sum()) / max(len(runs), 1)
+
+
+def _fits_a_graph(analyses: Analyses, session: int) -> bool:
+    """Whether a CUDA graph could be captured, as far as is known: sizes stay the same, and no node waits."""
+    sizes = next((each.distinct for each in analyses.input_sizes if each.session == session), 1)
+    waits, of_run = analyses.node_waits, analyses.timeline.runs.session
+    return sizes <= 1 and not (of_run[waits.run] == session).any()
 
 
 def _saving(analyses: Analyses, bound: SessionBound) -> Saving | None:
@@ -103,7 +123,7 @@ def _finding(analyses: Analyses, bound: SessionBound, saved: Saving) -> Finding:
     kernel, share = format_ns(bound.kernel_ns), format_ratio(busy_share, 1)
     return Finding(
         code=RULE.code,
-        severity=Severity.WARNING,
+        severity=Severity.WARNING if _fits_a_graph(analyses, bound.session) else Severity.INFO,
         title=f"The host is slower at launching than the GPU at computing: {format_ns(launching_ns)} of launching in a "
         f"run, with the GPU busy for {share} of it",
         detail=f"A kernel takes the GPU {kernel} in the median. {saved.sentence} Medians of {bound.runs} runs with "

@@ -66,14 +66,9 @@ def check(analyses: Analyses) -> Outcome:
     found = {
         session: [node for node in nodes if moving[node.node]]
         for session, nodes in by_session.items()
-        if _is_much(analyses, session, nodes)
+        if _share(analyses, nodes) >= LAYOUT_SHARE
     }
     return _finding(analyses, found, by_session) if found else Passed()
-
-
-def _is_much(analyses: Analyses, session: int, nodes: list[NodeTime]) -> bool:
-    saved = _saving(analyses, session)
-    return _share(analyses, nodes) >= LAYOUT_SHARE or (saved is not None and saved.sure_share >= LAYOUT_SAVES)
 
 
 def _share(analyses: Analyses, nodes: list[NodeTime]) -> float:
@@ -91,7 +86,7 @@ def _finding(analyses: Analyses, found: dict[int, list[NodeTime]], all_nodes: di
     session = max(found, key=lambda each: _share(analyses, all_nodes[each]))
     moving = [node for nodes in found.values() for node in nodes]
     saved = [saving for each in found if (saving := _saving(analyses, each))]
-    is_dear = any(each.sure_share >= LAYOUT_SAVES for each in saved)
+    is_dear = any(each.share >= LAYOUT_SAVES for each in saved)
     ops = timeline.device_ops.span
     own = np.isin(timeline.links.node[ops], [node.node for node in moving])
     runs = max(node.device_runs for node in found[session])

@@ -5,7 +5,6 @@ from collections import Counter
 import captures
 import pytest
 from asking import ask
-from cases import graph_not_replayed
 from cases.graph_not_replayed import CAPTURE, LAUNCH, REPLAY, graph_run, graph_session
 from scene import Scene
 
@@ -15,7 +14,10 @@ from ortprobe.rules import NotApplicable, Passed, Severity
 
 
 def test_runs_that_switch_the_graph_off_are_found(tmp_path):
-    found = ask("G1", graph_not_replayed.fault(tmp_path))
+    scene = graph_session()
+    for number in range(6):
+        graph_run(scene, number, LAUNCH * 3, graph_id="-1")
+    found = ask("G1", scene.load(tmp_path))
     assert (found.severity, found.count, found.cost_ns) == (Severity.WARNING, 5, None)
     assert "5 have the gpu_graph_id -1" in found.detail
     assert [str(site) for site in found.where] == ["app.py:8"]

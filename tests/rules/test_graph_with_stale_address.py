@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import captures
 from asking import ask
-from cases import graph_with_stale_address
 from cases.graph_not_replayed import CAPTURE, LAUNCH, REPLAY, graph_run, graph_session
 from cases.graph_with_stale_address import FIRST, SECOND, rebound
 
@@ -11,7 +10,7 @@ from ortprobe.rules.finding import Confidence
 
 
 def test_a_replay_with_another_buffer_is_an_error_at_its_bind(tmp_path):
-    found = ask("G2", graph_with_stale_address.fault(tmp_path))
+    found = ask("G2", rebound((FIRST, CAPTURE, ""), (FIRST, REPLAY, ""), (SECOND, REPLAY, "")).load(tmp_path))
     assert (found.severity, found.confidence, found.count) == (Severity.ERROR, Confidence.CERTAIN, 1)
     assert [str(site) for site in found.where] == ["app.py:6", "app.py:8"]
     assert "`x`" in found.title

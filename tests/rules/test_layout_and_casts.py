@@ -11,7 +11,7 @@ from ortprobe.timeline.intervals import total_ns
 
 
 def test_casts_cost_their_kernels(tmp_path):
-    timeline = layout_and_casts.fault(tmp_path)
+    timeline = node_loop(*[layout_and_casts.LAYERS] * 6).load(tmp_path)
     found = ask("N6", timeline)
     assert found.count == 2
     assert found.cost_ns == 6 * 60_000

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import captures
 from asking import ask, named
-from cases import memcpy_nodes
 from node_loop import Node, node_loop
 
 from ortprobe.analysis.analyses import Analyses
@@ -12,7 +11,8 @@ from ortprobe.timeline.intervals import total_ns
 
 
 def test_it_costs_what_the_copies_took_in_steady_runs(tmp_path):
-    timeline = memcpy_nodes.fault(tmp_path)
+    copy = Node(op="MemcpyToHost", host_us=30, kernel_us=10, wait_us=20)
+    timeline = node_loop(*[[Node(op="ArgMax"), copy, Node(op="Slice")]] * 6).load(tmp_path)
     found = ask("N2", timeline)
     assert (found.severity, found.count, found.over_runs) == (Severity.WARNING, 1, 5)
     assert found.cost_ns == 5 * 30_000 == total_ns(found.paid)

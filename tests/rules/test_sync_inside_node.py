@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import captures
 from asking import ask, named
-from cases import sync_inside_node
 from node_loop import CPU, Node, node_loop
 
 from ortprobe.rules import Passed, Severity
@@ -10,7 +9,7 @@ from ortprobe.rules import Passed, Severity
 
 def test_it_costs_how_long_the_node_was_held_up(tmp_path):
     """The kernel is over 31 µs after the wait began, and the wait 40."""
-    timeline = sync_inside_node.fault(tmp_path)
+    timeline = node_loop(*[[Node(op="NonZero", host_us=60, kernel_us=30, wait_us=40)]] * 6).load(tmp_path)
     found = ask("N3", timeline)
     assert (found.severity, found.count, found.over_runs) == (Severity.WARNING, 5, 5)
     assert found.cost_ns == 5 * 31_000

@@ -3,7 +3,6 @@ from __future__ import annotations
 import captures
 import pytest
 from asking import ask
-from cases import thread_hopping
 from cases.thread_hopping import on_threads
 from node_loop import Node, run_of
 from scene import Scene
@@ -12,7 +11,7 @@ from ortprobe.rules import NotApplicable, Passed, Severity
 
 
 def test_ever_new_threads_are_information_where_nobody_saw_what_they_cost(tmp_path):
-    found = ask("F5", thread_hopping.fault(tmp_path))
+    found = ask("F5", on_threads(range(12)).load(tmp_path))
     assert (found.severity, found.count, found.cost_ns) == (Severity.INFO, 11, None)
     assert found.title.startswith("12 runs came from 12 threads")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.analysis.idle.host_activity import ALLOCATIONS
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline
 from ortprobe.timeline.cuda_calls import base_name
@@ -22,8 +23,12 @@ class ArenaGrowth:
     """Columns parallel to `Timeline.runs`."""
 
     known: Bools
-    """Whether ORT's profile saw the run, and is one that says if an arena grew: of ORT 1.28 and later. CUDA calls alone
-    don't tell: a stream's handles allocate as well, also in later runs (seen with 1.31.1 on an H100)."""
+    """Whether it is known of the run if it got memory: a GPU trace watched it, or ORT's profile saw it and is one that
+    says how arenas grew in nodes, of ORT 1.28 and later."""
+    grew: Bools
+    """Whether an arena grew in one of its nodes, or it asked the driver for memory: what onnxruntime takes for the
+    memory pattern of a shape it takes before the first node, and ORT's profile does not say (seen with 1.31.1 on an
+    H100). A stream's handles take memory, too."""
     growth_bytes: Int64s
     """By how much arenas grew, by ORT's profile; 0 where it does not say."""
     allocations: Int64s
@@ -45,9 +50,12 @@ def compute_arena_growth(timeline: Timeline) -> ArenaGrowth:
     says = bool(len(grown)) or _version(timeline) >= SAYS_GROWTH
     calls = _allocating(timeline)
     run = timeline.links.run[calls]
+    growth_bytes = sum_by_group(of_node[grown], executed.arena_growth_bytes[grown], count)
+    asked = np.bincount(run[_named(timeline, calls, "cudaMalloc")], minlength=count) > 0
     return ArenaGrowth(
-        known=np.asarray((runs.execute_span != NONE) & says, np.bool_),
-        growth_bytes=sum_by_group(of_node[grown], executed.arena_growth_bytes[grown], count),
+        known=np.asarray(gpu_traced(timeline) | ((runs.execute_span != NONE) & says), np.bool_),
+        grew=np.asarray((growth_bytes > 0) | asked, np.bool_),
+        growth_bytes=growth_bytes,
         allocations=np.bincount(run, minlength=count).astype(np.int64),
         allocating_ns=sum_by_group(run, spans.duration_ns[calls], count),
         call=_greatest(run, calls, spans.duration_ns[calls], count),
@@ -68,6 +76,13 @@ def _allocating(timeline: Timeline) -> Int32s:
     base = {name: base_name(timeline.names[name]) for name in np.unique(timeline.spans.name[calls]).tolist()}
     chosen = [name for name, text in base.items() if text.startswith(ALLOCATIONS) and text not in POOLED]
     return np.asarray(calls[np.isin(timeline.spans.name[calls], chosen)], np.int32)
+
+
+def _named(timeline: Timeline, calls: Int32s, wanted: str) -> Bools:
+    """Which of the calls have this name, whatever variant of it."""
+    name = timeline.spans.name[calls]
+    chosen = [each for each in np.unique(name).tolist() if base_name(timeline.names[each]) == wanted]
+    return np.isin(name, chosen)
 
 
 def _greatest(group: Int32s, span: Int32s, values: Int64s, groups: int) -> Int32s:

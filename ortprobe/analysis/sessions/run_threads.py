@@ -10,7 +10,7 @@ from ortprobe.analysis.coverage import gpu_traced
 from ortprobe.analysis.runs.run_times import RunTimes
 from ortprobe.analysis.sessions.arena_growth import ArenaGrowth
 from ortprobe.analysis.sessions.host_parts import PARTS, HostPart, Stretches, host_pieces
-from ortprobe.timeline import NONE, Bools, Int64s, Timeline
+from ortprobe.timeline import NONE, Bools, Int64s, Kind, Timeline
 from ortprobe.timeline.groups import rows_by_value
 
 MADE_FOR_A_THREAD = (HostPart.HANDLE, HostPart.ALLOCATION)
@@ -32,14 +32,16 @@ class RunThreads:
     """What such runs spent in calls that make streams and events or allocate memory, summed; None where no GPU trace
     watched one of them."""
     set_up_runs: Int64s
-    """Those of them that were watched."""
+    """Those of them that were watched, and have CUDA calls in the trace: where threads come and go, CUPTI knows several
+    by one id, and their calls may find no run."""
     growth_bytes: int
     """By how much memory arenas grew in such runs, as far as ORT's profile says."""
 
 
 def compute_run_threads(timeline: Timeline, times: RunTimes, growth: ArenaGrowth) -> tuple[RunThreads, ...]:
     """One for each session that has runs."""
-    traced = gpu_traced(timeline)
+    traced, called = gpu_traced(timeline), np.zeros(len(timeline.runs) + 1, np.bool_)
+    called[timeline.links.run[timeline.spans.of_kind(Kind.CUDA_CALL)]] = True
     found = []
     for session, rows in rows_by_value(timeline.runs.session):
         own = rows[~times.failed[rows]]
@@ -49,7 +51,7 @@ def compute_run_threads(timeline: Timeline, times: RunTimes, growth: ArenaGrowth
         on_new = np.zeros(len(own), np.bool_)
         on_new[np.unique(lanes, return_index=True)[1]] = True
         on_new[0] = False
-        watched = own[on_new & traced[own]]
+        watched = own[on_new & traced[own] & called[own]]
         found.append(
             RunThreads(
                 session=session,

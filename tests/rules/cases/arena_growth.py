@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from node_loop import Node, node_loop
+import captures
+from node_loop import EVERYTHING, PROFILE_ALONE, Node, node_loop
 from scene import Scene
 
 from ortprobe.timeline import Timeline
@@ -10,21 +11,21 @@ from ortprobe.timeline import Timeline
 MIB = 1 << 20
 
 
-def growing(*grows: int) -> Scene:
+def growing(*grows: int, attached: int = EVERYTHING) -> Scene:
     """Runs in which the arena grows by so many MiB."""
-    return node_loop(*[[Node(op="MatMul", arena_bytes=mib * MIB)] for mib in grows])
+    return node_loop(*[[Node(op="MatMul", arena_bytes=mib * MIB)] for mib in grows], attached=attached)
 
 
 def fault(folder: Path) -> Timeline:
-    """It grows in every second run."""
-    return growing(64, 64, 0, 8, 0, 8, 0, 8, 0).load(folder)
+    """Each run on an H200 gives its memory back, and the next asks for it."""
+    return captures.node_program("arena_shrinks_after_each_run")
 
 
 def near_miss(folder: Path) -> Timeline:
-    """It grows in the first two runs, and once for a larger input."""
-    return growing(64, 64, 0, 0, 0, 8, 0, 0, 0).load(folder)
+    """Twenty batch sizes, the largest first."""
+    return captures.node_program("largest_batch_first")
 
 
 def cant_tell(folder: Path) -> Timeline:
-    """A profile that does not say how arenas grew, as those of ORT before 1.28."""
-    return growing(*[0] * 9).load(folder)
+    """A profile that does not say how arenas grew, as those of ORT before 1.28, and no GPU trace."""
+    return growing(*[0] * 9, attached=PROFILE_ALONE).load(folder)

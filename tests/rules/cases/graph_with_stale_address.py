@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import captures
 from holes import calls_lost
 from scene import Scene
 
@@ -27,8 +28,8 @@ def rebound(*runs: tuple[int, tuple[str, ...], str]) -> Scene:
 
 
 def fault(folder: Path) -> Timeline:
-    """Captured with one input, replayed with another bound in its place."""
-    return rebound((FIRST, CAPTURE, ""), (FIRST, REPLAY, ""), (SECOND, REPLAY, "")).load(folder)
+    """Captured with one input, replayed with another bound in its place: on an H200."""
+    return captures.node_program("graph_with_other_buffers")
 
 
 def near_miss(folder: Path) -> Timeline:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import captures
-from node_loop import Node, node_loop
 
 from cases import nodes_on_the_cpu
 from ortprobe.ingest import load_files
@@ -12,8 +11,7 @@ from ortprobe.timeline import Timeline
 
 def fault(folder: Path) -> Timeline:
     """The bounds of a `Slice` are computed on the GPU, and wanted on the host: no node computes on the CPU."""
-    copy = Node(op="MemcpyToHost", host_us=30, kernel_us=10, wait_us=20)
-    return node_loop(*[[Node(op="ArgMax"), copy, Node(op="Slice")]] * 6).load(folder)
+    return captures.node_program("bounds_computed_on_the_gpu")
 
 
 def near_miss(folder: Path) -> Timeline:

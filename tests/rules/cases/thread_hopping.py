@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import captures
 from scene import Scene
 
 from ortprobe.timeline import Timeline
@@ -19,8 +20,8 @@ def on_threads(threads: Sequence[int], providers: tuple[str, ...] = GPU) -> Scen
 
 
 def fault(folder: Path) -> Timeline:
-    """A thread for each of twelve requests."""
-    return on_threads(range(12)).load(folder)
+    """A thread for each of forty requests, on an H200."""
+    return captures.node_program("thread_for_each_run")
 
 
 def near_miss(folder: Path) -> Timeline:
