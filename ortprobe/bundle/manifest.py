@@ -48,6 +48,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     platform: str
     cpu_count: int
+    cpu: str = ""
+    """What the processor calls itself; empty where that is not known."""
     onnxruntime: str = ""
     onnxruntime_build: str = ""
     torch: str = ""

@@ -230,6 +230,11 @@ class Capture:
     versions: Mapping[str, str] = field(default_factory=dict)
     """`onnxruntime`, `torch`, `python`, …, as far as the sources state them."""
     devices: tuple[str, ...] = ()
+    cpu: str = ""
+    """What the processor calls itself, and how many there are (`cpu_count`); empty and 0 where nobody noted it."""
+    cpu_count: int = 0
+    model_hashes: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of model files by `Session.model`, where they did not change while the capture ran."""
     process: int = NONE
     """The process, or the first of several."""
     processes: int = 1
