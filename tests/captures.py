@@ -51,6 +51,18 @@ def recorded(name: str) -> Timeline:
     return load_bundle(DATA / f"h100-{name}.ortprobe")
 
 
+@cache
+def workload(name: str) -> Timeline:
+    """`encoder-cpu-nodes`, `resnet50-pageable` or `tiny-threads`: programs with one known cost each; bundles."""
+    return load_bundle(DATA / "h100-workloads" / f"{name}.ortprobe")
+
+
+@cache
+def node_program(name: str) -> Timeline:
+    """One of `tests/benchmarks/faulty_programs_nodes.py`, traced on an H200; a bundle."""
+    return load_bundle(DATA / "h200-nodes" / f"{name}.zip")
+
+
 def race_recording(name: str) -> Path:
     """The packed capture of one of `tests/benchmarks/race_programs.py`."""
     return next(DATA / folder / f"{name}.zip" for folder in RACE_PROGRAMS if (DATA / folder / f"{name}.zip").exists())

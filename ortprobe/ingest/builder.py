@@ -57,6 +57,7 @@ _TABLE_DTYPES: dict[type, dict[str, type]] = {
         "origin": np.int32, "option": np.int32,
         "read_address": np.int64, "read_bytes": np.int64, "write_address": np.int64,
         "write_bytes": np.int64, "site": np.int32, "attached": np.uint8, "failed": np.bool_,
+        "run_options": np.int32,
     },
     Handovers: {"at_ns": np.int64, "lane": np.int32, "token": np.int64, "gives": np.bool_},
     TensorUses: {

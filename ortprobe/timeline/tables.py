@@ -152,6 +152,9 @@ class HookCalls:
     """What was attached during the call, as bits: 1 is ORT's profile, 2 is torch's profiler."""
     failed: Bools
     """Whether it raised."""
+    run_options: NameIndices
+    """Of a run that was given RunOptions, their entries that change what it waits for or what it costs, as
+    `gpu_graph_id=1` with blanks between them; NONE where it was given none, and for other calls."""
 
     def rows_of(self, spans: Int32s) -> Int64s:
         """The row of each of these spans; NONE for spans that are no hooked calls."""

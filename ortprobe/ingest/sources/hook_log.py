@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -146,6 +146,7 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         site=_numbers(builder, sites),
         attached=[call.attached for call in calls],
         failed=[bool(call.error) for call in calls],
+        run_options=_numbers(builder, (_entries(call.options) for call in calls)),
     )
 
 
@@ -169,6 +170,10 @@ def _entry_key(call: Call) -> str:
 def _numbers(builder: TimelineBuilder, texts: Iterable[str]) -> list[int]:
     """The numbers of names; NONE for an empty text."""
     return [builder.name(text) if text else NONE for text in texts]
+
+
+def _entries(options: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(options.items()))
 
 
 def _label(call: Call) -> str:
