@@ -23,7 +23,7 @@ from ortprobe.report.sayable import (
 )
 from ortprobe.report.session_lines import session_lines
 from ortprobe.report.verdict import verdict
-from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, found_by_kernels
+from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, cost_text, found_by_kernels
 from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
 from ortprobe.timeline import Problem
 from ortprobe.units import format_ns, format_ratio
@@ -62,9 +62,10 @@ def escaped(text: str) -> str:
 
 def _finding(finding: Finding) -> str:
     where = "".join(f"\n* at {escaped(site.file)}:{site.line}" for site in finding.where)
+    cost = f"{cost_text(finding) or format_ns(None)} ({finding.confidence.value})"
     return (
         f"## {finding.code} {finding.severity.value}: {escaped(finding.title)}\n\n"
-        f"{escaped(finding.detail)}\n\n* cost: {format_ns(finding.cost_ns)} ({finding.confidence.value}){where}\n\n"
+        f"{escaped(finding.detail)}\n\n* cost: {cost}{where}\n\n"
         f"{_code_block(finding.fix)}"
     )
 

@@ -13,6 +13,7 @@ from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
 from ortprobe.analysis.sessions.stale import HeldBy, StaleSession
 from ortprobe.analysis.waits.wait_groups import WaitGroup
 from ortprobe.analysis.waits.wait_times import Need, WaitRole, WaitTimes
+from ortprobe.rules.finding import Finding
 from ortprobe.timeline import NONE, Creation, Int64s, LinkedBy, LinkKind, Site, Timeline, own_stream
 from ortprobe.units import format_bytes, format_ns
 
@@ -227,3 +228,16 @@ def found_by_kernels(times: NodeTimes, attribution: Attribution) -> str:
     head = f"{times.kernels_with_node:,} of {times.kernels_of_ort:,} kernels of ORT have their node"
     reasons = ", ".join(f"{count:,} {WITHOUT_NODE_LABELS[reason]}" for reason, count in missing)
     return head + (f": {ways}" if ways else "") + (f"; without: {reasons}" if reasons else "")
+
+
+def cost_text(finding: Finding) -> str:
+    """`96.5 ms, 804 µs a run; 12 ms of it counted with S1`: what a finding cost; empty where that can't be said."""
+    if finding.cost_ns is None:
+        return ""
+    text = format_ns(finding.cost_ns)
+    if finding.cost_per_run_ns is not None and finding.over_runs != 1:
+        text += f", {format_ns(finding.cost_per_run_ns)} a run"
+    shared_ns = finding.cost_ns - (finding.own_cost_ns or 0)
+    if finding.counted_with and shared_ns:
+        text += f"; {format_ns(shared_ns)} of it counted with {', '.join(finding.counted_with)}"
+    return text

@@ -34,6 +34,7 @@ import numpy as np
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.analysis.trust.claims import Claim
+from ortprobe.rules.costs import stretches
 from ortprobe.rules.evidence import cant_tell, cited, distinct_sites, run_span, site_of_run
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
@@ -88,6 +89,7 @@ def _finding(analyses: Analyses, cold: list[SessionLife]) -> Finding:
             [span for run in first_runs for span in (run_span(timeline, run), _execute_span(analyses, run))]
         ),
         fix=_FIX,
+        paid=stretches((int(timeline.runs.start_ns[run]), int(timeline.runs.end_ns[run])) for run in first_runs),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.overhead import Overhead
+from ortprobe.rules.costs import count_once
 from ortprobe.rules.finding import Confidence, Finding, Outcome, Passed, RuleFailed, Severity
 from ortprobe.rules.registry import RULES
 from ortprobe.rules.rule import Rule
@@ -31,7 +32,7 @@ class Judgement:
     judged: tuple[Judged, ...]
     """In the order of the rules."""
     findings: tuple[Finding, ...]
-    """The gravest first, then the dearest; a cost nobody knows comes last."""
+    """The gravest first, then those whose mending saves most; what nobody knows the worth of comes last."""
 
     @property
     def has_verdict(self) -> bool:
@@ -44,7 +45,8 @@ def judge(analyses: Analyses, rules: Sequence[Rule] = RULES) -> Judgement:
     """Ask the rules about this capture."""
     judged = tuple(Judged(rule=rule, outcome=_ask(rule, analyses)) for rule in rules)
     findings = [each.outcome for each in judged if isinstance(each.outcome, Finding)]
-    return Judgement(analyses=analyses, judged=judged, findings=tuple(sorted(findings, key=_rank)))
+    ranked = count_once(sorted(findings, key=_rank), len(analyses.timeline.runs))
+    return Judgement(analyses=analyses, judged=judged, findings=ranked)
 
 
 def _ask(rule: Rule, analyses: Analyses) -> Outcome:
@@ -70,5 +72,5 @@ def _weighed(finding: Finding, overhead: Overhead) -> Finding:
 
 
 def _rank(finding: Finding) -> tuple[int, int, str]:
-    cost_ns = -1 if finding.cost_ns is None else finding.cost_ns
-    return _GRAVITY.index(finding.severity), -cost_ns, finding.code
+    worth_ns = -1 if finding.worth_ns is None else finding.worth_ns
+    return _GRAVITY.index(finding.severity), -worth_ns, finding.code

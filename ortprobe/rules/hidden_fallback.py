@@ -32,6 +32,7 @@ from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
+from ortprobe.rules.session_recreated import creation_time
 from ortprobe.timeline import Creation
 from ortprobe.units import format_ns
 
@@ -69,6 +70,7 @@ def _finding(analyses: Analyses, fallbacks: list[SessionLife]) -> Finding:
         where=distinct_sites(life.session.site for life in fallbacks),
         evidence=cited([span for life in fallbacks for span in creation_spans(analyses.timeline, life.session)]),
         fix=_FIX,
+        paid=creation_time(analyses, fallbacks),
     )
 
 

@@ -101,6 +101,8 @@ def _finding(
         where=where,
         evidence=cited(_typical_evidence(device, between, typical_ns)),
         fix=_FIX,
+        over_runs=len(between[0]),
+        paid=between,
     )
 
 

@@ -38,6 +38,7 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.session_lives import SessionLife
+from ortprobe.rules.costs import stretches
 from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen, run_span
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
@@ -51,6 +52,7 @@ from ortprobe.rules.session_costs import (
 )
 from ortprobe.rules.thresholds import REPEATED_SESSIONS
 from ortprobe.timeline import NONE, Creation
+from ortprobe.timeline.intervals import Intervals
 from ortprobe.units import format_ns
 
 _FIX = """\
@@ -105,7 +107,16 @@ def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
         where=distinct_sites(life.session.site for life in again),
         evidence=cited([span for life in again for span in _evidence(analyses, life)]),
         fix=_FIX,
+        paid=creation_time(analyses, again),
     )
+
+
+def creation_time(analyses: Analyses, lives: list[SessionLife]) -> Intervals:
+    """When making these sessions, and their runs until they were steady, were paid for."""
+    runs = analyses.timeline.runs
+    made = [(life.session.start_ns, life.session.end_ns) for life in lives]
+    early = [cost.run for life in lives for cost in life.first_runs.early]
+    return stretches([*made, *((int(runs.start_ns[run]), int(runs.end_ns[run])) for run in early)])
 
 
 def _by(again: list[SessionLife]) -> str:

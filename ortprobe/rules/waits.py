@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.path.changes import Change
 from ortprobe.analysis.path.what_if import WhatIf, WhatIfs
@@ -16,6 +18,8 @@ from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, 
 from ortprobe.rules.races import blindness
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.thresholds import NEEDLESS_WAITS_SAVE
+from ortprobe.timeline import Timeline
+from ortprobe.timeline.intervals import union
 from ortprobe.units import format_ns, format_ratio
 
 _NO_ANSWER = {
@@ -46,7 +50,7 @@ def judge_waits(analyses: Analyses, rule: Rule, words: Wording) -> Outcome:
     loop = analyses.what_ifs
     changed = loop.of_change(words.change) if loop else None
     if of[Use.NOTHING] and (loop is None or changed is None or _saves(loop, changed)):
-        return _finding(rule, words, of[Use.NOTHING], loop, changed)
+        return _finding(analyses.timeline, rule, words, of[Use.NOTHING], loop, changed)
     if of[Use.RACES_FIRST]:
         why = "accesses are not ordered as it is; what waits are good for can be told once they are"
         return NotApplicable(why=why, evidence_missing=False)
@@ -62,14 +66,17 @@ def _saves(loop: WhatIfs, changed: WhatIf) -> bool:
 
 
 def _finding(
-    rule: Rule, words: Wording, waits: list[WaitUse], loop: WhatIfs | None, changed: WhatIf | None
+    timeline: Timeline, rule: Rule, words: Wording, waits: list[WaitUse], loop: WhatIfs | None, changed: WhatIf | None
 ) -> Finding:  # fmt: skip
+    calls = np.array([call for use in waits for call in use.calls], np.int64)
+    saves_ns = None
     stall_ns, count = sum(use.stall_ns for use in waits), sum(len(use.calls) for use in waits)
     title = words.title(count, format_ns(stall_ns))
     detail = [f"{_told(waits)}. Without them every pair of accesses that was seen, and torch's own work on different "
               f"streams, would be ordered as surely as it is. {words.meaning}"]  # fmt: skip
     if loop is not None and changed is not None:
         saved = format_ratio(loop.pace_ns - changed.pace_ns, loop.pace_ns)
+        saves_ns = (loop.pace_ns - changed.pace_ns) * len(timeline.runs)
         title += f"; {saved} of a run's time would be saved without them"
         detail.append(f"A run with all that is around it takes {format_ns(loop.pace_ns)}. By a replay of the loop it "
                       f"would take {format_ns(changed.pace_ns)} without them, and between {format_ns(changed.low_ns)} "
@@ -85,6 +92,8 @@ def _finding(
         where=distinct_sites(use.site for use in waits),
         evidence=cited([*(use.longest for use in waits), *(call for use in waits for call in use.calls)]),
         fix=words.fix,
+        paid=union(timeline.spans.start_ns[calls], timeline.spans.end_ns[calls]),
+        saves_ns=saves_ns,
     )
 
 

@@ -16,7 +16,7 @@ def markdown_of(timeline: Timeline) -> str:
 def test_the_report_on_resnet():
     text = markdown_of(captures.resnet())
     assert "## S1 warning: The session was built again once, which cost 234 ms" in text
-    assert "* cost: 234 ms (likely)" in text
+    assert "* cost: 234 ms, 23.4 ms a run (likely)" in text
     assert "## GPU 0: busy 25.4 ms of 738 ms" in text
     assert "2,340 of 2,340 kernels of ORT have their node: 2,340 seen inside it." in text
 

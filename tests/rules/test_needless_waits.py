@@ -67,3 +67,13 @@ def test_what_leaving_a_wait_out_saves_is_what_the_program_without_it_saved(name
     changed = loop.of_change(change)
     saved = 1 - changed.pace_ns / loop.pace_ns
     assert saved == pytest.approx(1 - without_ms / with_ms, rel=0.25)
+
+
+def test_mending_saves_what_the_replay_says_and_not_what_the_waits_stalled():
+    of = analyses("wait_stream_synchronized")
+    (rule,) = (rule for rule in RULES if rule.code == "Y6")
+    found, loop = rule.check(of), of.what_ifs
+    saved_ns = loop.pace_ns - loop.of_change(Change.NO_NEEDLESS_WAITS).pace_ns
+    assert isinstance(found, Finding)
+    assert found.saves_ns == found.worth_ns == saved_ns * len(of.timeline.runs)
+    assert found.cost_ns != found.saves_ns

@@ -9,7 +9,7 @@ from textwrap import dedent
 from typing import Literal
 
 from ortprobe.report.sayable import unsayable
-from ortprobe.report.wording import site_text
+from ortprobe.report.wording import cost_text, site_text
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
 from ortprobe.timeline import DEVICE_WORK, NONE, Timeline
@@ -58,6 +58,8 @@ class FindingView:
     title: str
     detail: str
     cost: str
+    """In short."""
+    cost_in_full: str
     count: int
     inferred: bool
     where: tuple[str, ...]
@@ -157,7 +159,8 @@ def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
         icon=_SEVERITY_ICONS[finding.severity],
         title=finding.title,
         detail=finding.detail,
-        cost=format_ns(finding.cost_ns) if finding.cost_ns is not None else "",
+        cost="" if finding.cost_ns is None else format_ns(finding.cost_ns),
+        cost_in_full=cost_text(finding),
         count=finding.count,
         inferred=finding.confidence is Confidence.LIKELY,
         where=tuple(site_text(site) for site in finding.where),

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ortprobe.names import printable
+from ortprobe.report.wording import cost_text
 from ortprobe.rules import Finding, Judgement, Severity
 from ortprobe.units import format_ns
 
@@ -24,7 +25,7 @@ def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
         (f"{finding.code} {finding.severity.value}", STYLES[finding.severity]), "  ", (printable(finding.title), "bold")
     )
-    cost = f"cost {format_ns(finding.cost_ns)}, {finding.confidence.value}"
+    cost = f"cost {cost_text(finding) or format_ns(None)} ({finding.confidence.value})"
     where = ", ".join(str(site) for site in finding.where)
     lines = [f"{cost}; at {where}" if where else cost, finding.detail, *finding.fix.splitlines()]
     body = Text("\n".join(printable(line) for line in lines))

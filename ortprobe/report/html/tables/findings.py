@@ -20,6 +20,8 @@ def findings_table(judgement: Judgement) -> Table:
         Column("What", "text", [each.title.replace("`", "") for each in findings]),
         Column("Count", "int", [each.count for each in findings]),
         Column("Cost", "ns", [each.cost_ns for each in findings]),
+        Column("Cost a run", "ns", [each.cost_per_run_ns for each in findings]),
+        Column("Not counted above", "ns", [each.own_cost_ns for each in findings]),
         Column("Line", "text", [site_text(each.where[0]) if each.where else "" for each in findings]),
     )
     note = note_of(len(findings), len(findings), "findings", "the gravest")
