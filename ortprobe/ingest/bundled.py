@@ -224,6 +224,8 @@ def _capture(bundle: Bundle, traces: Sequence[KinetoTrace]) -> Capture:
         argv=manifest.target.argv,
         versions={**trace_versions(traces), **{name: version for name, version in stated.items() if version}},
         devices=tuple(device.name for device in environment.devices),
+        usable_cpus=environment.usable_cpus or environment.cpu_count or None,
+        physical_cores=environment.physical_cores or None,
         process=manifest.process,
         created_ns=manifest.clock.realtime_ns,
         ended=manifest.ending is not None,

@@ -230,6 +230,10 @@ class Capture:
     versions: Mapping[str, str] = field(default_factory=dict)
     """`onnxruntime`, `torch`, `python`, …, as far as the sources state them."""
     devices: tuple[str, ...] = ()
+    usable_cpus: int | None = None
+    """Logical processors that the process can have kept busy; where its limits are not known, those of the machine."""
+    physical_cores: int | None = None
+    """Of the machine."""
     process: int = NONE
     """The process, or the first of several."""
     processes: int = 1
