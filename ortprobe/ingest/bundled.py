@@ -172,7 +172,7 @@ def _profiles(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> l
         try:
             profile = replace(read_ort_profile(file), path=end.file)
         except UnreadableInput as error:
-            problems.append(_hole(ProblemKind.CUT_OFF, str(error), bounds))
+            problems.append(_hole(ProblemKind.EMPTY_SOURCE, str(error), bounds))
             continue
         start_ns = created.profile_start_ns
         step = clock.first_within(created.began_monotonic_ns, start_ns, ended_at[created.session])

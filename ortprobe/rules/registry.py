@@ -1,13 +1,17 @@
-"""All rules, in the order of the catalogue: sessions, order, bindings, first runs, idling."""
+"""All rules, in the order of the catalogue: sessions, order, bindings, first runs, idling, concurrency, measuring."""
 
 from __future__ import annotations
 
 from ortprobe.rules import (
     broken_session,
+    clock_ramp_after_idle,
+    clock_step,
     cold_first_run,
+    concurrency_without_gain,
     dead_buffer,
     dlpack_taken_for_a_wait,
     hidden_fallback,
+    host_time_for_gpu_time,
     idle_between_runs,
     input_overwritten_in_flight,
     missing_wait_before_run,
@@ -16,6 +20,9 @@ from ortprobe.rules import (
     output_never_bound,
     output_overwritten_in_use,
     output_read_too_early,
+    oversubscribed_cpu_pools,
+    profile_incomplete,
+    profiling_distorts,
     run_waits_for_torch,
     session_recreated,
     silent_cpu,
@@ -45,4 +52,11 @@ RULES: tuple[Rule, ...] = (
     output_never_bound.RULE,
     cold_first_run.RULE,
     idle_between_runs.RULE,
+    clock_ramp_after_idle.RULE,
+    concurrency_without_gain.RULE,
+    oversubscribed_cpu_pools.RULE,
+    profiling_distorts.RULE,
+    profile_incomplete.RULE,
+    host_time_for_gpu_time.RULE,
+    clock_step.RULE,
 )
