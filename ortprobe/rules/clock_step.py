@@ -28,7 +28,7 @@ Source
 from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.evidence import cited
+from ortprobe.rules.evidence import cited, spans_of_problem
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import ProblemKind
@@ -39,9 +39,10 @@ Keep the time daemon from stepping the clock, and capture again. In chrony.conf:
 
 
 def check(analyses: Analyses) -> Outcome:
+    timeline = analyses.timeline
     steps = [each for each in analyses.integrity.problems if each.kind is ProblemKind.CLOCK_STEPPED]
     if not steps:
-        if not analyses.timeline.capture.hooked:
+        if not timeline.capture.hooked:
             why = "can't tell, because only a capture of ortprobe reads the clocks"
             return NotApplicable(why=why, evidence_missing=True)
         return Passed()
@@ -54,7 +55,7 @@ def check(analyses: Analyses) -> Outcome:
         cost_ns=None,
         confidence=Confidence.CERTAIN,
         where=(),
-        evidence=cited([span for each in steps for span in each.evidence]),
+        evidence=cited([span for each in steps for span in spans_of_problem(timeline, each)]),
         fix=_FIX,
     )
 

@@ -2,8 +2,8 @@
 
 What it is
     ONNX Runtime opens a profile when a session is made and writes it when the session ends, or at `end_profiling()`: a
-    killed program leaves 0 bytes. It drops all events after the first million. It names files by the millisecond, so two
-    sessions with the same prefix can write to one.
+    killed program leaves 0 bytes. It drops all events after the first million. It names files by the millisecond, so
+    two sessions with the same prefix can write to one.
 
 Why it matters
     Nodes, their times and their counts lack what the profile lacks, and nothing in ONNX Runtime says so.
@@ -15,7 +15,8 @@ Cost
     None: it costs evidence.
 
 Fix
-    Give each session a prefix of its own, end its profile or the session before the program ends, and profile fewer runs.
+    Give each session a prefix of its own, end its profile or the session before the program ends, and profile fewer
+    runs.
 
 When it is wrong
     Where the runs of interest come before the end of what was written.
@@ -28,7 +29,7 @@ Source
 from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.rules.evidence import cited
+from ortprobe.rules.evidence import cited, spans_of_problem
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Passed, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.timeline import Problem, ProblemKind, SourceKind, Timeline
@@ -50,7 +51,7 @@ def check(analyses: Analyses) -> Outcome:
     timeline = analyses.timeline
     spoilt = [problem for problem in analyses.integrity.problems if _is_of_profile(timeline, problem)]
     if spoilt:
-        return _finding(spoilt)
+        return _finding(timeline, spoilt)
     if not any(source.kind is SourceKind.ORT_PROFILE for source in timeline.sources):
         return NotApplicable(why="the capture holds no profile of ONNX Runtime", evidence_missing=True)
     return Passed()
@@ -62,11 +63,10 @@ def _is_of_profile(timeline: Timeline, problem: Problem) -> bool:
     return problem.kind in _WHAT
 
 
-def _finding(spoilt: list[Problem]) -> Finding:
+def _finding(timeline: Timeline, spoilt: list[Problem]) -> Finding:
     by_kind = {kind: sum(problem.kind is kind for problem in spoilt) for kind in _WHAT}
-    what = ", ".join(
-        f"{count} {'is' if count == 1 else 'are'} {_WHAT[kind]}" for kind, count in by_kind.items() if count
-    )
+    found = [(count, "is" if count == 1 else "are", _WHAT[kind]) for kind, count in by_kind.items() if count]
+    what = ", ".join(f"{count} {verb} {state}" for count, verb, state in found)
     return Finding(
         code=RULE.code,
         severity=Severity.WARNING,
@@ -76,7 +76,7 @@ def _finding(spoilt: list[Problem]) -> Finding:
         cost_ns=None,
         confidence=Confidence.CERTAIN,
         where=(),
-        evidence=cited([span for problem in spoilt for span in problem.evidence]),
+        evidence=cited([span for problem in spoilt for span in spans_of_problem(timeline, problem)]),
         fix=_FIX,
     )
 
