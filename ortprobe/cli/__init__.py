@@ -14,6 +14,8 @@ from ortprobe.errors import OrtprobeError, ProgramInterrupted
 _COMMANDS = {
     "trace": "Run a model or a program, record it and write the report.",
     "report": "Make the report of a capture again, in any format.",
+    "explain": "Say what a finding means, how it is known, and what to change.",
+    "rules": "List the rules that findings are of.",
     "pack": "Make one file of a capture, to send.",
     "doctor": "Say whether a capture works here, and what it will contain.",
     "nsys": "The right nsys command line for a target.",

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import sys
 import zlib
 from functools import cache
 
@@ -20,13 +19,13 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.charts import TRACE_TYPES, build_charts
 from ortprobe.report.html import render_html
 from ortprobe.report.html.columns import encode
-from ortprobe.report.html.findings import finding_views, passages
+from ortprobe.report.html.findings import finding_views
 from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
 from ortprobe.report.html.sections import attribution, clock_sentence
 from ortprobe.report.html.tables import build_tables
-from ortprobe.rules import RULES, Judgement, judge
+from ortprobe.rules import Judgement, judge
 from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
 from tests.captures import example, resnet
 
@@ -140,47 +139,6 @@ def test_evidence_on_the_device_goes_by_its_onnx_node() -> None:
     assert [button.label.partition(" at ")[0] for button in race.evidence[:2]] == [
         "Memcpy DtoD (Device -> Device)", "/conv0 (GPU)"
     ]  # fmt: skip
-
-
-def test_a_fix_is_prose_and_code() -> None:
-    fix = "Do this:\n    a = [\n        1,\n    ]\nand keep it."
-    assert [(each.is_code, each.text) for each in passages(fix)] == [
-        (False, "Do this:"),
-        (True, "a = [\n    1,\n]"),
-        (False, "and keep it."),
-    ]
-
-
-def test_a_change_is_copied_as_the_code_that_it_leads_to() -> None:
-    (prose, change) = passages("Do this:\n    + wait()\n      run(\n    -     a,\n    +     b,\n      )")
-    assert (prose.is_code, prose.diff) == (False, ())
-    assert change.text == "wait()\nrun(\n    b,\n)"
-    assert [(line.sign, line.text) for line in change.diff] == [
-        ("+", "wait()"), (" ", "run("), ("-", "    a,"), ("+", "    b,"), (" ", ")"),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("code", ["a = 1\n- b", "x = (\n  - b\n)", "  a\n  b"])
-def test_code_that_only_looks_like_a_change_is_code(code: str) -> None:
-    (passage,) = passages("\n".join(f"    {line}" for line in code.splitlines()))
-    assert (passage.is_code, passage.diff) == (True, ())
-
-
-FIXES = {rule.code: getattr(sys.modules[rule.check.__module__], "_FIX", "") for rule in RULES}
-
-
-@pytest.mark.parametrize("code", [code for code, fix in FIXES.items() if fix])
-def test_what_is_copied_from_a_fix_is_python(code: str) -> None:
-    for passage in passages(FIXES[code]):
-        assert not passage.text.startswith("\\")
-        if passage.is_code:
-            compile(passage.text, code, "exec")
-
-
-@pytest.mark.parametrize("code", ["Y1", "Y3", "Y4", "Y5", "B1", "S1"])
-def test_fixes_that_add_to_what_is_there_say_so_by_signs(code: str) -> None:
-    assert {line.sign for passage in passages(FIXES[code]) for line in passage.diff} >= {"+"}
-    assert all(passage.diff for passage in passages(FIXES[code]) if passage.is_code)
 
 
 def test_the_page_says_how_kernels_found_their_nodes():

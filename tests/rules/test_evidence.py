@@ -54,7 +54,7 @@ def costing(cost_ns: int) -> Rule:
         code="X1", severity=Severity.INFO, title="", detail="It is so.", count=2, cost_ns=cost_ns,
         confidence=Confidence.CERTAIN, where=(), evidence=(), fix="",
     )  # fmt: skip
-    return Rule(code="X1", name="x", severity=Severity.INFO, check=lambda analyses: found)
+    return Rule(code="X1", name="x", severity=Severity.INFO, check=lambda analyses: found, fix="")
 
 
 def runs_with_and_without_tracing(scene: Scene) -> Scene:
