@@ -42,9 +42,11 @@ from ortprobe.rules.thresholds import PAUSES_NEEDED, RAMP_CORRELATION, RAMP_RATI
 from ortprobe.units import format_ns
 
 _FIX = """\
-Lock the GPU's clocks while it serves, where that is allowed:
-    nvidia-smi --lock-gpu-clocks=MINIMUM,MAXIMUM
-Or keep it awake: a small run every few milliseconds while requests are expected."""
+Lock the GPU's clocks while it serves, where that is allowed (`nvidia-smi --lock-gpu-clocks=MINIMUM,MAXIMUM`), or keep it
+awake while requests are expected:
+    while serving.is_set():
+        session.run_with_iobinding(smallest)
+        time.sleep(0.005)"""
 
 
 def check(analyses: Analyses) -> Outcome:
@@ -101,4 +103,4 @@ def _extra_ns(group: AfterPauses) -> int:
     return int(np.maximum(group.paused_ns - int(np.median(group.in_a_row_ns)), 0).sum())
 
 
-RULE = Rule(code="I2", name="clock_ramp_after_idle", severity=Severity.INFO, check=check)
+RULE = Rule(code="I2", name="clock_ramp_after_idle", severity=Severity.INFO, check=check, fix=_FIX)

@@ -34,8 +34,7 @@ from ortprobe.rules.rule import Rule
 from ortprobe.timeline import ProblemKind
 
 _FIX = """\
-Keep the time daemon from stepping the clock, and capture again. In chrony.conf:
-    - makestep 1.0 3"""
+Keep the time daemon from stepping the clock (no `makestep` in chrony.conf, `-x` for ntpd), and capture again."""
 
 
 def check(analyses: Analyses) -> Outcome:
@@ -60,4 +59,4 @@ def check(analyses: Analyses) -> Outcome:
     )
 
 
-RULE = Rule(code="M4", name="clock_step", severity=Severity.WARNING, check=check)
+RULE = Rule(code="M4", name="clock_step", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -118,4 +118,4 @@ def _finding(analyses: Analyses, serial: Concurrency) -> Finding:
     )
 
 
-RULE = Rule(code="C1", name="concurrency_without_gain", severity=Severity.WARNING, check=check)
+RULE = Rule(code="C1", name="concurrency_without_gain", severity=Severity.WARNING, check=check, fix=_FIX)

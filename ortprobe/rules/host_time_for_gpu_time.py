@@ -37,9 +37,8 @@ from ortprobe.timeline import NONE, Int32s, Int64s, SourceKind, Timeline
 from ortprobe.units import format_ns
 
 _FIX = """\
-Trace the device too, and ask what is in the way where that gives nothing:
-    ortprobe doctor
-    ortprobe trace app.py"""
+Trace the device too: run the program under `ortprobe trace`, which attaches torch's profiler. Where that records no device
+work, `ortprobe doctor` says what is in the way."""
 
 
 def check(analyses: Analyses) -> Outcome:
@@ -83,4 +82,4 @@ def _finding(timeline: Timeline, spans: Int32s) -> Finding:
     )
 
 
-RULE = Rule(code="M3", name="host_time_for_gpu_time", severity=Severity.INFO, check=check)
+RULE = Rule(code="M3", name="host_time_for_gpu_time", severity=Severity.INFO, check=check, fix=_FIX)

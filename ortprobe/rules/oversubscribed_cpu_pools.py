@@ -120,4 +120,4 @@ def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-RULE = Rule(code="C2", name="oversubscribed_cpu_pools", severity=Severity.WARNING, check=check)
+RULE = Rule(code="C2", name="oversubscribed_cpu_pools", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -42,9 +42,11 @@ _WHAT = {
 }
 
 _FIX = """\
-One prefix for each session, fewer runs, and an end to each profile:
-    options.profile_file_prefix = f"ort-{os.getpid()}-{number}"
-    + path = session.end_profiling()    # after the runs of interest; the session lives on"""
+One prefix for each session, fewer runs, and an end to each profile; the session lives on behind it:
+    + options.profile_file_prefix = f"ort-{os.getpid()}-{number}"
+      session = onnxruntime.InferenceSession(path, options)
+      ...
+    + session.end_profiling()"""
 
 
 def check(analyses: Analyses) -> Outcome:
@@ -81,4 +83,4 @@ def _finding(timeline: Timeline, spoilt: list[Problem]) -> Finding:
     )
 
 
-RULE = Rule(code="M2", name="profile_incomplete", severity=Severity.WARNING, check=check)
+RULE = Rule(code="M2", name="profile_incomplete", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -42,9 +42,8 @@ from ortprobe.timeline import NONE, Int64s
 from ortprobe.units import format_ns, format_ratio
 
 _FIX = """\
-Take the latency from runs without tracing, which the report has where enough runs follow the traced ones:
-    ortprobe trace --active 4 --torch-runs 8 app.py
-Where the program profiles itself, turn that off for a measurement:
+Take the latency from runs without tracing, which the report has where enough runs follow the traced ones (`ortprobe trace
+--active 4 --torch-runs 8 app.py`). Where the program profiles itself, turn that off for a measurement:
     - options.enable_profiling = True"""
 
 
@@ -109,4 +108,4 @@ def _finding(analyses: Analyses, title: str, detail: str, confidence: Confidence
     )
 
 
-RULE = Rule(code="M1", name="profiling_distorts", severity=Severity.INFO, check=check)
+RULE = Rule(code="M1", name="profiling_distorts", severity=Severity.INFO, check=check, fix=_FIX)
