@@ -31,6 +31,7 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.runs.run_times import HOOKS_ALONE
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.analysis.trust.overhead import FEWEST_TO_COMPARE
 from ortprobe.bundle import ATTACHED_ORT_PROFILE
@@ -42,8 +43,8 @@ from ortprobe.timeline import NONE, Int64s
 from ortprobe.units import format_ns, format_ratio
 
 _FIX = """\
-Take the latency from runs without tracing, which the report has where enough runs follow the traced ones (`ortprobe trace
---active 4 --torch-runs 8 app.py`). Where the program profiles itself, turn that off for a measurement:
+Take the latency from runs without tracing, which the report has where enough runs follow the traced ones
+(`ortprobe trace --active 4 --torch-runs 8 app.py`). Where the program profiles itself, turn that off for a measurement:
     - options.enable_profiling = True"""
 
 
@@ -56,10 +57,11 @@ def check(analyses: Analyses) -> Outcome:
     if ratio is not None:
         return _measured(analyses, ratio) if ratio >= DISTORTED_RATIO else Passed()
     runs = _profiled(analyses)
-    nodes, latency_ns = _nodes(analyses, runs), analyses.runs.latency_ns[runs]
-    if len(runs) >= FEWEST_TO_COMPARE and nodes * NODE_COST_NS >= DISTORTED_SHARE * float(np.median(latency_ns)):
-        return _estimated(analyses, runs, nodes, int(np.median(latency_ns)))
-    why = "can't tell, because no run of the same session was recorded without tracing"
+    if len(runs) >= FEWEST_TO_COMPARE and HOOKS_ALONE not in analyses.runs.latency_by_attached:
+        nodes, latency_ns = _nodes(analyses, runs), int(np.median(analyses.runs.latency_ns[runs]))
+        if nodes * NODE_COST_NS >= DISTORTED_SHARE * latency_ns:
+            return _estimated(analyses, runs, nodes, latency_ns)
+    why = "can't tell, because too few runs of one line were recorded both with and without tracing"
     return NotApplicable(why=why, evidence_missing=True)
 
 
