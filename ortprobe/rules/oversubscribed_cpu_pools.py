@@ -10,7 +10,8 @@ Why it matters
 
 Evidence
     The pool that each session was made with, the processors that the process could use (affinity and control group),
-    and which runs were in flight at once. What runs take beside others against what they take alone tells what it cost.
+    and which runs were in flight at once. What runs take beside others against what they take alone tells what it cost,
+    unless one pool is too large by itself.
 
 Cost
     The time in which runs were in flight together, less what their work takes one after another. Where that is not
@@ -72,17 +73,20 @@ def check(analyses: Analyses) -> Outcome:
         )
         return NotApplicable(why=why, evidence_missing=True)
     crowded, most = _crowded(timeline, runs, {index: pool or 1 for index, pool in pools.items()}, usable)
-    concurrency = concurrency_of(timeline, analyses.runs, chosen)
-    if len(crowded) < CONCURRENT_RUNS or gained(concurrency):
-        return Passed()
-    loss_ns = loss_of(concurrency)
     sessions = [timeline.sessions[index] for index in np.unique(timeline.runs.session[crowded]).tolist()]
+    one_is_enough = any((pools[session.index] or 1) > OVERSUBSCRIBED * usable for session in sessions)
+    concurrency = concurrency_of(timeline, analyses.runs, chosen)
+    if len(crowded) < CONCURRENT_RUNS or (gained(concurrency) and not one_is_enough):
+        return Passed()
+    # Where one pool alone is too large, its runs alone are no measure of what they could take.
+    loss_ns = None if one_is_enough else loss_of(concurrency)
+    detail = f"Pools: {_listed(sessions, pools)}. " + ("" if one_is_enough else told(concurrency))
     return Finding(
         code=RULE.code,
-        severity=Severity.WARNING if loss_ns else Severity.INFO,
+        severity=Severity.WARNING if loss_ns or one_is_enough else Severity.INFO,
         title=f"Up to {most:,} threads of {_counted(len(sessions), 'session')} computed at once on "
         f"{_counted(usable, 'processor')}",
-        detail=f"Pools: {_listed(sessions, pools)}. {told(concurrency)}",
+        detail=detail.rstrip(),
         count=len(crowded),
         cost_ns=loss_ns,
         confidence=Confidence.LIKELY,

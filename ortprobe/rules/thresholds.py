@@ -34,7 +34,9 @@ CONCURRENCY_LOSES = 0.8
 """C1, C2: below this, running at once is slower than one after another. Where nothing is in the way but the
 processors' number it is 0.9 to 1.1 (two sessions with two threads each on two processors), also on a busy machine."""
 OVERSUBSCRIBED = 1.5
-"""C2: threads that want a processor over the processors there are. A calling thread or two more do no harm."""
+"""C2: threads that want a processor over the processors there are. A calling thread more does no harm.
+A pool of four threads on two processors took 4.7 times as long as one of one thread, with other work beside them
+(`cpu_sessions_with_all_cores` in `tests/benchmarks/faulty_programs_concurrency.py`)."""
 DISTORTED_RATIO = 3.0
 """M1: traced over untraced. With everything attached it is 0.9 to 2.8 for eighteen programs on an H100 and an H200, and
 5.0 for a service of four threads (`tests/data`)."""
