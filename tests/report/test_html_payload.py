@@ -25,7 +25,7 @@ from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source
 from ortprobe.report.html.payload import build_payload
 from ortprobe.report.html.sections import attribution, clock_sentence
 from ortprobe.report.html.tables import build_tables
-from ortprobe.rules import Judgement, judge
+from ortprobe.rules import Judgement, find_rule, judge
 from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
 from tests.captures import example, resnet
 
@@ -139,6 +139,20 @@ def test_evidence_on_the_device_goes_by_its_onnx_node() -> None:
     assert [button.label.partition(" at ")[0] for button in race.evidence[:2]] == [
         "Memcpy DtoD (Device -> Device)", "/conv0 (GPU)"
     ]  # fmt: skip
+
+
+def test_a_finding_comes_with_the_documentation_of_its_rule() -> None:
+    views = finding_views(judge(example("missing-wait")))
+    assert len(views) >= 2
+    for view in views:
+        documentation = find_rule(view.code).documentation
+        meaning = {section.heading: "\n\n".join(section.paragraphs) for section in view.meaning}
+        assert meaning == {
+            "What it is": documentation.what_it_is,
+            "Why it matters": documentation.why_it_matters,
+            "Evidence": documentation.evidence,
+            "When it is wrong": documentation.when_it_is_wrong,
+        }
 
 
 def test_the_page_says_how_kernels_found_their_nodes():

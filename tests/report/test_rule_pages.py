@@ -9,6 +9,7 @@ import re
 import pytest
 from rich.console import Console
 
+from ortprobe.report.fix_passages import passages
 from ortprobe.report.rule_pages import explained_json, explained_markdown, rules_json, rules_markdown, threshold_text
 from ortprobe.report.text.rule_pages import print_explained, print_rules
 from ortprobe.rules import HEADINGS, RULES, Rule, Threshold, find_rule
@@ -104,7 +105,7 @@ def test_the_markdown_page_has_a_heading_for_each_section_and_closed_fences(rule
     fences = re.findall(r"^```(\w*)$", page, re.MULTILINE)
     assert fences[1::2] == [""] * (len(fences) // 2)
     assert set(fences[::2]) <= {"diff", "python"}
-    assert len(fences) % 2 == 0 < len(fences)
+    assert len(fences) == 2 * sum(passage.is_code for passage in passages(rule.fix))
     outside = re.sub(r"```.*?```|`[^`]*`", "", page, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)[<>\[\]_~|]", outside), "nothing but code is left to be taken for markup"
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from ortprobe.report.fix_passages import Passage, passages
 from ortprobe.report.sayable import unsayable
 from ortprobe.report.wording import cost_text, site_text
+from ortprobe.rules.documentation import HEADINGS, Documentation
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
+from ortprobe.rules.rule import Rule
 from ortprobe.timeline import DEVICE_WORK, NONE, Timeline
 from ortprobe.units import format_ns
 
 _MAX_EVIDENCE = 8
 _MAX_CAUSES = 3
+_MEANING = ("What it is", "Why it matters", "Evidence", "When it is wrong")
+"""Sections of the documentation that a finding's own words don't say."""
 _SEVERITY_ICONS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "●"}
 
 
@@ -22,6 +26,14 @@ _SEVERITY_ICONS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO
 class EvidenceButton:
     key: str
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of a rule's documentation."""
+
+    heading: str
+    paragraphs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,8 @@ class FindingView:
     evidence: tuple[EvidenceButton, ...]
     evidence_left: int
     fix: tuple[Passage, ...]
+    meaning: tuple[Section, ...]
+    """What is true of every such finding, whatever the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +91,9 @@ def causes(judgement: Judgement) -> tuple[FindingView, ...]:
 
 def finding_views(judgement: Judgement) -> tuple[FindingView, ...]:
     """All findings in their ranking."""
-    names = {judged.rule.code: judged.rule.name for judged in judgement.judged}
+    rules = {judged.rule.code: judged.rule for judged in judgement.judged}
     timeline = judgement.analyses.timeline
-    return tuple(_view(finding, names.get(finding.code, ""), timeline) for finding in judgement.findings)
+    return tuple(_view(finding, rules[finding.code], timeline) for finding in judgement.findings)
 
 
 def undecided(judgement: Judgement) -> tuple[Undecided, ...]:
@@ -128,11 +142,11 @@ def problem_views(judgement: Judgement) -> tuple[ProblemView, ...]:
     )
 
 
-def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
+def _view(finding: Finding, rule: Rule, timeline: Timeline) -> FindingView:
     return FindingView(
         anchor=f"finding-{finding.code}",
         code=finding.code,
-        rule=rule,
+        rule=rule.name,
         severity=finding.severity,
         icon=_SEVERITY_ICONS[finding.severity],
         title=finding.title,
@@ -145,7 +159,13 @@ def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
         evidence=evidence_buttons(finding.evidence, timeline),
         evidence_left=max(0, len(finding.evidence) - _MAX_EVIDENCE),
         fix=passages(finding.fix),
+        meaning=_meaning(rule.documentation),
     )
+
+
+def _meaning(documentation: Documentation) -> tuple[Section, ...]:
+    texts = {heading: str(getattr(documentation, HEADINGS[heading])) for heading in _MEANING}
+    return tuple(Section(heading, tuple(text.split("\n\n"))) for heading, text in texts.items())
 
 
 def evidence_buttons(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:
