@@ -42,8 +42,7 @@ from ortprobe.rules.thresholds import PAUSES_NEEDED, RAMP_CORRELATION, RAMP_RATI
 from ortprobe.units import format_ns
 
 _FIX = """\
-Lock the GPU's clocks while it serves, where that is allowed (`nvidia-smi --lock-gpu-clocks=MINIMUM,MAXIMUM`), or keep
-it awake while requests are expected:
+Lock the GPU's clocks (`nvidia-smi --lock-gpu-clocks=MIN,MAX`), or keep it awake while requests are expected:
     while serving.is_set():
         session.run_with_iobinding(smallest)
         time.sleep(0.005)"""

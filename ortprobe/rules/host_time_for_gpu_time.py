@@ -37,8 +37,7 @@ from ortprobe.timeline import NONE, Int32s, Int64s, SourceKind, Timeline
 from ortprobe.units import format_ns
 
 _FIX = """\
-Trace the device too: run the program under `ortprobe trace`, which attaches torch's profiler. Where that records no
-device work, `ortprobe doctor` says what is in the way."""
+Run the program under `ortprobe trace`; where that records no device work, `ortprobe doctor` says why."""
 
 
 def check(analyses: Analyses) -> Outcome:

@@ -43,8 +43,7 @@ from ortprobe.timeline import NONE, Int64s
 from ortprobe.units import format_ns, format_ratio
 
 _FIX = """\
-Take the latency from runs without tracing, which the report has where enough runs follow the traced ones
-(`ortprobe trace --active 4 --torch-runs 8 app.py`). Where the program profiles itself, turn that off for a measurement:
+Let enough runs follow the traced ones to take the latency from. Where the program profiles itself, turn that off:
     - options.enable_profiling = True"""
 
 
