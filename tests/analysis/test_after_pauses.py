@@ -43,9 +43,12 @@ def test_runs_with_different_kernels_are_different_groups(tmp_path):
 
 
 def test_pauses_all_alike_have_no_rank(tmp_path):
-    scene = runs_of([50] * 6)
-    (group,) = groups(scene, tmp_path)
-    assert group.rank_correlation is None
+    (group,) = groups(runs_of([20_000] * 6), tmp_path)
+    assert (len(group.paused), group.rank_correlation) == (5, None)
+
+
+def test_without_a_pause_there_is_nothing_to_compare(tmp_path):
+    assert groups(runs_of([50] * 6), tmp_path) == ()
 
 
 def test_no_group_without_a_gpu():

@@ -41,11 +41,13 @@ class AfterPauses:
 
 
 def compute_after_pauses(timeline: Timeline, times: RunTimes) -> tuple[AfterPauses, ...]:
-    """Each group of runs that can be compared, those with the most runs after pauses first."""
-    kernels_ns, sequence = _kernels(timeline)
+    """Each group of runs that can be compared, those with the most runs after pauses first. Empty without a pause."""
     idle_ns = _idle_before(timeline)
-    usable = times.steady & (idle_ns != NONE) & (sequence != NONE) & (timeline.runs.session != NONE)
-    rows = np.flatnonzero(usable)
+    usable = np.flatnonzero(times.steady & (idle_ns != NONE) & (timeline.runs.session != NONE))
+    if not (idle_ns[usable] >= PAUSE_NS).any():
+        return ()
+    kernels_ns, sequence = _kernels(timeline, usable)
+    rows = usable[sequence[usable] != NONE]
     group = timeline.runs.session[rows].astype(np.int64) << 32 | sequence[rows]
     found = []
     for _, members in rows_by_value(group):
@@ -64,11 +66,11 @@ def compute_after_pauses(timeline: Timeline, times: RunTimes) -> tuple[AfterPaus
     return tuple(sorted(found, key=lambda each: -len(each.paused)))
 
 
-def _kernels(timeline: Timeline) -> tuple[Int64s, Int64s]:
-    """(how long each run's kernels took, the number of their sequence; NONE for runs without one)."""
+def _kernels(timeline: Timeline, runs: Int64s) -> tuple[Int64s, Int64s]:
+    """(how long each run's kernels took, the number of their sequence; NONE for other runs and those without one)."""
     spans, ops = timeline.spans, timeline.device_ops
     run = timeline.links.run[ops.span]
-    kept = np.flatnonzero((run != NONE) & (spans.kind[ops.span] == Kind.KERNEL))
+    kept = np.flatnonzero(np.isin(run, runs) & (spans.kind[ops.span] == Kind.KERNEL))
     total_ns = sum_by_group(run[kept], spans.duration_ns[ops.span[kept]], len(timeline.runs))
     sequence = np.full(len(timeline.runs), NONE, np.int64)
     numbers: dict[bytes, int] = {}
@@ -82,27 +84,24 @@ def _kernels(timeline: Timeline) -> tuple[Int64s, Int64s]:
 def _idle_before(timeline: Timeline) -> Int64s:
     """How long the device of each run had been idle when the run's first work began.
 
-    NONE for a run without work, with other work among its own on the device, and for the first one in a
-    window.
+    NONE for a run without work, with other work among its own on the device, and for the first one in a window.
     """
     spans, ops = timeline.spans, timeline.device_ops
     idle_ns = np.full(len(timeline.runs), NONE, np.int64)
-    window_start_ns, _ = recorded_windows(timeline)
+    window_start_ns = np.concatenate(([0], recorded_windows(timeline)[0]))
     for _, of_device in rows_by_value(ops.device):
-        begin_ns = spans.start_ns[ops.span[of_device]]
-        ends_ns = np.sort(spans.end_ns[ops.span[of_device]])
-        reach_ns = np.maximum.accumulate(spans.end_ns[ops.span[of_device]])
+        begin_ns, end_ns = spans.start_ns[ops.span[of_device]], spans.end_ns[ops.span[of_device]]
         run = timeline.links.run[ops.span[of_device]]
-        for row, own in rows_by_value(run):
-            if row == NONE:
-                continue
-            first, last_ns = int(own[0]), int(spans.end_ns[ops.span[of_device[own]]].max())
-            start_ns = int(begin_ns[first])
-            among = np.searchsorted(begin_ns, last_ns, side="left") - np.searchsorted(ends_ns, start_ns, side="right")
-            before_ns = int(reach_ns[first - 1]) if first else NONE
-            window_ns = window_start_ns[np.searchsorted(window_start_ns, start_ns, side="right") - 1]
-            alone = among == len(own) and idle_ns[row] == NONE
-            idle_ns[row] = start_ns - before_ns if alone and before_ns > window_ns else NONE
+        order = np.argsort(run, kind="stable")
+        rows, border, count = np.unique(run[order], return_index=True, return_counts=True)
+        # Work is in time order, so the first of each run is where its rows begin.
+        first, last_ns = order[border], np.maximum.reduceat(end_ns[order], border)
+        started = np.searchsorted(begin_ns, last_ns, side="left")
+        among = started - np.searchsorted(np.sort(end_ns), begin_ns[first], side="right")
+        before_ns = np.concatenate(([NONE], np.maximum.accumulate(end_ns)))[first]
+        window_ns = window_start_ns[np.searchsorted(window_start_ns[1:], begin_ns[first], side="right")]
+        alone = (rows != NONE) & (among == count) & (before_ns > window_ns)
+        idle_ns[rows[alone]] = begin_ns[first[alone]] - before_ns[alone]
     return idle_ns
 
 
