@@ -49,6 +49,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     platform: str
     cpu_count: int
     """Logical processors of the machine."""
+    cpu: str = ""
+    """What the processor calls itself; empty where that is not known."""
     onnxruntime: str = ""
     onnxruntime_build: str = ""
     torch: str = ""

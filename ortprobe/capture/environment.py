@@ -38,6 +38,7 @@ def describe_environment() -> Environment:
         python=platform.python_version(),
         platform=platform.platform(),
         cpu_count=os.cpu_count() or 0,
+        cpu=_cpu_name(),
         onnxruntime=_version(onnxruntime, "onnxruntime-gpu", "onnxruntime"),
         onnxruntime_build=_onnxruntime_build(onnxruntime),
         torch=_version(torch, "torch"),
@@ -67,6 +68,14 @@ def describe_devices(torch: ModuleType | None) -> tuple[Device, ...]:
                 )
             )
     return tuple(devices)
+
+
+def _cpu_name() -> str:
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def _version(module: ModuleType | None, *distributions: str) -> str:
