@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from ortprobe.analysis.bindings.host_trips import HostTrips, compute_host_trips
+from ortprobe.analysis.idle.after_pauses import AfterPauses, compute_after_pauses
 from ortprobe.analysis.idle.cut import Knife
 from ortprobe.analysis.idle.device_idle import Idle, compute_idle, compute_knife
 from ortprobe.analysis.idle.host_activity import HostActivity
@@ -112,6 +113,10 @@ class Analyses:
     @cached_property
     def starvation(self) -> Starvation:
         return compute_starvation(self._knife)
+
+    @cached_property
+    def after_pauses(self) -> tuple[AfterPauses, ...]:
+        return compute_after_pauses(self.timeline, self.runs)
 
     @cached_property
     def dependencies(self) -> Dependencies:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from ortprobe.bundle import Device, Environment
+from ortprobe.capture.processors import physical_cores, usable_cpus
 
 CUPTI_TOOLS = {
     "NSYS_PROFILING_SESSION_ID": "Nsight Systems",
@@ -45,6 +46,8 @@ def describe_environment() -> Environment:
         cuda_driver=_cuda_driver(torch),
         numpy=_version(sys.modules.get("numpy"), "numpy"),
         devices=describe_devices(torch),
+        physical_cores=physical_cores(),
+        usable_cpus=usable_cpus(),
     )
 
 

@@ -12,7 +12,7 @@ from ortprobe.analysis.nodes.placement import CPU_PROVIDER
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.finding import NotApplicable, Passed
 from ortprobe.rules.thresholds import EVIDENCE_SPANS
-from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Session, Site, Timeline
+from ortprobe.timeline import NONE, Int32s, Int64s, Kind, Problem, Session, Site, Timeline
 from ortprobe.timeline.intervals import Intervals, union
 
 MAIN_OP_TYPES = 4
@@ -101,6 +101,16 @@ def run_span(timeline: Timeline, run: int) -> int:
     """A span to show for a run: the call, or ORT's own record of it."""
     hooked = int(timeline.runs.hook_span[run])
     return hooked if hooked != NONE else int(timeline.runs.run_span[run])
+
+
+def spans_of_problem(timeline: Timeline, problem: Problem) -> list[int]:
+    """Spans that show a problem of the capture: those that it cites, else the one after which something is missing."""
+    if problem.evidence:
+        return list(problem.evidence)
+    spans = timeline.spans
+    own = np.arange(len(spans)) if problem.source is None else np.flatnonzero(spans.source == problem.source)
+    before = own if problem.start_ns is None else own[spans.start_ns[own] <= problem.start_ns]
+    return [int(span) for span in (before[-1:] if len(before) else own[:1])]
 
 
 def cited(spans: Sequence[int]) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""All rules, in the order of the catalogue: sessions, order, bindings, first runs, nodes, CUDA graphs, idling."""
+"""All rules, in the order of the catalogue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from ortprobe.rules import (
     arena_growth,
     bound_as_another_type,
     broken_session,
+    clock_ramp_after_idle,
+    clock_step,
     cold_first_run,
+    concurrency_without_gain,
     dead_buffer,
     dlpack_taken_for_a_wait,
     gpu_bound,
@@ -14,6 +17,7 @@ from ortprobe.rules import (
     graph_with_stale_address,
     hidden_fallback,
     host_round_trip,
+    host_time_for_gpu_time,
     idle_between_runs,
     ignored_option,
     input_overwritten_in_flight,
@@ -30,7 +34,10 @@ from ortprobe.rules import (
     output_never_bound,
     output_overwritten_in_use,
     output_read_too_early,
+    oversubscribed_cpu_pools,
     pageable_copies,
+    profile_incomplete,
+    profiling_distorts,
     run_waits_for_torch,
     session_held,
     session_recreated,
@@ -87,4 +94,11 @@ RULES: tuple[Rule, ...] = (
     graph_not_replayed.RULE,
     graph_with_stale_address.RULE,
     idle_between_runs.RULE,
+    clock_ramp_after_idle.RULE,
+    concurrency_without_gain.RULE,
+    oversubscribed_cpu_pools.RULE,
+    profiling_distorts.RULE,
+    profile_incomplete.RULE,
+    host_time_for_gpu_time.RULE,
+    clock_step.RULE,
 )

@@ -47,6 +47,11 @@ class Rule:
         return FAMILIES[self.code[0]]
 
     @property
+    def is_of_program(self) -> bool:
+        """Whether it judges the program, and not the capture alone."""
+        return not self.code.startswith("M")
+
+    @property
     def documentation(self) -> Documentation:
         """What the rule's module says of it. Raises ValueError where a section is missing."""
         return parse_documentation(sys.modules[self.check.__module__].__doc__ or "")

@@ -233,6 +233,10 @@ class Capture:
     cpu: str = ""
     """What the processor calls itself, and how many there are (`cpu_count`); empty and 0 where nobody noted it."""
     cpu_count: int = 0
+    usable_cpus: int | None = None
+    """Logical processors that the process can have kept busy; where its limits are not known, those of the machine."""
+    physical_cores: int | None = None
+    """Of the machine."""
     model_hashes: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of model files by `Session.model`, where they did not change while the capture ran."""
     process: int = NONE

@@ -74,12 +74,12 @@ def test_colour_is_left_out_on_request(monkeypatch):
 
 def test_names_from_a_trace_are_data(tmp_path):
     scene = Scene()
-    scene.profile().run(10, 50).node(f"[bold red]{ESCAPE}[2Jboo[/]\nnext", 20, 20, op="[link=http://x]Conv")
+    scene.profile().run(10, 50).node(f"[bold red]{ESCAPE}[2Jboo[/]\nbelow", 20, 20, op="[link=http://x]Conv")
     text = text_of(scene.load(tmp_path))
     assert "[bold red]" in text
     assert "[link=http://x]Conv" in text
     assert ESCAPE not in text
-    assert "\nnext" not in text
+    assert "\nbelow" not in text
 
 
 HOSTILE = f"[bold]{ESCAPE}[2Jx\r\n\u202ey"

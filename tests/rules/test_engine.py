@@ -41,3 +41,12 @@ def test_no_rule_of_ours_crashes_on_a_real_capture():
         judgement = judge(Analyses(capture()))
         assert [judged.rule.code for judged in judgement.judged] == [rule.code for rule in RULES]
         assert not [judged for judged in judgement.judged if isinstance(judged.outcome, RuleFailed)]
+
+
+def test_a_capture_that_only_rules_about_captures_can_judge_has_no_verdict():
+    passes = [
+        Rule(code=code, name=code, severity=Severity.INFO, check=lambda _: Passed(), fix="") for code in ("M1", "A1")
+    ]
+    for rules, has_verdict in ((passes[:1], False), (passes, True)):
+        judgement = judge(Analyses(captures.healthy()), rules)
+        assert (judgement.has_verdict, bool(judgement.could_judge)) == (has_verdict, has_verdict)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
+from threading import get_native_id
 from time import perf_counter_ns, time_ns
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -354,7 +355,9 @@ def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Call
     The run is logged as `run_async` of that thread: from when it was asked for, or from when the thread had finished
     the one before, until the program is called back.
     """
-    log, local = recorder.log, recorder.in_thread
+    log = recorder.log
+    # By OS thread: Python forgets what it keeps for a thread of another's as soon as each callback returns.
+    ends_ns: dict[int, int] = {}
 
     @wraps(original)
     def run_async(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
@@ -368,8 +371,9 @@ def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Call
         @wraps(callback)
         def called_back(*results: Any) -> object:
             run.end_ns = time_ns()
-            began_ns = max(run.start_ns, getattr(local, "async_end_ns", 0))
-            local.async_end_ns = run.end_ns
+            thread = get_native_id()
+            began_ns = max(run.start_ns, ends_ns.get(thread, 0))
+            ends_ns[thread] = run.end_ns
             run.error = str(results[2]) if len(results) > 2 and results[2] else ""
             _end_async_run(recorder, self, run, site, began_ns)
             return callback(*results)
