@@ -186,8 +186,8 @@ def _tries(timeline: Timeline, races: Sequence[OrderedPair]) -> Iterator[str]:
 def _told(timeline: Timeline, pair: OrderedPair) -> str:
     """Both accesses in a sentence: what, where in the program, on which stream, which run."""
     buffer = pair.second.buffer or pair.first.buffer
-    named = f" of '{buffer}'" if buffer else ""
-    return f"{_access(timeline, pair.first)}, and then {_access(timeline, pair.second)}, in the memory{named}."
+    memory = f"the memory of '{buffer}'" if buffer else "the same memory"
+    return f"{_access(timeline, pair.first)}, and then {_access(timeline, pair.second)}, in {memory}."
 
 
 def _access(timeline: Timeline, access: MemoryAccess) -> str:
