@@ -45,7 +45,7 @@ _NOT_GOOD = 1
 @click.option(
     "--repeats",
     type=click.IntRange(1),
-    default=4,
+    default=8,
     show_default=True,
     help="Processes: of a model each runs both sides in turns, of a program there are so many of each side.",
 )

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from ortprobe.analysis.comparison.bootstrap import PROCESS_SPREAD, Change, change_of_pairs
+from ortprobe.analysis.comparison.bootstrap import Change, change_of_pairs
 from ortprobe.timeline import Int64s
 
 NOTICEABLE = 0.01
@@ -18,7 +18,9 @@ CLOSE_ENOUGH = 0.03
 """Where the interval holds no change at all, and ends before this share on both sides, the sides are the same within
 it; where it is wider, there is no telling."""
 
-
+PAIR_SPREAD = 0.01
+"""How much both sides of a pair are assumed to differ though they do the same (standard deviation): less than processes
+of different moments do, since they take turns."""
 LONE_PAIR_SPREAD = 0.05
 """How much two processes that do the same may differ where one pair is all there is (standard deviation): that is seen
 on machines with other work to do, and a single pair can't show it."""
@@ -70,7 +72,7 @@ def compute_saving(a: Sequence[Int64s], b: Sequence[Int64s], runs: tuple[int, in
     None where no process has runs of both sides. `runs` is how many runs the times are of, where it is not one each.
     """
     pairs = [pair for pair in zip(a, b, strict=False) if len(pair[0]) and len(pair[1])]
-    spread = PROCESS_SPREAD if len(pairs) > 1 else LONE_PAIR_SPREAD
+    spread = PAIR_SPREAD if len(pairs) > 1 else LONE_PAIR_SPREAD
     change = change_of_pairs([pair[0] for pair in pairs], [pair[1] for pair in pairs], process_spread=spread)
     if change is None:
         return None

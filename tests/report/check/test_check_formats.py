@@ -206,7 +206,7 @@ def test_the_text_says_what_fails_first_and_names_value_limit_and_line():
 def test_a_comment_begins_with_the_outcome_and_folds_the_rest():
     text = render(failing(), SUBJECT, "markdown").decode()
     assert text.startswith("### ❌ ortprobe: failed: 1 finding, 1 budget")
-    assert text.count("<details>") == text.count("</details>") == 3
+    assert text.count("<details>") == text.count("</details>") == 4
     before = text.partition("<details>")[0]
     assert "| failed | re\\_inits | 1, limit 0 | ortprobe/examples/set\\_providers.py:51 |" in before
     assert "S1" not in before.split("\n\n", 2)[2], "what is ignored is folded away"
