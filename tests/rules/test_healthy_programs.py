@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from captures import DATA
 from commands import ROOT, ortprobe
 
 from ortprobe.analysis.analyses import Analyses
@@ -44,6 +45,15 @@ def test_all_of_their_runs_are_in_the_capture(half: tuple[int, Judgement]) -> No
 
 def test_no_rule_raises_an_alarm_and_none_breaks(half: tuple[int, Judgement]) -> None:
     _, judgement = half
+    assert [finding.title for finding in judgement.findings if finding.severity is not Severity.INFO] == []
+    assert [judged for judged in judgement.judged if isinstance(judged.outcome, RuleFailed)] == []
+    assert judgement.has_verdict
+
+
+@pytest.mark.parametrize("name", [name for half in HALVES for name in half])
+def test_no_rule_raises_an_alarm_on_a_gpu(name: str) -> None:
+    """The same programs as an H200 ran them."""
+    judgement = judge(Analyses(load_bundle(DATA / "h200-healthy" / f"{name}.zip")))
     assert [finding.title for finding in judgement.findings if finding.severity is not Severity.INFO] == []
     assert [judged for judged in judgement.judged if isinstance(judged.outcome, RuleFailed)] == []
     assert judgement.has_verdict

@@ -30,8 +30,8 @@ FEWEST_BLOCKS = 4
 """Blocks are at most so long that a capture has this many: fewer tell nothing about how they differ."""
 PROCESS_SPREAD = 0.02
 """How much the logarithms of the medians of two processes that do the same differ (standard deviation), as assumed.
-Measured on an H200, 20 processes of one program: 0.018 of latencies, 0.025 of paces. With 0.01, two of ten pairs of them
-would have been called slower or faster than one another."""
+Measured on an H200, 20 processes of one program: 0.018 of latencies, 0.025 of paces. With 0.01, two of ten pairs of
+them would have been called slower or faster than one another."""
 _ASSUMED_WEIGHT = 4
 """The assumption counts as much as so many repeats beyond the first of each side."""
 _OF_RUNS = 0.5
