@@ -18,7 +18,6 @@ from ortprobe.analysis.coverage import gpu_traced, recorded_windows
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.nodes.own_time import own_host_ns
-from ortprobe.analysis.path.critical_path import PATH_KINDS, PathKind
 from ortprobe.analysis.runs.run_phases import BY_PROFILE, DividedBy, Phase
 from ortprobe.analysis.runs.run_times import ORT_AND_TORCH, TORCH_ALONE
 from ortprobe.bundle import ATTACHED_ORT_PROFILE
@@ -33,17 +32,9 @@ class PartKind(StrEnum):
     """What time of a run, or between two, went into."""
 
     DEVICE = "device"
-    """Device work on the critical path; in the account of the pace, of the device."""
-    HOST = "host"
-    """The thread did something before it launched the next work of the path, or before the run returned."""
-    LAUNCH = "launch"
-    STREAM_GAP = "stream-gap"
-    EVENT_GAP = "event-gap"
-    RETURN = "return"
-    UNEXPLAINED = "unexplained"
-    """These five as in `PathKind`."""
+    """Work of the device."""
     NODE = "node"
-    """A node on the host, in a run whose critical path nobody can tell."""
+    """A node on the host, in a run that no device was watched in."""
     PHASE = "phase"
     """A phase of such a run, without the nodes in it."""
     OVERLAP = "overlap"
@@ -61,11 +52,11 @@ class Part:
 
     kind: PartKind
     cause: IdleCause | None = None
-    """Of HOST what the thread was doing; of IDLE why."""
+    """Of IDLE: why."""
     phase: Phase | None = None
     """Of PHASE."""
     pair: int = NONE
-    """Of DEVICE, NODE, and HOST in a node on the CPU: the position of the pair of nodes in `Account.pairs`; NONE for
+    """Of DEVICE and NODE: the position of the pair of nodes in `Account.pairs`; NONE for
     work of none."""
 
 
@@ -115,14 +106,10 @@ class Account:
 
 Sums = dict[Part, int]
 """Over the runs of one capture, or of several."""
-_Way = tuple[int, Callable[[Analyses], Bools], Callable[[Analyses, Int64s, Int64s], Sums]]
+_Told = Callable[[Analyses], Bools]
+_Tell = Callable[[Analyses, Int64s, Int64s], Sums]
+_Way = tuple[int, _Told, _Tell]
 """What was attached to the runs; which runs can tell; the sums of some runs, from the pair of each node."""
-
-
-def path_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
-    """Of latencies, by the critical paths of runs that torch's profiler watched; None with too few of them."""
-    ways = ((attached, _on_path, _path_sums) for attached in (TORCH_ALONE, ORT_AND_TORCH))
-    return _first(sides, session, pairs, stated_ns, ways)
 
 
 def host_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
@@ -131,15 +118,27 @@ def host_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair
     return _first(sides, session, pairs, stated_ns, ways)
 
 
-def device_account(
-    sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float
+def run_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
+    """Of latencies, on the device that is busy most, from a run's begin to its end: work by node, idle time by cause.
+    None where the sides kept different devices busy, or too few runs were watched.
+
+    Not by critical paths: where host and device take about as long, they lead now through one and now through the
+    other, and what is compared is how often."""
+    return _on_device(sides, session, pairs, stated_ns, _watched, _run_sums)
+
+
+def pace_account(sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float) -> Account | None:
+    """Of periods, likewise from a run's begin to the next one's."""
+    return _on_device(sides, session, pairs, stated_ns, _paced, _pace_sums)
+
+
+def _on_device(
+    sides: Sides, session: MatchedSession, pairs: Sequence[NodePair], stated_ns: float, told_by: _Told, sums_of: _Tell
 ) -> Account | None:
-    """Of periods, on the device that is busy most: its work by node, and its idle time by cause. None where the sides
-    kept different devices busy, or too few runs were watched."""
     devices = [_busiest(side) for side in sides]
     if None in devices or devices[0] != devices[1]:
         return None
-    ways = ((attached, _paced, _pace_sums) for attached in (TORCH_ALONE, ORT_AND_TORCH))
+    ways = ((attached, told_by, sums_of) for attached in (TORCH_ALONE, ORT_AND_TORCH))
     return _first(sides, session, pairs, stated_ns, ways)
 
 
@@ -200,35 +199,6 @@ def _means(sums_ns: Sequence[int], runs: int) -> list[int]:
     return means
 
 
-def _on_path(analyses: Analyses) -> Bools:
-    return gpu_traced(analyses.timeline)
-
-
-def _path_sums(analyses: Analyses, runs: Int64s, owner: Int64s) -> Sums:
-    """By kind of the critical path; the host by what it did, the device and nodes on the CPU by node."""
-    timeline, paths = analyses.timeline, analyses.critical_paths
-    chosen = np.isin(paths.run, runs)
-    kind, cause, span = paths.kind[chosen], paths.cause[chosen].astype(np.int64), paths.span[chosen]
-    host, device = (kind == PATH_KINDS.index(each) for each in (PathKind.HOST, PathKind.DEVICE))
-    of_node = device | (host & (cause == CAUSES.index(IdleCause.CPU_NODE)))
-    pair = np.where(of_node & (span != NONE), owner[timeline.links.node[span]], NONE)
-    keys = np.stack([kind.astype(np.int64), np.where(host, cause, NONE), pair])
-    return {
-        Part(
-            kind=PartKind(PATH_KINDS[of_kind].value), cause=None if of_cause == NONE else CAUSES[of_cause], pair=of_pair
-        ): time_ns
-        for (of_kind, of_cause, of_pair), time_ns in _by_key(keys, (paths.end_ns - paths.start_ns)[chosen])
-    }
-
-
-def _by_key(keys: Int64s, values: Int64s) -> list[tuple[tuple[int, int, int], int]]:
-    """Columns of `keys`, each once, with the sum of their values."""
-    distinct, row = np.unique(keys, axis=1, return_inverse=True)
-    sums = np.zeros(distinct.shape[1], np.int64)
-    np.add.at(sums, row.reshape(-1), values)
-    return [((a, b, c), time_ns) for (a, b, c), time_ns in zip(distinct.T.tolist(), sums.tolist(), strict=True)]
-
-
 def _by_pair(kind: PartKind, pair: Int64s, time_ns: Int64s) -> Sums:
     """Times summed by the pair of their node."""
     pairs, row = np.unique(pair, return_inverse=True)
@@ -274,6 +244,10 @@ def _busy_ns(device: DeviceIdle) -> int:
     return device.busy_ns
 
 
+def _watched(analyses: Analyses) -> Bools:
+    return gpu_traced(analyses.timeline)
+
+
 def _paced(analyses: Analyses) -> Bools:
     """Runs from whose start to the start of the next one the device was watched."""
     runs, timeline = analyses.runs, analyses.timeline
@@ -282,13 +256,22 @@ def _paced(analyses: Analyses) -> Bools:
     return np.asarray(runs.steady_period & (watched_ns == runs.period_ns) & gpu_traced(timeline))
 
 
+def _run_sums(analyses: Analyses, runs: Int64s, owner: Int64s) -> Sums:
+    return _device_sums(analyses, runs, analyses.runs.latency_ns, owner)
+
+
 def _pace_sums(analyses: Analyses, runs: Int64s, owner: Int64s) -> Sums:
+    return _device_sums(analyses, runs, analyses.runs.period_ns, owner)
+
+
+def _device_sums(analyses: Analyses, runs: Int64s, length_ns: Int64s, owner: Int64s) -> Sums:
+    """What the busiest device did, for so long from the begin of each run on."""
     if not len(runs):
         return {}
     timeline = analyses.timeline
     device = max(analyses.idle.devices, key=_busy_ns)
     start_ns = timeline.runs.start_ns[runs]
-    end_ns = start_ns + analyses.runs.period_ns[runs]
+    end_ns = start_ns + length_ns[runs]
     columns, sums = device.columns, Sums()
     for cause in np.unique(columns.piece_cause).tolist():
         of_cause = columns.piece_cause == cause

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.comparison.accounts import Account, device_account, gap_account, host_account, path_account
+from ortprobe.analysis.comparison.accounts import Account, gap_account, host_account, pace_account, run_account
 from ortprobe.analysis.comparison.node_changes import NodeChange, compute_node_changes
 from ortprobe.analysis.comparison.node_matches import match_nodes
 from ortprobe.analysis.comparison.run_changes import Measure, MeasureChange, Sides, measure_changes
@@ -53,8 +53,7 @@ class SessionChange:
         return self.session.before is not None and self.session.after is not None
 
 
-_PATHS_REST_ON = {Claim.GPU_TIME, Claim.WAITS}
-_IDLE_RESTS_ON = {Claim.GPU_TIME, Claim.IDLE}
+_DEVICE_RESTS_ON = {Claim.GPU_TIME, Claim.IDLE}
 
 
 def compute_session_change(
@@ -66,12 +65,13 @@ def compute_session_change(
     stated = {each.measure: each.change.difference_ns for each in measures}
     pairs = match_nodes(*sides, session)
     account = pace = None
+    blind = bool(_DEVICE_RESTS_ON & set(unsayable))
     if Measure.MEDIAN in stated:
         of_latency = sides, session, pairs, stated[Measure.MEDIAN]
-        account = (None if _PATHS_REST_ON & set(unsayable) else path_account(*of_latency)) or host_account(*of_latency)
+        account = (None if blind else run_account(*of_latency)) or host_account(*of_latency)
     if Measure.PERIOD in stated:
         of_pace = sides, session, pairs, stated[Measure.PERIOD]
-        pace = (None if _IDLE_RESTS_ON & set(unsayable) else device_account(*of_pace)) or gap_account(*of_pace)
+        pace = (None if blind else pace_account(*of_pace)) or gap_account(*of_pace)
     return SessionChange(
         session=session,
         share=_share(sides, session),

@@ -13,9 +13,7 @@ from ortprobe.analysis.comparison.node_matches import NodeMatch, NodePair
 from ortprobe.analysis.comparison.run_changes import Measure
 from ortprobe.analysis.comparison.session_matches import MatchedSession, SessionMatch
 from ortprobe.analysis.comparison.surroundings import Difference
-from ortprobe.analysis.path.critical_path import PathKind
 from ortprobe.analysis.runs.run_phases import Phase
-from ortprobe.report.path_wording import PATH_LABELS
 from ortprobe.report.run_wording import PHASE_LABELS, attached_text, signed_ns
 from ortprobe.report.wording import CAUSE_LABELS, WAIT_ROLE_LABELS
 from ortprobe.timeline import NONE
@@ -104,9 +102,8 @@ def part_text(part: Part, account: Account) -> str:
     if part.kind is PartKind.PHASE and part.phase is not None:
         return "onnxruntime between nodes" if part.phase is Phase.EXECUTE else PHASE_LABELS[part.phase]
     if part.cause is not None:
-        where = "GPU idle" if part.kind is PartKind.IDLE else "host"
-        return f"{where}: {CAUSE_LABELS[part.cause]}{f' ({name})' if name else ''}"
-    return _PART_LABELS.get(part.kind) or PATH_LABELS[PathKind(part.kind.value)]
+        return f"GPU idle: {CAUSE_LABELS[part.cause]}"
+    return _PART_LABELS[part.kind]
 
 
 _PART_LABELS: Mapping[PartKind, str] = {

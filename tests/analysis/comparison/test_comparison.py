@@ -78,7 +78,7 @@ def test_a_node_that_takes_longer_on_the_gpu(tmp_path):
     node = session.nodes[0]
     assert (node.pair.name, node.pair.match, node.more_ns) == ("b", NodeMatch.NAME, 40_000)
     assert node.change is not None
-    assert node.change.low > 1.3
+    assert node.change.low > 1.25
     kernel = found.kernels[0]
     assert (kernel.name, kernel.after_ns - kernel.before_ns, kernel.before_count) == ("k_b", 40_000, 1)
 
@@ -96,7 +96,7 @@ def test_host_code_before_the_first_launch(tmp_path):
     account = only(found).account
     assert account is not None
     largest = account.parts[0]
-    assert (largest.part.kind, largest.part.cause) == (PartKind.HOST, IdleCause.ORT_HOST)
+    assert (largest.part.kind, largest.part.cause) == (PartKind.IDLE, IdleCause.ORT_HOST)
     assert largest.more_ns == 50_000
 
 

@@ -56,7 +56,7 @@ def test_the_text_is_one_screen_and_names_what_makes_the_difference(slower):
     part = next(line for line in lines if line.strip().startswith("GPU: b"))
     assert part.split() == ["GPU:", "b", "100", "µs", "140", "µs", "+40.0", "µs"]
     assert any(line.strip().startswith("together") for line in lines)
-    assert any("is assumed: 1.0 %" in line for line in lines)
+    assert any("is assumed: 2.0 %" in line for line in lines)
 
 
 def test_the_lines_of_an_account_sum_to_the_difference(slower):
