@@ -12,6 +12,7 @@ from ortprobe.timeline import Timeline
 DATA = Path(__file__).parent / "data"
 RESNET = DATA / "h100-resnet50"
 RACE = DATA / "h100-race"
+RACE_PROGRAMS = ("h200-races", "h200-waits")
 
 
 @cache
@@ -48,6 +49,29 @@ def example(name: str) -> Analyses:
 def recorded(name: str) -> Timeline:
     """`graph` (replays of a CUDA graph) or `flow` (If, Loop and a node on the CPU): bundles of a whole program."""
     return load_bundle(DATA / f"h100-{name}.ortprobe")
+
+
+@cache
+def workload(name: str) -> Timeline:
+    """`encoder-cpu-nodes`, `resnet50-pageable` or `tiny-threads`: programs with one known cost each; bundles."""
+    return load_bundle(DATA / "h100-workloads" / f"{name}.ortprobe")
+
+
+@cache
+def node_program(name: str) -> Timeline:
+    """One of `tests/benchmarks/faulty_programs_nodes.py`, traced on an H200; a bundle."""
+    return load_bundle(DATA / "h200-nodes" / f"{name}.zip")
+
+
+def race_recording(name: str) -> Path:
+    """The packed capture of one of `tests/benchmarks/race_programs.py`."""
+    return next(DATA / folder / f"{name}.zip" for folder in RACE_PROGRAMS if (DATA / folder / f"{name}.zip").exists())
+
+
+@cache
+def race_program(name: str) -> Timeline:
+    """One of `tests/benchmarks/race_programs.py`: racy, ordered, or with a needless wait; a bundle."""
+    return load_bundle(race_recording(name))
 
 
 WATCHED = ("resnet", "set-providers", "graph", "flow", "service")

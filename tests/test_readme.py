@@ -9,6 +9,8 @@ import pytest
 from captures import service
 from commands import ROOT
 
+from ortprobe.report.rule_pages import rules_markdown
+from ortprobe.rules import RULES
 from ortprobe.timeline import NONE
 from ortprobe.timeline.frames import TABLES
 
@@ -71,3 +73,7 @@ def test_the_question_in_sql_has_the_answer_of_the_one_in_pandas(asked, tmp_path
     answer = duckdb.sql(query).fetchall()
     expected = asked["by_node"].nlargest(10, "sum")
     assert [(gpu_ns, times) for _, _, gpu_ns, times in answer] == list(expected.itertuples(index=False, name=None))
+
+
+def test_the_catalogue_is_that_of_the_rules():
+    assert rules_markdown(RULES).strip() in README

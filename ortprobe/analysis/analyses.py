@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from ortprobe.analysis.bindings.host_trips import HostTrips, compute_host_trips
+from ortprobe.analysis.idle.after_pauses import AfterPauses, compute_after_pauses
 from ortprobe.analysis.idle.cut import Knife
 from ortprobe.analysis.idle.device_idle import Idle, compute_idle, compute_knife
 from ortprobe.analysis.idle.host_activity import HostActivity
@@ -11,12 +14,15 @@ from ortprobe.analysis.idle.idle_lines import IdleLines, compute_idle_lines
 from ortprobe.analysis.idle.starvation import Starvation, compute_starvation
 from ortprobe.analysis.nodes.attribution import Attribution, compute_attribution
 from ortprobe.analysis.nodes.bounds import SessionBound, compute_bounds
+from ortprobe.analysis.nodes.detour_time import DetourTime, compute_detour_times
 from ortprobe.analysis.nodes.detours import Detour, compute_detours
 from ortprobe.analysis.nodes.node_hosts import NodeHost, compute_node_hosts
 from ortprobe.analysis.nodes.node_runs import NodeRuns, compute_node_runs
 from ortprobe.analysis.nodes.node_shapes import NodeShapes, compute_node_shapes
 from ortprobe.analysis.nodes.node_times import NodeTimes, compute_nodes
+from ortprobe.analysis.nodes.node_waits import NodeWaits, compute_node_waits
 from ortprobe.analysis.nodes.operators import Operators, compute_operators
+from ortprobe.analysis.nodes.shape_changes import ShapeChanges, compute_shape_changes
 from ortprobe.analysis.path.critical_path import CriticalPaths, compute_critical_paths
 from ortprobe.analysis.path.dependencies import Dependencies, compute_dependencies
 from ortprobe.analysis.path.path_shares import PathShares, compute_path_shares
@@ -27,6 +33,12 @@ from ortprobe.analysis.races.wait_uses import WaitUse, compute_wait_uses
 from ortprobe.analysis.runs.run_comparison import RunComparison, compute_comparisons
 from ortprobe.analysis.runs.run_phases import RunPhases, compute_phases
 from ortprobe.analysis.runs.run_times import RunTimes, compute_runs
+from ortprobe.analysis.sessions.arena_growth import ArenaGrowth, compute_arena_growth
+from ortprobe.analysis.sessions.config_entries import ConfigEntries, compute_config_entries
+from ortprobe.analysis.sessions.cuda_graphs import GraphSession, compute_cuda_graphs
+from ortprobe.analysis.sessions.given_buffers import Buffer, compute_given_buffers
+from ortprobe.analysis.sessions.input_sizes import InputSizes, compute_input_sizes
+from ortprobe.analysis.sessions.run_threads import RunThreads, compute_run_threads
 from ortprobe.analysis.sessions.session_lives import SessionLives, compute_sessions
 from ortprobe.analysis.trust.believable import Believable, compute_believable
 from ortprobe.analysis.trust.integrity import Integrity, compute_integrity
@@ -57,6 +69,14 @@ class Analyses:
     @cached_property
     def sessions(self) -> SessionLives:
         return compute_sessions(self.timeline, self.runs, self.waits)
+
+    @cached_property
+    def config_entries(self) -> ConfigEntries:
+        return compute_config_entries(self.timeline)
+
+    @cached_property
+    def host_trips(self) -> HostTrips:
+        return compute_host_trips(self.timeline)
 
     @cached_property
     def waits(self) -> WaitTimes:
@@ -95,6 +115,10 @@ class Analyses:
         return compute_starvation(self._knife)
 
     @cached_property
+    def after_pauses(self) -> tuple[AfterPauses, ...]:
+        return compute_after_pauses(self.timeline, self.runs)
+
+    @cached_property
     def dependencies(self) -> Dependencies:
         return compute_dependencies(self.timeline, self.waits)
 
@@ -121,6 +145,38 @@ class Analyses:
     @cached_property
     def nodes(self) -> NodeTimes:
         return compute_nodes(self.timeline, self.node_runs)
+
+    @cached_property
+    def detour_times(self) -> tuple[DetourTime, ...]:
+        return compute_detour_times(self.timeline, self.runs, self.waits)
+
+    @cached_property
+    def node_waits(self) -> NodeWaits:
+        return compute_node_waits(self.timeline, self.runs, self.waits)
+
+    @cached_property
+    def shape_changes(self) -> ShapeChanges:
+        return compute_shape_changes(self.timeline)
+
+    @cached_property
+    def given_buffers(self) -> Mapping[int, Sequence[Buffer]]:
+        return compute_given_buffers(self.timeline)
+
+    @cached_property
+    def input_sizes(self) -> tuple[InputSizes, ...]:
+        return compute_input_sizes(self.timeline, self.given_buffers)
+
+    @cached_property
+    def arena_growth(self) -> ArenaGrowth:
+        return compute_arena_growth(self.timeline)
+
+    @cached_property
+    def run_threads(self) -> tuple[RunThreads, ...]:
+        return compute_run_threads(self.timeline, self.runs, self.arena_growth)
+
+    @cached_property
+    def cuda_graphs(self) -> tuple[GraphSession, ...]:
+        return compute_cuda_graphs(self.timeline, self.runs, self.given_buffers)
 
     @cached_property
     def node_hosts(self) -> tuple[NodeHost, ...]:

@@ -48,6 +48,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     platform: str
     cpu_count: int
+    """Logical processors of the machine."""
+    cpu: str = ""
+    """What the processor calls itself; empty where that is not known."""
     onnxruntime: str = ""
     onnxruntime_build: str = ""
     torch: str = ""
@@ -55,6 +58,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     cuda_driver: str = ""
     numpy: str = ""
     devices: tuple[Device, ...] = ()
+    physical_cores: int = 0
+    """Cores, each once however many threads it runs; 0 when unknown."""
+    usable_cpus: int = 0
+    """Logical processors that the process was allowed to keep busy; 0 when unknown."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

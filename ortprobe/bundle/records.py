@@ -35,17 +35,19 @@ class Call(Record, frozen=True, tag="call"):
 
     `what` is the Python name: of onnxruntime `set_providers`, `run`, `run_with_iobinding`, `run_with_ort_values`,
     `run_with_ortvaluevector`, `io_binding`, `bind_[cpu_|ortvalue_]input`, `bind_[ortvalue_]output`,
-    `clear_binding_inputs|outputs`, `synchronize_inputs|outputs`, `get_outputs`, `copy_outputs_to_cpu`, `run_async`
-    (on the thread that ran it; `run_async.submit` on the one that asked), `feed` and `fetch` (a buffer that a run is
-    given, or gives), `dead_buffer` (a buffer of a run's binding that is bound by the address of a torch tensor whose
-    storage is gone), `update_inplace`, `ortvalue.numpy`, `ortvalue_from_…`, `from_dlpack`, `to_dlpack`,
-    `copy_tensors`, `disable_fallback`, `enable_fallback`, `end_profiling`; of torch `copy_`, `clone`, `to`, `cuda`,
-    `cpu`, `item`, `tolist`, `numpy`, `record_stream`, `stream.create`, `stream.enter`, `stream.leave`, `set_stream`,
-    `event.create`, `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
+    `clear_binding_inputs|outputs`, `synchronize_inputs|outputs`, `get_outputs`, `copy_outputs_to_cpu`, `run_async` (on
+    the thread that ran it; `run_async.submit` on the one that asked), `feed` and `fetch` (a buffer that a run is given,
+    or gives), `dead_buffer` (a buffer of a run's binding that is bound by the address of a torch tensor whose storage
+    is gone), `input.changed|same|sample_same` (how an array of the host that a run's binding was given compares with
+    itself at its bind, by a checksum of all its bytes, or of some), `add_session_config_entry`, `add_run_config_entry`
+    (each key once), `update_inplace`, `ortvalue.numpy`, `ortvalue_from_…`, `from_dlpack`, `to_dlpack`, `copy_tensors`,
+    `disable_fallback`, `enable_fallback`, `end_profiling`; of torch `copy_`, `clone`, `to`, `cuda`, `cpu`, `item`,
+    `tolist`, `numpy`, `record_stream`, `stream.create`, `stream.enter`, `stream.leave`, `set_stream`, `event.create`,
+    `wait_stream`, `wait_event`, `record_event`, `stream.synchronize`, `event.record`, `event.wait`,
     `event.synchronize`, `event.query` (one that found the event done), `synchronize` (the whole device).
     `runner.bind|copy|run|clone` are a Runner's steps, and
-    `ortprobe.profiler_start|profiler_stop|profiler_detach|import_torch|end_profiling` the tracer's own work inside the
-    program.
+    `ortprobe.profiler_start|profiler_stop|profiler_detach|import_torch|end_profiling|watch_options` the
+    tracer's own work inside the program.
     """
 
     what: str
@@ -65,6 +67,11 @@ class Call(Record, frozen=True, tag="call"):
     contiguous: bool | None = None
     """For `bind_input` and `bind_output`: whether the torch tensor whose address is bound is contiguous, as ORT takes
     it to be; None where no tensor was seen to have the address."""
+    tensor_dtype: str = ""
+    """Element type of that tensor, as torch names it."""
+    tensor_bytes: Bytes = 0
+    """From that address to the end of the tensor's storage. Both only while the storage is there and owns its memory.
+    """
     device: str = ""
     read_address: Address = 0
     read_bytes: Bytes = 0
@@ -72,6 +79,10 @@ class Call(Record, frozen=True, tag="call"):
     write_bytes: Bytes = 0
     site: str = ""
     """`file:line` of the program's own code that made the call."""
+    origin: str = ""
+    """Where the memory on the host that is read had its content from: `gpu` where it was copied from there, `run` or
+    `binding` where `run` or an IOBinding gave it, each while that memory is there; else `host`. For feeds of `run`,
+    `bind_cpu_input`, and torch's copies from the host to a GPU."""
     dtype: str = ""
     """Element type of the buffer, as numpy writes it (`float32`), or as torch does where numpy has no such type."""
     pinned: bool | None = None
@@ -79,7 +90,8 @@ class Call(Record, frozen=True, tag="call"):
     run: Serial = NONE
     """Number of the run in this process, from 0, in the order in which runs began. For runs."""
     options: dict[str, str] = {}
-    """Run options that change what a run waits for: see `capture.hooks.ort_runs`. For runs that were given some."""
+    """Run options that change what a run waits for: see `capture.hooks.ort_runs`. For runs that were given some. For
+    `add_…_config_entry` the entry."""
     attached: Bits = 0
     """Bits: `ATTACHED_ORT_PROFILE`, `ATTACHED_TORCH_PROFILER`. For runs."""
     error: str = ""

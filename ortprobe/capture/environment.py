@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from ortprobe.bundle import Device, Environment
+from ortprobe.capture.processors import physical_cores, usable_cpus
 
 CUPTI_TOOLS = {
     "NSYS_PROFILING_SESSION_ID": "Nsight Systems",
@@ -37,6 +38,7 @@ def describe_environment() -> Environment:
         python=platform.python_version(),
         platform=platform.platform(),
         cpu_count=os.cpu_count() or 0,
+        cpu=_cpu_name(),
         onnxruntime=_version(onnxruntime, "onnxruntime-gpu", "onnxruntime"),
         onnxruntime_build=_onnxruntime_build(onnxruntime),
         torch=_version(torch, "torch"),
@@ -44,6 +46,8 @@ def describe_environment() -> Environment:
         cuda_driver=_cuda_driver(torch),
         numpy=_version(sys.modules.get("numpy"), "numpy"),
         devices=describe_devices(torch),
+        physical_cores=physical_cores(),
+        usable_cpus=usable_cpus(),
     )
 
 
@@ -64,6 +68,14 @@ def describe_devices(torch: ModuleType | None) -> tuple[Device, ...]:
                 )
             )
     return tuple(devices)
+
+
+def _cpu_name() -> str:
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def _version(module: ModuleType | None, *distributions: str) -> str:

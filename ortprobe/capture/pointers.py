@@ -31,6 +31,10 @@ class Origin:
     storage: StorageReference | None
     """None where the storage only borrows its memory, which lives on without it: numpy's, or lent through DLPack."""
     contiguous: bool
+    dtype: str
+    """Element type, as torch names it."""
+    size_bytes: int
+    """From the address to the end of the storage."""
 
     @property
     def is_dead(self) -> bool:

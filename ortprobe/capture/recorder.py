@@ -12,6 +12,8 @@ from typing import Any
 
 from ortprobe.bundle import NO_STREAM, Call, SessionCreated
 from ortprobe.capture.hook_log import HookLog
+from ortprobe.capture.host_inputs import HostInputs
+from ortprobe.capture.host_memory import HostMemory
 from ortprobe.capture.pointers import PointerBook
 from ortprobe.capture.profiler.bound_ranges import BoundRanges
 from ortprobe.capture.served import ServedRuns
@@ -48,6 +50,10 @@ class Recorder:
     """The memory that is, or was, bound to a session."""
     pointers: PointerBook = field(default_factory=PointerBook)
     """What the raw pointers belong to that are bound."""
+    host_inputs: HostInputs = field(default_factory=HostInputs)
+    """What arrays of the host held when they were bound."""
+    host_memory: HostMemory = field(default_factory=HostMemory)
+    """Where the content of memory on the host came from."""
     session_created: Callable[[SessionCreated], None] = field(default=_ignore)
     """Called with the record of each C session that has come to life."""
 

@@ -9,11 +9,18 @@ from importlib import import_module
 import click
 
 from ortprobe import __version__
+from ortprobe.cli.configuration import configure, origin
 from ortprobe.errors import OrtprobeError, ProgramInterrupted
+from ortprobe.names import printable
 
 _COMMANDS = {
     "trace": "Run a model or a program, record it and write the report.",
     "report": "Make the report of a capture again, in any format.",
+    "check": "Judge a capture in a build: findings, budgets, a baseline.",
+    "diff": "Compare captures before and after a change.",
+    "verify": "Try a change on a model or a program, and say what it gives.",
+    "explain": "Say what a finding means, how it is known, and what to change.",
+    "rules": "List the rules that findings are of.",
     "pack": "Make one file of a capture, to send.",
     "doctor": "Say whether a capture works here, and what it will contain.",
     "nsys": "The right nsys command line for a target.",
@@ -21,16 +28,17 @@ _COMMANDS = {
 
 
 class LazyCommands(click.Group):
-    """Imports `ortprobe.cli.<command>` when a command is used; `--help` needs none of them."""
+    """Imports `ortprobe.cli.<command>` when a command is used, and configures it; `--help` needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
         command = import_module(f"ortprobe.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
+        configure(ctx, command, _COMMANDS)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -41,7 +49,11 @@ class LazyCommands(click.Group):
 @click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ortprobe")
 def group() -> None:
-    """Where the time goes, and whether the result is right, when ONNX Runtime runs beside PyTorch on a GPU."""
+    """Where the time goes, and whether the result is right, when ONNX Runtime runs beside PyTorch on a GPU.
+
+    Options of a command can also stand in [tool.ortprobe.COMMAND] of a pyproject.toml, here or above, and in the
+    environment as ORTPROBE_COMMAND_OPTION. The command line comes first, then the environment, then the file.
+    """
 
 
 def main() -> None:
@@ -55,7 +67,7 @@ def main() -> None:
         error.show()
         code = error.exit_code
     except click.ClickException as error:
-        click.echo(f"ortprobe: {error.format_message()}", err=True)
+        click.echo(f"ortprobe: {printable(_told(error))}", err=True)
         code = error.exit_code
     except ProgramInterrupted:
         # Python then runs exit functions and kills itself with SIGINT. The program's own traceback has been printed.
@@ -68,3 +80,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     sys.exit(code)
+
+
+def _told(error: click.ClickException) -> str:
+    """The message, after the file or variable that holds what is wrong."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None or not error.param.name:
+        return error.format_message()
+    given = origin(error.ctx, error.param.name)
+    return f"{given}: {error.format_message()}" if given else error.format_message()

@@ -155,6 +155,7 @@ def _together(captures: Sequence[Capture]) -> Capture:
     here = {capture.process for capture in captures}
     return replace(
         captures[0],
+        model_hashes={path: value for one in captures for path, value in one.model_hashes.items()},
         children=tuple(child for one in captures for child in one.children if child.process not in here),
         ended=all(capture.ended for capture in captures),
         counted_runs=sum(capture.counted_runs for capture in captures),

@@ -53,8 +53,11 @@ _TABLE_DTYPES: dict[type, dict[str, type]] = {
     HookCalls: {
         "span": np.int32, "what": np.int32, "session": np.int32, "binding": np.int32, "stream": np.int64,
         "waited_stream": np.int64, "event": np.int64, "buffer": np.int32, "device": np.int32,
-        "contiguous": np.int32, "read_address": np.int64, "read_bytes": np.int64, "write_address": np.int64,
+        "contiguous": np.int32, "dtype": np.int32, "tensor_dtype": np.int32, "tensor_bytes": np.int64,
+        "origin": np.int32, "option": np.int32,
+        "read_address": np.int64, "read_bytes": np.int64, "write_address": np.int64,
         "write_bytes": np.int64, "site": np.int32, "attached": np.uint8, "failed": np.bool_,
+        "run_options": np.int32,
     },
     Handovers: {"at_ns": np.int64, "lane": np.int32, "token": np.int64, "gives": np.bool_},
     TensorUses: {

@@ -174,7 +174,7 @@ def _profiles(bundle: Bundle, clock: SteppedClock, problems: list[Problem]) -> l
         try:
             profile = replace(read_ort_profile(file), path=end.file)
         except UnreadableInput as error:
-            problems.append(_hole(ProblemKind.CUT_OFF, str(error), bounds))
+            problems.append(_hole(ProblemKind.EMPTY_SOURCE, str(error), bounds))
             continue
         start_ns = created.profile_start_ns
         step = clock.first_within(created.began_monotonic_ns, start_ns, ended_at[created.session])
@@ -226,6 +226,11 @@ def _capture(bundle: Bundle, traces: Sequence[DeviceTrace]) -> Capture:
         argv=manifest.target.argv,
         versions={**trace_versions(traces), **{name: version for name, version in stated.items() if version}},
         devices=tuple(device.name for device in environment.devices),
+        cpu=environment.cpu,
+        cpu_count=environment.cpu_count,
+        usable_cpus=environment.usable_cpus or environment.cpu_count or None,
+        physical_cores=environment.physical_cores or None,
+        model_hashes={model.path: model.sha256 for model in manifest.models if model.path and model.sha256},
         process=manifest.process,
         created_ns=manifest.clock.realtime_ns,
         ended=manifest.ending is not None,

@@ -66,11 +66,11 @@ def _finding(finding: Finding) -> str:
     return (
         f"## {finding.code} {finding.severity.value}: {escaped(finding.title)}\n\n"
         f"{escaped(finding.detail)}\n\n* cost: {cost}{where}\n\n"
-        f"{_code_block(finding.fix)}"
+        f"{code_block(finding.fix)}"
     )
 
 
-def _code_block(text: str) -> str:
+def code_block(text: str) -> str:
     """A fence longer than any run of backticks inside."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -90,7 +90,7 @@ def _runs(analyses: Analyses) -> str:
         ("median, traced", format_ns(overhead.traced_median_ns)),
         *_slowest(analyses),
     ]
-    return "## Runs\n\n" + _table(("", "value"), rows)
+    return "## Runs\n\n" + table(("", "value"), rows)
 
 
 def _slowest(analyses: Analyses) -> Iterable[tuple[str, str]]:
@@ -117,7 +117,7 @@ def _sessions(analyses: Analyses) -> str:
     ]
     columns = ("session", "origin", "creation", "runs", "first run", "steady run")
     lines = "".join(f"\n\n{escaped(line)}." for line in session_lines(analyses))
-    return "## Sessions\n\n" + _table(columns, rows) + lines if rows else ""
+    return "## Sessions\n\n" + table(columns, rows) + lines if rows else ""
 
 
 def _what_if(analyses: Analyses) -> str:
@@ -135,7 +135,7 @@ def _what_if(analyses: Analyses) -> str:
             )
             for change in what_ifs.changes[:TOP_CHANGES]
         ]
-        parts += [_table(("change", "a run would take", "bounds", "saves"), rows), f"{escaped(basis_text(what_ifs))}."]
+        parts += [table(("change", "a run would take", "bounds", "saves"), rows), f"{escaped(basis_text(what_ifs))}."]
     return "## What if\n\n" + "\n\n".join(parts) if parts else ""
 
 
@@ -150,7 +150,7 @@ def _devices(analyses: Analyses) -> Iterable[str]:
             for cause, time_ns in device.idle_by_cause.items()
         ]
         busy = f"busy {format_ns(device.busy_ns)} of {format_ns(device.window_ns)}"
-        yield f"## GPU {device.device}: {busy}\n\n" + _table(("idle because of", "time", "of idle"), rows)
+        yield f"## GPU {device.device}: {busy}\n\n" + table(("idle because of", "time", "of idle"), rows)
 
 
 def _nodes(analyses: Analyses) -> str:
@@ -162,7 +162,7 @@ def _nodes(analyses: Analyses) -> str:
     found = escaped(found_by_kernels(analyses.nodes, analyses.attribution))
     note = f"\n\n{found}." if found else ""
     note += "".join(f"\n\n{escaped(line)}." for line in node_lines(analyses))
-    return "## Dearest nodes\n\n" + _table(columns, rows) + note if rows else ""
+    return "## Dearest nodes\n\n" + table(columns, rows) + note if rows else ""
 
 
 def _operators(analyses: Analyses) -> str:
@@ -172,7 +172,7 @@ def _operators(analyses: Analyses) -> str:
         for each in stated_operators(analyses).operators[:TOP_OPERATORS]
     ]  # fmt: skip
     columns = ("session", "operator", "provider", "nodes", "device", "of session", "host")
-    return "## Dearest operators\n\n" + _table(columns, rows) if rows else ""
+    return "## Dearest operators\n\n" + table(columns, rows) if rows else ""
 
 
 def _missing(judgement: Judgement) -> str:
@@ -190,7 +190,7 @@ def _problem(analyses: Analyses, problem: Problem) -> str:
     return f"{problem.kind.value}: {problem.detail}" + (f" (not to be told: {forbidden})" if forbidden else "")
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns)]
     body = [[escaped(cell) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *body])

@@ -32,6 +32,7 @@ CHANGE_LABELS: Mapping[Change, str] = {
     Change.NO_CPU_NODES: "without nodes on the CPU and their copies",
     Change.ONE_STREAM: "all work of a GPU on one stream",
     Change.ONE_LAUNCH: "each run launched at once (a CUDA graph)",
+    Change.NO_LAYOUT_WORK: "without nodes that only move or cast elements",
     Change.NO_DEVICE_WORK: "if GPU work took no time",
 }
 _TOP_CAUSES = 3

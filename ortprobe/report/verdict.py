@@ -5,7 +5,7 @@ from __future__ import annotations
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.names import printable
 from ortprobe.report.sayable import doubt
-from ortprobe.rules import Finding, Judgement, NotApplicable, Passed, RuleFailed, Severity
+from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed, Severity
 from ortprobe.units import format_ns, format_ratio
 
 
@@ -40,7 +40,7 @@ def _ending(judgement: Judgement) -> str:
 
 def _healthy(judgement: Judgement) -> str:
     outcomes = [judged.outcome for judged in judgement.judged]
-    checked = sum(isinstance(outcome, (Passed, Finding)) for outcome in outcomes)
+    checked = judgement.could_judge
     if not checked:
         return "no verdict: the capture holds none of the evidence that the rules need"
     blind = sum(isinstance(outcome, NotApplicable) and outcome.evidence_missing for outcome in outcomes)

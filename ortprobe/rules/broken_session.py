@@ -65,4 +65,4 @@ def check(analyses: Analyses) -> Outcome:
     )
 
 
-RULE = Rule(code="S5", name="broken_session", severity=Severity.ERROR, check=check)
+RULE = Rule(code="S5", name="broken_session", severity=Severity.ERROR, check=check, fix=_FIX)

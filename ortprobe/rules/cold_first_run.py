@@ -119,4 +119,4 @@ def _for_what(life: SessionLife) -> str:
     return f" Over a steady one: {listed(first_run_items([first]))}."
 
 
-RULE = Rule(code="F1", name="cold_first_run", severity=Severity.INFO, check=check)
+RULE = Rule(code="F1", name="cold_first_run", severity=Severity.INFO, check=check, fix=_FIX)

@@ -88,4 +88,4 @@ def _names(timeline: Timeline, rows: Int64s) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-RULE = Rule(code="B4", name="dead_buffer", severity=Severity.ERROR, check=check)
+RULE = Rule(code="B4", name="dead_buffer", severity=Severity.ERROR, check=check, fix=_FIX)

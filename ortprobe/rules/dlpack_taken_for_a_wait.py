@@ -47,7 +47,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{raced} of {total} reads of memory handed over by DLPack did not wait for its write"
         ),
         meaning="DLPack hands over an address and orders nothing.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 
@@ -56,4 +55,4 @@ def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
     return (is_input_before_run(pair) or is_output_read(pair)) and pair.second.is_handed_over
 
 
-RULE = Rule(code="Y9", name="dlpack_taken_for_a_wait", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y9", name="dlpack_taken_for_a_wait", severity=Severity.ERROR, check=check, fix=_FIX)

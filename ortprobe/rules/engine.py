@@ -37,8 +37,12 @@ class Judgement:
     @property
     def has_verdict(self) -> bool:
         """Whether the capture holds what a verdict needs: nothing that undermines it, and a rule that could judge."""
-        could_judge = any(isinstance(judged.outcome, Finding | Passed) for judged in self.judged)
-        return could_judge and not self.analyses.integrity.undermining
+        return bool(self.could_judge) and not self.analyses.integrity.undermining
+
+    @property
+    def could_judge(self) -> int:
+        """How many rules about the program, not the capture, could judge it."""
+        return sum(isinstance(each.outcome, Finding | Passed) and each.rule.is_of_program for each in self.judged)
 
 
 def judge(analyses: Analyses, rules: Sequence[Rule] = RULES) -> Judgement:

@@ -74,4 +74,4 @@ def _finding(analyses: Analyses, fallbacks: list[SessionLife]) -> Finding:
     )
 
 
-RULE = Rule(code="S4", name="hidden_fallback", severity=Severity.WARNING, check=check)
+RULE = Rule(code="S4", name="hidden_fallback", severity=Severity.WARNING, check=check, fix=_FIX)

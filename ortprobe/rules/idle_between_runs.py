@@ -151,4 +151,4 @@ def _median(times_ns: Int64s) -> int:
     return int(np.median(times_ns))
 
 
-RULE = Rule(code="I1", name="idle_between_runs", severity=Severity.INFO, check=check)
+RULE = Rule(code="I1", name="idle_between_runs", severity=Severity.INFO, check=check, fix=_FIX)

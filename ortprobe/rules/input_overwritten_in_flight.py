@@ -48,7 +48,6 @@ def check(analyses: Analyses) -> Outcome:
     words = Wording(
         title=lambda raced, total: f"{raced} of {total} writes to inputs did not wait for the run that reads them",
         meaning="The run may read what was written for the next one.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 
@@ -57,4 +56,4 @@ def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
     return is_input_overwritten(pair)
 
 
-RULE = Rule(code="Y5", name="input_overwritten_in_flight", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y5", name="input_overwritten_in_flight", severity=Severity.ERROR, check=check, fix=_FIX)

@@ -60,7 +60,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{raced} of {total} inputs were read without a wait for their write: the results can't be trusted"
         ),
         meaning="The run reads whatever the input holds at that moment.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 
@@ -71,4 +70,4 @@ def _belongs(timeline: Timeline, pair: OrderedPair) -> bool:
     )
 
 
-RULE = Rule(code="Y1", name="missing_wait_before_run", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y1", name="missing_wait_before_run", severity=Severity.ERROR, check=check, fix=_FIX)

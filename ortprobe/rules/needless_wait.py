@@ -56,9 +56,8 @@ def check(analyses: Analyses) -> Outcome:
         change=Change.NO_NEEDLESS_WAITS,
         title=lambda waits, stall: f"{waits:,} waits of the program order nothing, and held it up for {stall}",
         meaning="They can all go, as far as the capture shows.",
-        fix=_FIX,
     )
     return unhooked(analyses) or judge_waits(analyses, RULE, words)
 
 
-RULE = Rule(code="Y6", name="needless_wait", severity=Severity.WARNING, check=check)
+RULE = Rule(code="Y6", name="needless_wait", severity=Severity.WARNING, check=check, fix=_FIX)

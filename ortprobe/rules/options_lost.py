@@ -70,4 +70,4 @@ def _finding(analyses: Analyses, changed: list[SessionLife]) -> Finding:
     )
 
 
-RULE = Rule(code="S3", name="options_lost", severity=Severity.WARNING, check=check)
+RULE = Rule(code="S3", name="options_lost", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -151,4 +151,4 @@ def _quoted(names: dict[str, int] | list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-RULE = Rule(code="B9", name="output_never_bound", severity=Severity.ERROR, check=check)
+RULE = Rule(code="B9", name="output_never_bound", severity=Severity.ERROR, check=check, fix=_FIX)

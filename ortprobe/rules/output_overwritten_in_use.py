@@ -53,7 +53,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{raced} of {total} times a run overwrote an output without a wait for what was using it"
         ),
         meaning="The reader may see the output of the next run.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 
@@ -62,4 +61,4 @@ def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
     return is_output_overwritten(pair)
 
 
-RULE = Rule(code="B1", name="output_overwritten_in_use", severity=Severity.ERROR, check=check)
+RULE = Rule(code="B1", name="output_overwritten_in_use", severity=Severity.ERROR, check=check, fix=_FIX)

@@ -50,7 +50,6 @@ def check(analyses: Analyses) -> Outcome:
     words = Wording(
         title=lambda raced, total: f"{raced} of {total} outputs were read without a wait for the run that writes them",
         meaning="The read may see the output of an earlier run.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 
@@ -59,4 +58,4 @@ def _belongs(_timeline: Timeline, pair: OrderedPair) -> bool:
     return is_output_read(pair) and not pair.second.is_handed_over
 
 
-RULE = Rule(code="Y4", name="output_read_too_early", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y4", name="output_read_too_early", severity=Severity.ERROR, check=check, fix=_FIX)

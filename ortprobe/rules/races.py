@@ -44,7 +44,6 @@ class Wording:
     title: Callable[[int, int], str]
     """From how many pairs raced, and how many there were."""
     meaning: str
-    fix: str
 
 
 def is_input_before_run(pair: OrderedPair) -> bool:
@@ -96,7 +95,7 @@ def judge_pairs(
         why = f"whether {len(of[Verdict.UNVERIFIABLE])} of {len(pairs)} pairs of accesses are ordered: {told}"
         return NotApplicable(why=f"can't tell {why}", evidence_missing=True)
     if of[Verdict.FRAGILE]:
-        return _fragile(analyses, rule, of, words)
+        return _fragile(analyses, rule, of)
     return Passed() if pairs else _nothing_of_the_kind(analyses)
 
 
@@ -151,11 +150,11 @@ def _race(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], 
         confidence=Confidence.CERTAIN,
         where=_sites(races),
         evidence=cited([span for pair in races for span in (pair.first.end, pair.second.begin)]),
-        fix=words.fix,
+        fix=rule.fix,
     )
 
 
-def _fragile(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]], words: Wording) -> Finding:
+def _fragile(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]]) -> Finding:
     fragile = of[Verdict.FRAGILE]
     return Finding(
         code=rule.code,
@@ -169,7 +168,7 @@ def _fragile(analyses: Analyses, rule: Rule, of: dict[Verdict, list[OrderedPair]
         confidence=Confidence.LIKELY,
         where=_sites(fragile),
         evidence=cited([span for pair in fragile for span in (pair.first.end, pair.second.begin)]),
-        fix=words.fix,
+        fix=rule.fix,
     )
 
 
@@ -187,8 +186,8 @@ def _tries(timeline: Timeline, races: Sequence[OrderedPair]) -> Iterator[str]:
 def _told(timeline: Timeline, pair: OrderedPair) -> str:
     """Both accesses in a sentence: what, where in the program, on which stream, which run."""
     buffer = pair.second.buffer or pair.first.buffer
-    named = f" of '{buffer}'" if buffer else ""
-    return f"{_access(timeline, pair.first)}, and then {_access(timeline, pair.second)}, in the memory{named}."
+    memory = f"the memory of '{buffer}'" if buffer else "the same memory"
+    return f"{_access(timeline, pair.first)}, and then {_access(timeline, pair.second)}, in {memory}."
 
 
 def _access(timeline: Timeline, access: MemoryAccess) -> str:

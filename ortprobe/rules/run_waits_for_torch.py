@@ -55,9 +55,8 @@ def check(analyses: Analyses) -> Outcome:
             f"{waits:,} runs ended by waiting for torch's work on the default stream, {stall} in all"
         ),
         meaning="The runs' own work was not what was waited for.",
-        fix=_FIX,
     )
     return judge_waits(analyses, RULE, words)
 
 
-RULE = Rule(code="Y7", name="run_waits_for_torch", severity=Severity.WARNING, check=check)
+RULE = Rule(code="Y7", name="run_waits_for_torch", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -182,4 +182,4 @@ def _first_run(life: SessionLife) -> str:
     return f"its first run took {format_ns(life.first_run_ns)}{steady}"
 
 
-RULE = Rule(code="S1", name="session_recreated", severity=Severity.WARNING, check=check)
+RULE = Rule(code="S1", name="session_recreated", severity=Severity.WARNING, check=check, fix=_FIX)

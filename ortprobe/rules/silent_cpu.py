@@ -78,4 +78,4 @@ def _finding(analyses: Analyses, without: list[Session]) -> Finding:
     )
 
 
-RULE = Rule(code="S7", name="silent_cpu", severity=Severity.WARNING, check=check)
+RULE = Rule(code="S7", name="silent_cpu", severity=Severity.WARNING, check=check, fix=_FIX)

@@ -87,4 +87,4 @@ def _finding(timeline: Timeline, made: dict[int, tuple[int, int]], stale: list[i
     )
 
 
-RULE = Rule(code="S2", name="stale_binding", severity=Severity.ERROR, check=check)
+RULE = Rule(code="S2", name="stale_binding", severity=Severity.ERROR, check=check, fix=_FIX)

@@ -54,7 +54,6 @@ def check(analyses: Analyses) -> Outcome:
             f"{raced} of {total} inputs were written on another stream than the one given to ORT, without a wait"
         ),
         meaning="Giving ORT a stream orders nothing by itself.",
-        fix=_FIX,
     )
     return judge_pairs(analyses, RULE, _belongs, words)
 
@@ -63,4 +62,4 @@ def _belongs(timeline: Timeline, pair: OrderedPair) -> bool:
     return is_input_before_run(pair) and has_user_stream(timeline, pair.second.run) and not pair.second.is_handed_over
 
 
-RULE = Rule(code="Y3", name="torch_on_another_stream", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y3", name="torch_on_another_stream", severity=Severity.ERROR, check=check, fix=_FIX)

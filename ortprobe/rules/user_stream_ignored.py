@@ -90,4 +90,4 @@ def _ignored(session: Session) -> bool:
     return session.provider_options.get(_PROVIDER, {}).get("has_user_compute_stream") == "0"
 
 
-RULE = Rule(code="Y2", name="user_stream_ignored", severity=Severity.ERROR, check=check)
+RULE = Rule(code="Y2", name="user_stream_ignored", severity=Severity.ERROR, check=check, fix=_FIX)

@@ -38,7 +38,6 @@ class Wording:
     title: Callable[[int, str], str]
     """From how many waits there were, and how long they stalled."""
     meaning: str
-    fix: str
 
 
 def judge_waits(analyses: Analyses, rule: Rule, words: Wording) -> Outcome:
@@ -91,7 +90,7 @@ def _finding(
         confidence=Confidence.LIKELY,
         where=distinct_sites(use.site for use in waits),
         evidence=cited([*(use.longest for use in waits), *(call for use in waits for call in use.calls)]),
-        fix=words.fix,
+        fix=rule.fix,
         paid=union(timeline.spans.start_ns[calls], timeline.spans.end_ns[calls]),
         saves_ns=saves_ns,
     )

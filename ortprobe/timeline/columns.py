@@ -13,6 +13,7 @@ from enum import Enum, StrEnum
 from functools import cache
 from itertools import pairwise
 from textwrap import dedent
+from types import ModuleType
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 from ortprobe.timeline.model import Lane, Timeline
@@ -119,16 +120,19 @@ def index_of(table: str) -> Column:
 
 
 @cache
-def attribute_docs(owner: type) -> Mapping[str, str]:
-    """The docstrings of a class's attributes and properties, each on one line.
+def attribute_docs(owner: type | ModuleType) -> Mapping[str, str]:
+    """The docstrings of a class's attributes and properties, or of a module's constants, each on one line.
 
     Raises:
-        OSError: the source of the class is not there.
+        OSError: the source is not there.
     """
-    (definition,) = ast.parse(dedent(inspect.getsource(owner))).body
-    assert isinstance(definition, ast.ClassDef)
+    body = ast.parse(dedent(inspect.getsource(owner))).body
+    if isinstance(owner, type):
+        (definition,) = body
+        assert isinstance(definition, ast.ClassDef)
+        body = definition.body
     found = {}
-    for statement, following in pairwise([*definition.body, ast.Pass()]):
+    for statement, following in pairwise([*body, ast.Pass()]):
         if isinstance(statement, ast.FunctionDef):
             found[statement.name] = ast.get_docstring(statement) or ""
         elif isinstance(statement, ast.AnnAssign | ast.Assign) and isinstance(following, ast.Expr):

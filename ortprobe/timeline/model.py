@@ -150,10 +150,18 @@ class Session:
     """Their options as ORT states them."""
     previous_provider_options: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Those of the session it replaced."""
+    session_options: Mapping[str, str] = field(default_factory=dict)
+    """Its `SessionOptions` as text, under their names in Python: what changes how a model is optimised and executed.
+    Empty where nobody saw them."""
     inputs: tuple[str, ...] = ()
     """Names of the model's inputs."""
     outputs: tuple[str, ...] = ()
     """Names of the model's outputs."""
+    input_types: tuple[str, ...] = ()
+    """Of each input, as `tensor(float)[N,3,224,224]`: free dimensions by name, `?` without one. Empty where nobody saw
+    them."""
+    output_types: tuple[str, ...] = ()
+    """Of each output, likewise."""
     profile: int | None = None
     """Index in `Timeline.sources` of its ORT profile."""
     error: str = ""
@@ -228,6 +236,15 @@ class Capture:
     versions: Mapping[str, str] = field(default_factory=dict)
     """`onnxruntime`, `torch`, `python`, …, as far as the sources state them."""
     devices: tuple[str, ...] = ()
+    cpu: str = ""
+    """What the processor calls itself, and how many there are (`cpu_count`); empty and 0 where nobody noted it."""
+    cpu_count: int = 0
+    usable_cpus: int | None = None
+    """Logical processors that the process can have kept busy; where its limits are not known, those of the machine."""
+    physical_cores: int | None = None
+    """Of the machine."""
+    model_hashes: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of model files by `Session.model`, where they did not change while the capture ran."""
     process: int = NONE
     """The process, or the first of several."""
     processes: int = 1

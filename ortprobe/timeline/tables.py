@@ -125,6 +125,19 @@ class HookCalls:
     contiguous: Int32s
     """Of a torch tensor that is bound by its address: 1 where it is contiguous, as ORT takes it to be, 0 where it is
     not; NONE where no tensor was seen to have the address, and for other calls."""
+    dtype: NameIndices
+    """Element type of the buffer as the call states it, by numpy's name, or ONNX's or torch's where numpy has none."""
+    tensor_dtype: NameIndices
+    """Of a torch tensor that is bound by its address: its own element type. NONE where the tensor was not seen, or was
+    gone, and for other calls."""
+    tensor_bytes: Int64s
+    """Of the same: from the bound address to the end of its storage; 0 where that is not known."""
+    origin: NameIndices
+    """Where the memory on the host that the call reads had its content from: `gpu` where it was copied from there,
+    `run` or `binding` where `run` or an IOBinding gave it, else `host`. NONE where nobody looked, and for other calls
+    than feeds of `run`, `bind_cpu_input` and torch's copies to a GPU."""
+    option: NameIndices
+    """Key of the configuration entry that the call gives; NONE for other calls."""
     read_address: Int64s
     """Address that the call reads, or binds for a run to read; 0 where the hooks know of none."""
     read_bytes: Int64s
@@ -139,6 +152,9 @@ class HookCalls:
     """What was attached during the call, as bits: 1 is ORT's profile, 2 is torch's profiler."""
     failed: Bools
     """Whether it raised."""
+    run_options: NameIndices
+    """Of a run that was given RunOptions, their entries that change what it waits for or what it costs, as
+    `gpu_graph_id=1` with blanks between them; NONE where it was given none, and for other calls."""
 
     def rows_of(self, spans: Int32s) -> Int64s:
         """The row of each of these spans; NONE for spans that are no hooked calls."""

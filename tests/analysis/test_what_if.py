@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loops import ORT, LoopPlan, PlayedLoop
+from node_loop import Node, node_loop
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
@@ -101,6 +102,20 @@ def test_work_without_its_launch_holds_no_stream_back(tmp_path):
     found = Analyses(played.scene.load(tmp_path)).what_ifs
     assert found is not None
     assert found.error < 0.02
+
+
+def test_without_nodes_that_move_elements_a_loop_takes_what_it_does_when_they_launch_nothing(tmp_path):
+    def paced(cast_us: int) -> WhatIfs:
+        first, last = (Node(op=op, kernel_us=cast_us) for op in ("Cast", "Transpose"))
+        scene = node_loop(*[[first, Node(op="Tanh", kernel_us=30), last]] * 10, gap_us=20)
+        found = Analyses(scene.load(tmp_path / str(cast_us))).what_ifs
+        assert found is not None
+        return found
+
+    slow, quick = paced(60), paced(0)
+    assert predicted_us(slow, Change.NO_LAYOUT_WORK) == pytest.approx(quick.pace_ns / 1000, rel=0.08)
+    assert slow.pace_ns > 1.5 * quick.pace_ns
+    assert quick.of_change(Change.NO_LAYOUT_WORK) is None, "there is nothing to leave out"
 
 
 def test_a_program_without_runs_that_were_watched_has_no_loop(tmp_path):

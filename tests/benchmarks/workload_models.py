@@ -20,7 +20,7 @@ _CPU_ONLY = "Hardmax"
 
 
 @dataclass
-class _Graph:
+class Graph:
     """A chain of nodes under construction; each method returns the name of what it computes."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
@@ -53,7 +53,7 @@ class _Graph:
 
 def resnet50(*, hardmax: bool) -> onnx.ModelProto:
     """53 convolutions, 3 × 224 × 224."""
-    graph = _Graph()
+    graph = Graph()
     x = graph.node("Relu", graph.conv("x", (3, 64), 7, 2))
     x = graph.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
     into = 64
@@ -63,10 +63,10 @@ def resnet50(*, hardmax: bool) -> onnx.ModelProto:
             into = 4 * width
         x = _detour(graph, x) if hardmax else x
     x = graph.node("Flatten", graph.node("GlobalAveragePool", x))
-    return _model(graph, graph.linear(x, into, 1000), ["N", 3, 224, 224])
+    return as_model(graph, graph.linear(x, into, 1000), ["N", 3, 224, 224])
 
 
-def _bottleneck(graph: _Graph, x: str, into: int, width: int, stride: int) -> str:
+def _bottleneck(graph: Graph, x: str, into: int, width: int, stride: int) -> str:
     y = graph.node("Relu", graph.conv(x, (into, width), 1))
     y = graph.node("Relu", graph.conv(y, (width, width), 3, stride))
     y = graph.conv(y, (width, 4 * width), 1)
@@ -77,7 +77,7 @@ def _bottleneck(graph: _Graph, x: str, into: int, width: int, stride: int) -> st
 
 def encoder(*, hardmax: bool, layers: int = 6, tokens: int = 64, width: int = 256, heads: int = 4) -> onnx.ModelProto:
     """A transformer encoder."""
-    graph, x = _Graph(), "x"
+    graph, x = Graph(), "x"
     split = graph.constant(np.array([0, tokens, heads, width // heads]))
     joined = graph.constant(np.array([0, tokens, width]))
     for _ in range(layers):
@@ -91,27 +91,28 @@ def encoder(*, hardmax: bool, layers: int = 6, tokens: int = 64, width: int = 25
         inner = graph.node("Relu", graph.linear(x, width, 4 * width))
         x = _normalised(graph, graph.node("Add", x, graph.linear(inner, 4 * width, width)))
         x = _detour(graph, x) if hardmax else x
-    return _model(graph, x, ["N", tokens, width])
+    return as_model(graph, x, ["N", tokens, width])
 
 
-def _normalised(graph: _Graph, x: str, width: int = 256) -> str:
+def _normalised(graph: Graph, x: str, width: int = 256) -> str:
     return graph.node("LayerNormalization", x, graph.constant(np.ones(width, np.float32)), axis=-1)
 
 
 def tiny(*, hardmax: bool, layers: int = 40, width: int = 64) -> onnx.ModelProto:
     """A chain of matrix products of which each takes the GPU less than the host needs to launch it."""
-    graph, x = _Graph(), "x"
+    graph, x = Graph(), "x"
     for layer in range(layers):
         x = graph.node("Tanh", graph.linear(x, width, width))
         x = _detour(graph, x) if hardmax and layer % 10 == 9 else x
-    return _model(graph, x, ["N", width])
+    return as_model(graph, x, ["N", width])
 
 
-def _detour(graph: _Graph, x: str) -> str:
+def _detour(graph: Graph, x: str) -> str:
     return graph.node("Add", x, graph.node(_CPU_ONLY, x, axis=-1))
 
 
-def _model(graph: _Graph, output: str, shape: list[str | int]) -> onnx.ModelProto:
+def as_model(graph: Graph, output: str, shape: list[str | int]) -> onnx.ModelProto:
+    """The model of a chain from `x` of this shape to `output`."""
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     y = helper.make_tensor_value_info(output, TensorProto.FLOAT, None)
     body = helper.make_graph(graph.nodes, "workload", [x], [y], graph.weights)

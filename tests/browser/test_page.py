@@ -420,6 +420,7 @@ def test_axe_finds_nothing(open_page: OpenPage, resnet_file: Path, theme: str) -
     opened = open_page(resnet_file, theme=theme)
     opened.page.evaluate("ortprobe.select('w3')")
     opened.page.locator("#tables details:has(#table-nodes) > summary").click()
+    opened.page.locator("#finding-S1 details.meaning > summary").click()
     opened.page.locator("#tl-fold").click()
     opened.page.get_by_role("button", name="Pin Runs to the top").click()
     found = Axe().run(opened.page).response["violations"]
@@ -590,6 +591,18 @@ def test_the_page_in_a_notebook_reaches_nothing_around_it(notebook: tuple[Opened
 def test_what_matters_most_comes_in_the_ranking_of_the_findings(resnet_page: Opened) -> None:
     titles = [finding.title for finding in judge(Analyses(resnet())).findings if finding.cost_ns][:3]
     assert resnet_page.page.locator(".causes .title").all_inner_texts() == titles
+
+
+def test_what_a_finding_means_opens_by_keyboard_below_it(open_page: OpenPage, resnet_file: Path) -> None:
+    opened = open_page(resnet_file)
+    meaning = opened.page.locator("#finding-S1 details.meaning")
+    assert meaning.locator("dl").is_hidden()
+    meaning.locator("summary").focus()
+    opened.page.keyboard.press("Enter")
+    assert meaning.locator("dl").is_visible()
+    said = meaning.locator("dt").all_inner_texts()
+    assert said == ["What it is", "Why it matters", "Evidence", "When it is wrong"]
+    assert meaning.locator("dd code").first.inner_text() == "set_providers"
 
 
 def test_rules_that_could_not_judge_say_why(resnet_page: Opened) -> None:

@@ -143,6 +143,8 @@ def secretive(folder: Path) -> Path:
         scene.hook("run", start, 60, session=0, attached=3, site="/home/sekret/app.py:7", options={"a": "sekret"})
         scene.hook("bind_input", start, 1, session=0, buffer="sekret in", error="sekret", contiguous=False)
         scene.hook("event.record", start, 1, event=start)
+    for key in ("sekret.key", "session.intra_op.allow_spining"):
+        scene.hook("add_session_config_entry", 1, 1, options={key: "0"})
     scene.records += [
         Served(what="run", session=0, start_ns=at_ns(300), end_ns=at_ns(900), runs=7, total_ns=70, slowest_ns=20,
                site="C:\\Users\\sekret\\app.py:7"),
@@ -187,6 +189,7 @@ def test_no_free_text_is_left(tmp_path: Path) -> None:
         "file_1.py:3",
         "file_1.py:7",
         "Thread-1",
+        "session.intra_op.allow_spining",
     ):
         assert kept in text
     assert figures(path) == figures(bundle)

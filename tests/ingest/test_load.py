@@ -120,7 +120,11 @@ def test_a_run_without_a_profile_gets_nodes_from_the_same_sequence_of_kernels(tm
 def test_hooked_call_and_model_run_are_one_run(tmp_path):
     scene = Scene()
     scene.profile(5).load(5, 10).initialize(20, 50).run(100, 50).run(200, 50)
-    scene.session(0, 0, 80, inputs=("x",), outputs=("y",), model_path="m.onnx", site="app.py:3")
+    scene.session(
+        0, 0, 80, inputs=("x",), outputs=("y",), input_types=("tensor(float)[N,3]",),
+        output_types=("tensor(float)[N]",), model_path="m.onnx", site="app.py:3",
+        session_options={"graph_optimization_level": "ORT_DISABLE_ALL"},
+    )  # fmt: skip
     scene.hook("run", 95, 60, session=0, attached=1, site="app.py:7").hook("run", 195, 60, session=0, attached=1)
     scene.hook("run", 300, 40, session=0, error="Fail: nope")
     timeline = scene.load(tmp_path)
@@ -132,6 +136,9 @@ def test_hooked_call_and_model_run_are_one_run(tmp_path):
     assert timeline.sessions[0].site is not None
     assert timeline.sessions[0].site.line == 3
     assert timeline.sessions[0].load_ns == 10_000
+    assert timeline.sessions[0].session_options == {"graph_optimization_level": "ORT_DISABLE_ALL"}
+    assert timeline.sessions[0].input_types == ("tensor(float)[N,3]",)
+    assert timeline.sessions[0].output_types == ("tensor(float)[N]",)
     (bound,) = timeline.clocks
     assert bound.method is ClockMethod.EPOCH
     assert bound.low_ns <= 0 <= bound.high_ns

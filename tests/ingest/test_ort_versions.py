@@ -148,7 +148,7 @@ def test_two_sessions_on_one_file_are_told(version):
     timeline = load_files(ort=[profile(version, "collision")])
     last = known(version, "collision")["runs_of_both"][-1]
     assert len(timeline.runs) == last, "the runs of the session that wrote last are whole; the others' are not"
-    (problem,) = [one for one in timeline.problems if one.kind is ProblemKind.UNREADABLE_EVENTS]
+    (problem,) = [one for one in timeline.problems if one.kind is ProblemKind.PROFILE_SHARED]
     assert "two sessions" in problem.detail
 
 

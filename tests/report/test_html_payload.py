@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import sys
 import zlib
 from functools import cache
 
@@ -20,13 +19,14 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.charts import TRACE_TYPES, build_charts
 from ortprobe.report.html import render_html
 from ortprobe.report.html.columns import encode
-from ortprobe.report.html.findings import finding_views, passages
+from ortprobe.report.html.findings import finding_views
 from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
 from ortprobe.report.html.sections import attribution, clock_sentence
+from ortprobe.report.html.side import whole_page
 from ortprobe.report.html.tables import build_tables
-from ortprobe.rules import RULES, Judgement, judge
+from ortprobe.rules import Judgement, find_rule, judge
 from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
 from tests.captures import example, resnet
 
@@ -75,7 +75,7 @@ def test_marks_of_one_row_never_overlap(intervals: list[tuple[int, int]]) -> Non
 
 
 def test_the_page_keeps_to_its_weight() -> None:
-    payload = build_payload(judgement(), 8_000_000)
+    payload = build_payload([whole_page(judgement())], 8_000_000)
     assert payload.marks_left_out == 0
     assert payload.bytes_per_mark <= _BYTES_PER_EVENT
     assert len(resnet_html()) - len(payload.marks) <= _FIXED_BYTES
@@ -83,7 +83,7 @@ def test_the_page_keeps_to_its_weight() -> None:
 
 def test_a_byte_budget_is_kept_and_evidence_stays_and_the_header_counts_what_is_missing() -> None:
     budget = 60_000
-    payload = build_payload(judgement(), budget)
+    payload = build_payload([whole_page(judgement())], budget)
     assert len(payload.marks) <= budget
     assert payload.marks_left_out > 0
     specs = [tuple(each) for each in payload.model["marks"]["columns"]]
@@ -142,45 +142,18 @@ def test_evidence_on_the_device_goes_by_its_onnx_node() -> None:
     ]  # fmt: skip
 
 
-def test_a_fix_is_prose_and_code() -> None:
-    fix = "Do this:\n    a = [\n        1,\n    ]\nand keep it."
-    assert [(each.is_code, each.text) for each in passages(fix)] == [
-        (False, "Do this:"),
-        (True, "a = [\n    1,\n]"),
-        (False, "and keep it."),
-    ]
-
-
-def test_a_change_is_copied_as_the_code_that_it_leads_to() -> None:
-    (prose, change) = passages("Do this:\n    + wait()\n      run(\n    -     a,\n    +     b,\n      )")
-    assert (prose.is_code, prose.diff) == (False, ())
-    assert change.text == "wait()\nrun(\n    b,\n)"
-    assert [(line.sign, line.text) for line in change.diff] == [
-        ("+", "wait()"), (" ", "run("), ("-", "    a,"), ("+", "    b,"), (" ", ")"),
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("code", ["a = 1\n- b", "x = (\n  - b\n)", "  a\n  b"])
-def test_code_that_only_looks_like_a_change_is_code(code: str) -> None:
-    (passage,) = passages("\n".join(f"    {line}" for line in code.splitlines()))
-    assert (passage.is_code, passage.diff) == (True, ())
-
-
-FIXES = {rule.code: getattr(sys.modules[rule.check.__module__], "_FIX", "") for rule in RULES}
-
-
-@pytest.mark.parametrize("code", [code for code, fix in FIXES.items() if fix])
-def test_what_is_copied_from_a_fix_is_python(code: str) -> None:
-    for passage in passages(FIXES[code]):
-        assert not passage.text.startswith("\\")
-        if passage.is_code:
-            compile(passage.text, code, "exec")
-
-
-@pytest.mark.parametrize("code", ["Y1", "Y3", "Y4", "Y5", "B1", "S1"])
-def test_fixes_that_add_to_what_is_there_say_so_by_signs(code: str) -> None:
-    assert {line.sign for passage in passages(FIXES[code]) for line in passage.diff} >= {"+"}
-    assert all(passage.diff for passage in passages(FIXES[code]) if passage.is_code)
+def test_a_finding_comes_with_the_documentation_of_its_rule() -> None:
+    views = finding_views(judge(example("missing-wait")))
+    assert len(views) >= 2
+    for view in views:
+        documentation = find_rule(view.code).documentation
+        meaning = {section.heading: "\n\n".join(section.paragraphs) for section in view.meaning}
+        assert meaning == {
+            "What it is": documentation.what_it_is,
+            "Why it matters": documentation.why_it_matters,
+            "Evidence": documentation.evidence,
+            "When it is wrong": documentation.when_it_is_wrong,
+        }
 
 
 def test_the_page_says_how_kernels_found_their_nodes():

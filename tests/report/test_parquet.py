@@ -38,9 +38,12 @@ def read_file(path: Path) -> pd.DataFrame:
 
 
 def assert_same(read: pd.DataFrame, written: pd.DataFrame) -> None:
-    """Files don't keep what a Categorical without rows could have held."""
+    """Files don't keep what a Categorical without values could have held."""
     assert read.index.name == written.index.name
-    pd.testing.assert_frame_equal(read, written, check_categorical=len(written) > 0, check_dtype=len(written) > 0)
+    assert list(read) == list(written)
+    empty = [name for name in written if written[name].isna().all()]
+    assert read[empty].isna().all(axis=None)
+    pd.testing.assert_frame_equal(read.drop(columns=empty), written.drop(columns=empty))
 
 
 @pytest.mark.parametrize("capture", [resnet, service, set_providers])

@@ -74,12 +74,12 @@ def test_colour_is_left_out_on_request(monkeypatch):
 
 def test_names_from_a_trace_are_data(tmp_path):
     scene = Scene()
-    scene.profile().run(10, 50).node(f"[bold red]{ESCAPE}[2Jboo[/]\nnext", 20, 20, op="[link=http://x]Conv")
+    scene.profile().run(10, 50).node(f"[bold red]{ESCAPE}[2Jboo[/]\nbelow", 20, 20, op="[link=http://x]Conv")
     text = text_of(scene.load(tmp_path))
     assert "[bold red]" in text
     assert "[link=http://x]Conv" in text
     assert ESCAPE not in text
-    assert "\nnext" not in text
+    assert "\nbelow" not in text
 
 
 HOSTILE = f"[bold]{ESCAPE}[2Jx\r\n\u202ey"
@@ -129,3 +129,9 @@ def test_kernels_of_others_are_no_gap(tmp_path):
     scene.profile().load(20, 10).initialize(30, 50).run(100, 100).node("a", 110, 20)
     lines = [line.strip() for line in text_of(scene.load(tmp_path)).splitlines()]
     assert "1 of 1 kernels of ORT have their node: 1 seen inside it" in lines
+
+
+def test_the_last_line_says_how_to_read_on_about_the_gravest_finding(tmp_path):
+    assert text_of(captures.resnet()).splitlines()[-1] == "next: ortprobe explain S1"
+    nothing = Scene().session(0, 0, 100).hook("run", 200, 10, session=0)
+    assert "ortprobe explain" not in text_of(nothing.load(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cases.dead_buffer import cant_tell, fault, near_miss, program
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
@@ -9,23 +10,12 @@ from ortprobe.rules import dead_buffer
 from ortprobe.rules.finding import Finding, NotApplicable, Passed
 
 
-def program(*, contiguous: bool | None) -> Scene:
-    scene = Scene().session(0, 0, 50, inputs=("x",), outputs=("y",))
-    scene.hook("io_binding", 60, 1, session=0, binding=0)
-    scene.hook(
-        "bind_input", 70, 1, binding=0, buffer="x", read_address=4096, read_bytes=64, contiguous=contiguous,
-        site="app.py:5",
-    )  # fmt: skip
-    return scene.hook("run_with_iobinding", 100, 50, session=0, binding=0, site="app.py:8")
-
-
 def test_a_pointer_of_a_living_tensor_passes(tmp_path):
-    assert dead_buffer.check(Analyses(program(contiguous=True).load(tmp_path))) == Passed()
+    assert dead_buffer.check(Analyses(near_miss(tmp_path))) == Passed()
 
 
 def test_a_pointer_of_which_nothing_is_known_is_neither_fine_nor_broken(tmp_path):
-    """Memory of no torch tensor, or a capture of before their owners were noted."""
-    outcome = dead_buffer.check(Analyses(program(contiguous=None).load(tmp_path)))
+    outcome = dead_buffer.check(Analyses(cant_tell(tmp_path)))
     assert isinstance(outcome, NotApplicable)
     assert outcome.evidence_missing
 
@@ -37,8 +27,7 @@ def test_a_tensor_that_is_not_contiguous_is_found_where_it_was_bound(tmp_path):
 
 
 def test_a_tensor_that_is_gone_is_found_where_the_run_used_it(tmp_path):
-    scene = program(contiguous=True).hook("dead_buffer", 100, 0, binding=0, buffer="x", site="app.py:8")
-    found = dead_buffer.check(Analyses(scene.load(tmp_path)))
+    found = dead_buffer.check(Analyses(fault(tmp_path)))
     assert isinstance(found, Finding)
     assert "`x`" in found.title
     assert [(site.file, site.line) for site in found.where] == [("app.py", 8)]

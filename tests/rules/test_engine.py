@@ -11,7 +11,7 @@ def found(code: str, severity: Severity, cost_ns: int | None) -> Rule:
         code=code, severity=severity, title=code, detail="", count=1, cost_ns=cost_ns, confidence=Confidence.CERTAIN,
         where=(), evidence=(), fix="",
     )  # fmt: skip
-    return Rule(code=code, name=code.lower(), severity=severity, check=lambda analyses: finding)
+    return Rule(code=code, name=code.lower(), severity=severity, check=lambda analyses: finding, fix="")
 
 
 def crashes(analyses: Analyses) -> Passed:
@@ -19,7 +19,7 @@ def crashes(analyses: Analyses) -> Passed:
 
 
 def test_a_rule_that_crashes_takes_nobody_with_it():
-    broken = Rule(code="X1", name="broken", severity=Severity.INFO, check=crashes)
+    broken = Rule(code="X1", name="broken", severity=Severity.INFO, check=crashes, fix="")
     judgement = judge(Analyses(captures.healthy()), (broken, found("A1", Severity.INFO, 5)))
     assert [type(judged.outcome) for judged in judgement.judged] == [RuleFailed, Finding]
     assert "KeyError" in judgement.judged[0].outcome.error
@@ -41,3 +41,12 @@ def test_no_rule_of_ours_crashes_on_a_real_capture():
         judgement = judge(Analyses(capture()))
         assert [judged.rule.code for judged in judgement.judged] == [rule.code for rule in RULES]
         assert not [judged for judged in judgement.judged if isinstance(judged.outcome, RuleFailed)]
+
+
+def test_a_capture_that_only_rules_about_captures_can_judge_has_no_verdict():
+    passes = [
+        Rule(code=code, name=code, severity=Severity.INFO, check=lambda _: Passed(), fix="") for code in ("M1", "A1")
+    ]
+    for rules, has_verdict in ((passes[:1], False), (passes, True)):
+        judgement = judge(Analyses(captures.healthy()), rules)
+        assert (judgement.has_verdict, bool(judgement.could_judge)) == (has_verdict, has_verdict)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import captures
 import pytest
 from asking import ask
+from holes import with_problem
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.rules import Confidence, Finding, NotApplicable, Passed, Rule, Severity, judge
-from ortprobe.timeline import Problem, ProblemKind, Timeline
-
-
-def with_problem(timeline: Timeline, kind: ProblemKind) -> Timeline:
-    return replace(timeline, problems=(Problem(kind=kind, detail="planted"),))
+from ortprobe.timeline import ProblemKind
 
 
 @pytest.mark.parametrize(
@@ -32,8 +27,7 @@ def with_problem(timeline: Timeline, kind: ProblemKind) -> Timeline:
 def test_a_rule_whose_evidence_is_spoilt_can_not_tell(code: str, kind: ProblemKind) -> None:
     sound = captures.example("healthy").timeline
     assert isinstance(ask(code, sound), Finding | Passed)
-    problem = Problem(kind=kind, detail="planted", count=1000)
-    outcome = ask(code, replace(sound, problems=(problem,)))
+    outcome = ask(code, with_problem(sound, kind, 1000))
     assert isinstance(outcome, NotApplicable)
     assert outcome.evidence_missing
     assert outcome.why.startswith("can't tell, because ")
@@ -54,7 +48,7 @@ def costing(cost_ns: int) -> Rule:
         code="X1", severity=Severity.INFO, title="", detail="It is so.", count=2, cost_ns=cost_ns,
         confidence=Confidence.CERTAIN, where=(), evidence=(), fix="",
     )  # fmt: skip
-    return Rule(code="X1", name="x", severity=Severity.INFO, check=lambda analyses: found)
+    return Rule(code="X1", name="x", severity=Severity.INFO, check=lambda analyses: found, fix="")
 
 
 def runs_with_and_without_tracing(scene: Scene) -> Scene:

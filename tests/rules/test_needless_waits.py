@@ -5,15 +5,13 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from captures import DATA
+from captures import race_program
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.path.changes import Change
-from ortprobe.ingest import load_bundle
 from ortprobe.rules import RULES, Finding, Passed
 from ortprobe.rules.finding import NotApplicable, Outcome
 
-RECORDED = DATA / "h200-waits"
 NEEDLESS = {
     "one_stream_synchronized": ("Y6", "waiting_programs.py:32"),
     "wait_stream_synchronized": ("Y6", "waiting_programs.py:46"),
@@ -32,7 +30,7 @@ PACES_MS = {
 
 @cache
 def analyses(name: str) -> Analyses:
-    return Analyses(load_bundle(RECORDED / f"{name}.zip"))
+    return Analyses(race_program(name))
 
 
 def outcomes(name: str) -> dict[str, Outcome]:

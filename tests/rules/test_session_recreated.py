@@ -2,18 +2,15 @@ from __future__ import annotations
 
 import captures
 from asking import ask, finding, named, runs
+from cases.session_recreated import fault, near_miss
 from scene import Scene
 
-from ortprobe.rules import Confidence, NotApplicable, Passed, Severity
+from ortprobe.rules import Confidence, Passed, Severity
 from ortprobe.timeline import Kind, Site
 
 
 def test_set_providers_between_runs(tmp_path):
-    scene = Scene().session(0, 0, 100)
-    scene.hook("set_providers", 9_990, 320, session=1, site="app.py:12")
-    scene.session(1, 10_000, 300, reason="set_providers", replaces=0, site="app.py:12")
-    runs(runs(scene, 0, 1000, 50, 10, 10), 1, 20_000, 210, 10, 10)
-    found = finding("S1", scene, tmp_path)
+    found = ask("S1", fault(tmp_path))
     assert (found.count, found.cost_ns, found.severity, found.confidence) == (
         1, 500_000, Severity.WARNING, Confidence.CERTAIN
     )  # fmt: skip
@@ -66,14 +63,7 @@ def test_one_session_for_the_whole_program(tmp_path):
 
 
 def test_two_models_side_by_side(tmp_path):
-    scene = Scene().session(0, 0, 100, model_path="a.onnx").session(1, 200, 100, model_path="b.onnx", owner=1)
-    assert ask("S1", runs(runs(scene, 0, 1000, 10, 10), 1, 5000, 10, 10).load(tmp_path)) == Passed()
-
-
-def test_one_profile_without_hooks_can_not_tell():
-    outcome = ask("S1", captures.healthy())
-    assert isinstance(outcome, NotApplicable)
-    assert outcome.evidence_missing
+    assert ask("S1", near_miss(tmp_path)) == Passed()
 
 
 def test_a_session_that_never_ran_is_told_so_and_evidence_is_its_own(tmp_path):

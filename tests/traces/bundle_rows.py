@@ -29,7 +29,7 @@ def start_bundle(folder: Path, name: str, process: int, epoch_ns: int) -> Bundle
         process=process,
         clock=anchor,
         settings=Settings(),
-        environment=Environment(python="3.11", platform="Linux", cpu_count=2),
+        environment=Environment(python="3.11", platform="Linux", cpu_count=2, physical_cores=2, usable_cpus=2),
         ending=Ending(clock=anchor, exit_code=0),
     )
     return BundleWriter(folder, manifest)

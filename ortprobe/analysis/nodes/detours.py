@@ -89,14 +89,20 @@ def _detour(
     )
 
 
+def between_nodes(timeline: Timeline, waits: WaitTimes, runs: Bools) -> Bools:
+    """Which waits the host made inside `Execute` of these runs (a mask of `Timeline.runs`), and in no node."""
+    spans, run, execute = timeline.spans, waits.run, timeline.runs.execute_span[waits.run]
+    inside = (waits.start_ns >= spans.start_ns[execute]) & (waits.end_ns <= spans.end_ns[execute])
+    of_run = waits.by_host & np.append(runs, False)[run] & (waits.role == ROLES.index(WaitRole.IN_RUN))
+    return np.asarray(of_run & inside, np.bool_)
+
+
 def _waits_of(timeline: Timeline, waits: WaitTimes, copies: Bools, runs: Bools) -> tuple[int | None, int | None]:
     """(time of waits between nodes, stall of these and of the waits in Memcpy nodes) of one of these runs, medians."""
     if not runs.any():
         return None, None
-    spans, run, execute = timeline.spans, waits.run, timeline.runs.execute_span[waits.run]
-    in_execute = (waits.start_ns >= spans.start_ns[execute]) & (waits.end_ns <= spans.end_ns[execute])
+    run, between = waits.run, between_nodes(timeline, waits, runs)
     mine = waits.by_host & (run != NONE) & runs[run]
-    between = mine & in_execute & (waits.role == ROLES.index(WaitRole.IN_RUN))
     node = timeline.links.node[np.where(waits.call == NONE, waits.span, waits.call)]
     in_copies = mine & (waits.role == ROLES.index(WaitRole.IN_NODE)) & (node != NONE) & copies[node]
     wait_ns = sum_by_group(run[between], (waits.end_ns - waits.start_ns)[between], len(runs))

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ortprobe.analysis.nodes.node_times import NodeTime, NodeTimes
-from ortprobe.analysis.nodes.placement import CPU_PROVIDER, MEMCPY_OPS
-
-LAYOUT_OPS = frozenset({"Transpose", "ReorderInput", "ReorderOutput"})
-"""Operators that move elements without computing: `Transpose`, also where ORT put it in for an execution provider that
-wants NHWC, and those that ORT puts around NCHWc convolutions on the CPU. `NhwcMaxPool` and the like compute."""
-CAST_OPS = frozenset({"Cast", "CastLike"})
+from ortprobe.analysis.nodes.placement import CAST_OPS, CPU_PROVIDER, LAYOUT_OPS, MEMCPY_OPS
 
 
 class NodeCategory(StrEnum):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ortprobe.analysis.busy import covered_ns
 from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.host_activity import HostActivity, runs_on_host
-from ortprobe.analysis.nodes.placement import memcpy_nodes
+from ortprobe.analysis.nodes.placement import memcpy_nodes, moving_nodes
 from ortprobe.analysis.path.steps import CopyKind, StepKind, Steps
 from ortprobe.analysis.races.wait_uses import Use, WaitUse
 from ortprobe.analysis.waits.roles import WaitRole
@@ -45,6 +45,8 @@ class Change(StrEnum):
     """Device work takes no time: what is left is the host's."""
     NO_HOST_CAUSE = "no-host-cause"
     """What the host does for one cause takes no time."""
+    NO_LAYOUT_WORK = "no-layout-work"
+    """Nodes that only reorder elements or change their type take the device no time, and no launch."""
     FASTER_NODE = "faster-node"
     """The device work of one node takes half as long."""
 
@@ -96,6 +98,8 @@ def possible_changes(
         yield ChangedLoop(change=Change.ONE_LAUNCH, edit=_as_one_launch)
     if launches.any():
         yield ChangedLoop(change=Change.NO_DEVICE_WORK, edit=_with_work(np.zeros(len(steps))))
+    if (moving := launches & _moves_elements(timeline, steps)).any():
+        yield ChangedLoop(change=Change.NO_LAYOUT_WORK, edit=_without_work(moving))
     yield from _without_host_causes(steps, activity)
     yield from _with_faster_nodes(timeline, steps)
 
@@ -185,6 +189,12 @@ def _with_work(factor: NDArray[np.float64]) -> Callable[[Steps], Steps]:
     return edit
 
 
+def _without_work(chosen: Bools) -> Callable[[Steps], Steps]:
+    """Without these launches and what they set going; what the threads did before them stays."""
+    without, no_work = _without(chosen), _with_work(np.where(chosen, 0.0, 1.0))
+    return lambda steps: without(no_work(steps))
+
+
 def _with_less_before(share: NDArray[np.float64]) -> Callable[[Steps], Steps]:
     """Without this share of what threads did before their steps."""
 
@@ -242,6 +252,11 @@ def _between_memcpy_nodes(timeline: Timeline, steps: Steps) -> _Taken:
 def _is_memcpy(timeline: Timeline, steps: Steps) -> Bools:
     """Which steps launch the copy of a Memcpy node."""
     return np.append(memcpy_nodes(timeline), False)[steps.node]
+
+
+def _moves_elements(timeline: Timeline, steps: Steps) -> Bools:
+    """Which steps launch the work of a node that computes nothing."""
+    return np.append(moving_nodes(timeline), False)[steps.node]
 
 
 def _without_host_causes(steps: Steps, activity: HostActivity) -> Iterator[ChangedLoop]:

@@ -126,7 +126,7 @@ def _by_binding(timeline: Timeline, session: Session, since_ns: int) -> _Held | 
     made = [number for number, name in enumerate(timeline.names) if name == "io_binding"]
     bindings = hooks.binding[np.isin(hooks.what, made) & (hooks.session == session.index)]
     bindings = bindings[bindings != NONE]
-    version = _version(timeline.capture.versions.get("onnxruntime", ""))
+    version = version_of(timeline.capture.versions.get("onnxruntime", ""))
     if not len(bindings) or (version is not None and version < BINDING_HOLDS):
         return None
     used_ns = spans.end_ns[hooks.span[np.isin(hooks.binding, bindings) & (spans.start_ns[hooks.span] >= since_ns)]]
@@ -135,7 +135,8 @@ def _by_binding(timeline: Timeline, session: Session, since_ns: int) -> _Held | 
     return HeldBy.PERHAPS_BINDING, since_ns, None
 
 
-def _version(text: str) -> tuple[int, int] | None:
+def version_of(text: str) -> tuple[int, int] | None:
+    """Major and minor version; None for a text that is none."""
     major, _, rest = text.partition(".")
     minor = rest.partition(".")[0]
     return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else None

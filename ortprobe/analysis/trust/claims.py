@@ -116,10 +116,13 @@ UNSAYABLE: Mapping[ProblemKind, tuple[Ban, ...]] = {
         "a file ends in the middle, and nobody knows what else was in it", *_ON_GPU, Claim.WAITS, Claim.COUNTS
     ),
     ProblemKind.EMPTY_SOURCE: _all(
-        "the profile that would say which node it was is empty", Claim.NODE_TIME, Claim.COUNTS
+        "the profile that would say which node it was is empty or can't be read", Claim.NODE_TIME, Claim.COUNTS
     ),
     ProblemKind.PROFILE_TRUNCATED: _all(
         "ONNX Runtime stopped recording nodes before the program was done", Claim.NODE_TIME, Claim.COUNTS
+    ),
+    ProblemKind.PROFILE_SHARED: _all(
+        "two sessions wrote to one profile, and only the last one's nodes are whole", Claim.NODE_TIME, Claim.COUNTS
     ),
     ProblemKind.NO_END_MARK: _lost(
         "a trace may go on where the file ends", *_ON_GPU, Claim.COUNTS, above=1.0

@@ -9,6 +9,7 @@ import numpy as np
 from ortprobe.analysis.runs.run_phases import BY_LAUNCHES, Phase, RunPhases, launching
 from ortprobe.analysis.runs.run_times import HOOKS_ALONE, ORT_AND_TORCH, TORCH_ALONE, RunTimes
 from ortprobe.analysis.runs.spread import median_ns
+from ortprobe.bundle import ATTACHED_ORT_PROFILE
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline
 
 FEWEST_TO_COMPARE = 3
@@ -47,7 +48,10 @@ class LaunchCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overhead:
-    """Medians by what was attached: everything, torch's profiler alone, the hooks alone. None where not measured."""
+    """Medians by what was attached: everything, torch's profiler alone, the hooks alone. None where not measured.
+
+    Of a program without a GPU everything is ORT's profile.
+    """
 
     traced_median_ns: int | None
     torch_only_median_ns: int | None
@@ -80,9 +84,10 @@ def compute_overhead(timeline: Timeline, runs: RunTimes, phases: RunPhases) -> O
     one line of the program made, of the session and line with the most of both kinds. Where no line made both, the
     medians are those of all steady runs, and the ratio and the costs are None.
     """
-    alike = _alike(timeline, runs, _warm(runs))
+    everything = ORT_AND_TORCH if (runs.attached & TORCH_ALONE).any() else ATTACHED_ORT_PROFILE
+    alike = _alike(timeline, runs, _warm(runs), everything)
     shown = runs.steady if alike is None else alike
-    kinds = {kind: shown & (runs.attached == kind) for kind in (ORT_AND_TORCH, TORCH_ALONE, HOOKS_ALONE)}
+    kinds = {kind: shown & (runs.attached == kind) for kind in (everything, TORCH_ALONE, HOOKS_ALONE)}
     traced, torch_only, _ = kinds.values()
     traced_ns, torch_ns, untraced_ns = (median_ns(runs.latency_ns[each]) for each in kinds.values())
     periods_ns = [median_ns(runs.period_ns[each & runs.steady_period]) for each in kinds.values()]
@@ -108,14 +113,14 @@ def _warm(runs: RunTimes) -> Bools:
     return runs.steady & follows
 
 
-def _alike(timeline: Timeline, runs: RunTimes, warm: Bools) -> Bools | None:
+def _alike(timeline: Timeline, runs: RunTimes, warm: Bools, everything: int) -> Bools | None:
     """The warm runs of the session and line with the most runs both traced and untraced; None without such a line."""
     site = timeline.hooks.sites_of(timeline.runs.hook_span)
     origin = timeline.runs.session.astype(np.int64) << 32 | (site.astype(np.int64) & 0xFFFFFFFF)
     best, most = None, FEWEST_TO_COMPARE - 1
     for value in np.unique(origin[warm]).tolist():
         group = warm & (origin == value)
-        both = min(int((group & (runs.attached == kind)).sum()) for kind in (ORT_AND_TORCH, HOOKS_ALONE))
+        both = min(int((group & (runs.attached == kind)).sum()) for kind in (everything, HOOKS_ALONE))
         if both > most:
             best, most = group, both
     return best

@@ -19,6 +19,10 @@ _HARMLESS_VALUE = re.compile(
     re.IGNORECASE,
 )
 """Numbers, truth values and words of ONNX Runtime's own: what is left can be a path, or the name of an input."""
+_ENTRY = re.compile(
+    r"(session|optimization|memory|mlas|ep|qnn)\.[\w.]{1,100}|disable_synchronize\w+|gpu_graph\w*", re.ASCII
+)
+"""Keys of configuration entries in ONNX Runtime's own areas, spelt well or not: others can be anybody's."""
 _TRACE = re.compile(r"(ort|torch)-\d+(_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d)?")
 _LIBRARY = re.compile(r"(?:.*/)?((?:concurrent/futures/thread|threading|onnxruntime/capi/onnxruntime_\w+)\.py)")
 _TENSOR_TYPE = re.compile(r"(?P<type>[a-z]+\([a-z0-9_]+\))\[(?P<shape>.*)\]")
@@ -77,6 +81,11 @@ class Pseudonyms:
             key: value if _HARMLESS_VALUE.fullmatch(value) else self.of("option", value)
             for key, value in options.items()
         }
+
+    def entries(self, entries: Mapping[str, str]) -> dict[str, str]:
+        """Configuration entries, whose keys ONNX Runtime does not check."""
+        named = {key if _ENTRY.fullmatch(key) else self.of("key", key): value for key, value in entries.items()}
+        return self.options(named)
 
     def tensor_type(self, text: str) -> str:
         """`tensor(float)[batch,3]` → `tensor(float)[dim_1,3]`."""

@@ -61,7 +61,7 @@ def _(record: Call, known: Pseudonyms) -> Call:
         record,
         buffer=known.of("value", record.buffer),
         site=known.site(record.site),
-        options=known.options(record.options),
+        options=known.entries(record.options),
         error=LEFT_OUT if record.error else "",
     )
 

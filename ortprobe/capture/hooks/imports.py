@@ -47,13 +47,17 @@ class ImportWatcher:
             sys.meta_path.remove(self)
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The spec that the other finders give, with a loader that reports when it is through."""
+        """The spec that the finders behind this one give, with a loader that reports when it is through.
+
+        Those before it have been asked already, another watcher among them.
+        """
         action = self._actions.get(name)
         if action is None:
             return None
-        for finder in list(sys.meta_path):
+        finders = list(sys.meta_path)
+        for finder in finders[finders.index(self) + 1 :] if self in finders else finders:
             find = getattr(finder, "find_spec", None)
-            if finder is self or find is None:
+            if find is None:
                 continue
             spec: ModuleSpec | None = find(name, path, target)
             if spec is not None:

@@ -14,8 +14,10 @@ from ortprobe.capture.hooks.buffer_ranges import Direction, Fields, array_fields
 from ortprobe.capture.hooks.callsite import call_site
 from ortprobe.capture.hooks.noted import Noted, noting
 from ortprobe.capture.hooks.nvtx_ranges import Category, range_functions
+from ortprobe.capture.hooks.option_entries import hook_option_entries
 from ortprobe.capture.hooks.ort_runs import Wrap, hook_runs
 from ortprobe.capture.hooks.patches import Patches
+from ortprobe.capture.pointers import Origin
 from ortprobe.capture.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _OF_SOME_VERSIONS = ("get_outputs_as_ortvaluevector", "ortvalue_from_numpy_with_
 def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> None:
     """Install the hooks on `onnxruntime.capi.onnxruntime_inference_collection`."""
     hook_runs(patches, recorder, collection.Session)
+    hook_option_entries(patches, recorder, sys.modules["onnxruntime.capi.onnxruntime_pybind11_state"])
     owners: dict[type, dict[str, Wrap]] = {
         collection.Session: {
             "end_profiling": _wrap_end_profiling,
@@ -51,13 +54,13 @@ def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> 
             ),
             "clear_binding_inputs": _describing("clear_binding_inputs", "bind", _cleared("read"), keeps_state=True),
             "clear_binding_outputs": _describing("clear_binding_outputs", "bind", _cleared("write"), keeps_state=True),
-            "copy_outputs_to_cpu": _describing("copy_outputs_to_cpu", "copy", _of_binding),
+            "copy_outputs_to_cpu": _describing("copy_outputs_to_cpu", "copy", _copied_outputs),
             **{name: _describing(name, "wait", _of_binding) for name in _BINDING_WAITS},
             **{name: _describing(name, "bind", _of_binding) for name in _BINDING_STEPS},
         },
         collection.OrtValue: {
             "update_inplace": _describing("update_inplace", "copy", _updated_value),
-            "numpy": _describing("ortvalue.numpy", "copy", _read_value),
+            "numpy": _describing("ortvalue.numpy", "copy", _value_as_array),
             "__dlpack__": _describing("to_dlpack", "bind", _read_value),
             "from_dlpack": _describing("from_dlpack", "bind", _made_value),
             **{name: _describing(name, "copy", _made_value) for name in _VALUE_MAKERS},
@@ -120,6 +123,14 @@ def _of_binding(recorder: Recorder, binding: IOBinding, _args: object, _kwargs: 
     return {"binding": recorder.sessions.binding(binding), "stream": recorder.current_stream()}
 
 
+def _copied_outputs(
+    recorder: Recorder, binding: IOBinding, args: object, kwargs: object, result: list[object] | None
+) -> Fields:
+    for array in result or ():
+        recorder.host_memory.given(array, "binding")
+    return _of_binding(recorder, binding, args, kwargs, result)
+
+
 def _new_binding(
     recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
 ) -> Fields:
@@ -134,10 +145,12 @@ def _bound(direction: Direction) -> Describe:
         given = _named(args, kwargs, _BIND_ARGUMENTS)
         name = str(given.get("name", ""))
         origin = recorder.pointers.bound(binding, direction, name, int(given.get("buffer_ptr") or 0))
+        if direction == "read":
+            recorder.host_inputs.forget(binding, name)
         return {
             "binding": recorder.sessions.binding(binding),
             "buffer": name,
-            "contiguous": None if origin is None else origin.contiguous,
+            **_of_tensor(origin),
             "device": str(given.get("device_type", "cpu")),
             **pointer_fields(given.get("buffer_ptr"), given.get("shape"), given.get("element_type"), direction),
         }
@@ -145,15 +158,30 @@ def _bound(direction: Direction) -> Describe:
     return describe
 
 
+def _of_tensor(origin: Origin | None) -> Fields:
+    """What the tensor says of itself whose address is bound, where it is known and still there."""
+    if origin is None:
+        return {}
+    lives = origin.storage is not None and not origin.is_dead
+    size = {"tensor_dtype": origin.dtype, "tensor_bytes": origin.size_bytes} if lives else {}
+    return {"contiguous": origin.contiguous, **size}
+
+
 def _bound_cpu_input(
     recorder: Recorder, binding: IOBinding, args: tuple[Any, ...], kwargs: Fields, _result: object
 ) -> Fields:
     given = _named(args, kwargs, ("name", "arr_on_cpu"))
     recorder.pointers.bound(binding, "read", str(given["name"]), 0)
+    if recorder.log.detailed:
+        recorder.host_inputs.bound(binding, str(given["name"]), given["arr_on_cpu"])
+    else:
+        recorder.host_inputs.forget(binding, str(given["name"]))
+    fields = array_fields(given["arr_on_cpu"], "read")
     return {
         "binding": recorder.sessions.binding(binding),
         "buffer": str(given["name"]),
-        **array_fields(given["arr_on_cpu"], "read"),
+        **fields,
+        "origin": recorder.host_memory.origin(fields),
     }
 
 
@@ -163,6 +191,8 @@ def _bound_value(direction: Direction) -> Describe:
     ) -> Fields:
         given = _named(args, kwargs, ("name", "ortvalue"))
         recorder.pointers.bound(binding, direction, str(given["name"]), 0)
+        if direction == "read":
+            recorder.host_inputs.forget(binding, str(given["name"]))
         return {
             "binding": recorder.sessions.binding(binding),
             "buffer": str(given["name"]),
@@ -175,6 +205,8 @@ def _bound_value(direction: Direction) -> Describe:
 def _cleared(direction: Direction) -> Describe:
     def describe(recorder: Recorder, binding: IOBinding, args: object, kwargs: object, result: object) -> Fields:
         recorder.pointers.cleared(binding, direction)
+        if direction == "read":
+            recorder.host_inputs.forget(binding)
         return _of_binding(recorder, binding, args, kwargs, result)
 
     return describe
@@ -186,6 +218,13 @@ def _updated_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: 
 
 def _read_value(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, _result: object) -> Fields:
     return _on_stream(recorder, value_fields(value, "read"))
+
+
+def _value_as_array(recorder: Recorder, value: OrtValue, _args: object, _kwargs: object, result: object) -> Fields:
+    """Of a value on the host the array is the value's own memory."""
+    fields = _on_stream(recorder, value_fields(value, "read"))
+    recorder.host_memory.given(result, "binding" if fields["device"] == "cpu" else "gpu")
+    return fields
 
 
 def _made_value(recorder: Recorder, _class: type, _args: object, _kwargs: object, result: OrtValue | None) -> Fields:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
+from threading import get_native_id
 from time import perf_counter_ns, time_ns
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -268,9 +269,12 @@ def _log_run(
     )
     if binding is not None:
         _log_dead_buffers(recorder, binding, run, site)
+        _log_compared_inputs(recorder, binding, run, site)
     if what == "run" and not run.attached:
         return  # arrays on the host, which matter beside a trace alone
     for direction, name, fields in _buffers(what, args, kwargs, result):
+        if what == "run" and fields.get("device") == "cpu":
+            fields["origin"] = recorder.host_memory.origin(fields)
         log.call(
             "feed" if direction == "read" else "fetch",
             run.start_ns,
@@ -281,6 +285,9 @@ def _log_run(
             **fields,
         )
         recorder.note_bound(fields)
+    if what == "run":
+        for array in result if isinstance(result, list) else ():
+            recorder.host_memory.given(array, "run")
 
 
 def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
@@ -288,6 +295,20 @@ def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: st
     for buffer in recorder.pointers.dead(binding):
         recorder.log.call(
             "dead_buffer",
+            run.start_ns,
+            run.start_ns,
+            site=site,
+            binding=recorder.sessions.binding(binding),
+            buffer=buffer,
+            run=run.number,
+        )
+
+
+def _log_compared_inputs(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
+    """Whether the arrays of the host that the binding was given still hold what they held then."""
+    for buffer, comparison in recorder.host_inputs.compare(binding):
+        recorder.log.call(
+            comparison.value,
             run.start_ns,
             run.start_ns,
             site=site,
@@ -334,7 +355,9 @@ def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Call
     The run is logged as `run_async` of that thread: from when it was asked for, or from when the thread had finished
     the one before, until the program is called back.
     """
-    log, local = recorder.log, recorder.in_thread
+    log = recorder.log
+    # By OS thread: Python forgets what it keeps for a thread of another's as soon as each callback returns.
+    ends_ns: dict[int, int] = {}
 
     @wraps(original)
     def run_async(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
@@ -348,8 +371,9 @@ def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Call
         @wraps(callback)
         def called_back(*results: Any) -> object:
             run.end_ns = time_ns()
-            began_ns = max(run.start_ns, getattr(local, "async_end_ns", 0))
-            local.async_end_ns = run.end_ns
+            thread = get_native_id()
+            began_ns = max(run.start_ns, ends_ns.get(thread, 0))
+            ends_ns[thread] = run.end_ns
             run.error = str(results[2]) if len(results) > 2 and results[2] else ""
             _end_async_run(recorder, self, run, site, began_ns)
             return callback(*results)

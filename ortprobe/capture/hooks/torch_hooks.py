@@ -145,7 +145,15 @@ class TorchHooks:
                     continue
                 if (device == "cpu") != (fields["device"] == "cpu"):
                     fields["pinned"] = bool((source if device == "cpu" else target).is_pinned())
+                    if device == "cpu":
+                        fields["origin"] = self._recorder.host_memory.origin(fields)
+                    else:
+                        self._came_from_gpu(target, fields["write_address"])
         return fields or None
+
+    def _came_from_gpu(self, target: torch.Tensor, address: int) -> None:
+        reference = self._torch.multiprocessing.reductions.StorageWeakRef(target.untyped_storage())
+        self._recorder.host_memory.filled(address, "gpu", reference.expired)
 
     def _side(self, side: str, tensor: torch.Tensor) -> Fields:
         fields: Fields = {

@@ -32,9 +32,11 @@ def hook_data_ptr(patches: Patches, recorder: Recorder, torch: ModuleType) -> No
         try:
             with past_modes():  # a mode of the program would see calls that the program did not make
                 storage = tensor.untyped_storage()
-                owns_memory = storage.resizable()
+                owner = weak_reference(storage) if storage.resizable() else None
                 contiguous = tensor.is_contiguous()
-            pointers.asked(address, Origin(weak_reference(storage) if owns_memory else None, contiguous))
+                size_bytes = storage.nbytes() - tensor.storage_offset() * tensor.element_size()
+                dtype = str(tensor.dtype).removeprefix("torch.")
+            pointers.asked(address, Origin(owner, contiguous, dtype, max(size_bytes, 0)))
         except Exception as failure:
             log.lost("call:data_ptr", failure)
 

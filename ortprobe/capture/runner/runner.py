@@ -39,10 +39,18 @@ class Runner:
     ready for torch's current stream. Copies and clones go into one stream that is not the default stream. A session
     created with `user_compute_stream` has them in that stream and nothing waits; `Runner.open` makes such a session.
     With any other session each run is preceded by a wait for the copies. One Runner serves one thread at a time.
+    `run_options` are given to each run.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, *, stream: torch.cuda.Stream | None = None) -> None:
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        *,
+        stream: torch.cuda.Stream | None = None,
+        run_options: onnxruntime.RunOptions | None = None,
+    ) -> None:
         self.session = session
+        self._options = () if run_options is None else (run_options,)
         self._stream = stream  # keeps a stream alive that the session uses by its handle
         self._buffers = make_buffers(session, stream)
         self._binding: onnxruntime.IOBinding | None = None
@@ -122,11 +130,12 @@ class Runner:
             self._buffers.copy(feeds)
 
     def run(self) -> None:
-        """Run the session on the bound buffers. The outputs are complete when it returns."""
+        """Run the session on the bound buffers. The outputs are complete when it returns, unless `run_options` say
+        that onnxruntime is not to wait; in a stream that is shared, clones come behind them all the same."""
         binding = self._bound()
         with self._step("run"):
             self._buffers.order_run()
-            self.session.run_with_iobinding(binding)
+            self.session.run_with_iobinding(binding, *self._options)
 
     def clone(self) -> dict[str, Array]:
         """Copies of the outputs by name, which no later run overwrites."""

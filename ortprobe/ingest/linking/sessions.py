@@ -69,8 +69,11 @@ def _stated(index: int, record: SessionCreated, numbers: Mapping[int, int]) -> S
         providers=record.providers,
         provider_options=record.provider_options,
         previous_provider_options=record.previous_provider_options,
+        session_options=record.session_options,
         inputs=record.inputs,
         outputs=record.outputs,
+        input_types=record.input_types,
+        output_types=record.output_types,
         error=record.error,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from ortprobe.timeline import LEGACY_STREAM, NONE, Handovers, HookCalls, Kind, L
 from ortprobe.timeline.intervals import Intervals
 
 RUN_CALLS = ("run", "run_with_iobinding", "run_with_ort_values", "run_with_ortvaluevector", "run_async")
+ENTRY_CALLS = ("add_session_config_entry", "add_run_config_entry")
 CREATION = "InferenceSession"
 """The name of the span in which a C session is made, whoever makes it."""
 
@@ -133,6 +134,11 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         buffer=_numbers(builder, (call.buffer for call in calls)),
         device=_numbers(builder, (call.device for call in calls)),
         contiguous=[NONE if call.contiguous is None else call.contiguous for call in calls],
+        dtype=_numbers(builder, (call.dtype for call in calls)),
+        tensor_dtype=_numbers(builder, (call.tensor_dtype for call in calls)),
+        tensor_bytes=[call.tensor_bytes for call in calls],
+        origin=_numbers(builder, (call.origin for call in calls)),
+        option=_numbers(builder, (_entry_key(call) for call in calls)),
         read_address=[call.read_address for call in calls],
         read_bytes=[call.read_bytes for call in calls],
         write_address=[call.write_address for call in calls],
@@ -140,6 +146,7 @@ def _add_calls(builder: TimelineBuilder, calls: list[Call], first: int, records:
         site=_numbers(builder, sites),
         attached=[call.attached for call in calls],
         failed=[bool(call.error) for call in calls],
+        run_options=_numbers(builder, (_entries(call.options) for call in calls)),
     )
 
 
@@ -156,9 +163,17 @@ def _add_accesses(builder: TimelineBuilder, accesses: list[Access]) -> None:
     )
 
 
+def _entry_key(call: Call) -> str:
+    return next(iter(call.options), "") if call.what in ENTRY_CALLS else ""
+
+
 def _numbers(builder: TimelineBuilder, texts: Iterable[str]) -> list[int]:
     """The numbers of names; NONE for an empty text."""
     return [builder.name(text) if text else NONE for text in texts]
+
+
+def _entries(options: Mapping[str, str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(options.items()))
 
 
 def _label(call: Call) -> str:

@@ -247,7 +247,7 @@ def _problems(profile: OrtProfile, stream: EventStream[_Event], columns: _Profil
             f"{path}: goes on after its end: two sessions wrote to this file (ONNX Runtime names profiles by the "
             "millisecond; give each session its own profile_file_prefix)"
         )
-        found.append(Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail))
+        found.append(Problem(kind=ProblemKind.PROFILE_SHARED, detail=detail))
     if columns.dropped:
         detail = f"{path}: ONNX Runtime dropped {columns.dropped:,} events at its cap of 1,000,000"
         found.append(Problem(kind=ProblemKind.PROFILE_TRUNCATED, detail=detail, count=columns.dropped))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from textwrap import dedent
-from typing import Literal
 
+from ortprobe.report.fix_passages import Passage, passages
 from ortprobe.report.sayable import unsayable
 from ortprobe.report.wording import cost_text, site_text
+from ortprobe.rules.documentation import HEADINGS, Documentation
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Passed, RuleFailed, Severity
+from ortprobe.rules.rule import Rule
 from ortprobe.timeline import DEVICE_WORK, NONE, Timeline
 from ortprobe.units import format_ns
 
 _MAX_EVIDENCE = 8
 _MAX_CAUSES = 3
-_GUTTERS: Mapping[str, Literal["+", "-", " "]] = {"+ ": "+", "- ": "-", "  ": " "}
+_MEANING = ("What it is", "Why it matters", "Evidence", "When it is wrong")
+"""Sections of the documentation that a finding's own words don't say."""
 _SEVERITY_ICONS = {Severity.ERROR: "✖", Severity.WARNING: "▲", Severity.INFO: "●"}
 
 
@@ -28,22 +29,11 @@ class EvidenceButton:
 
 
 @dataclass(frozen=True, slots=True)
-class DiffLine:
-    """A line of code that comes in (`+`), goes (`-`) or stays (a blank)."""
+class Section:
+    """A section of a rule's documentation."""
 
-    sign: Literal["+", "-", " "]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A stretch of a fix: prose, or code to copy."""
-
-    text: str
-    """Of a change, the code as it is afterwards."""
-    is_code: bool
-    diff: tuple[DiffLine, ...] = ()
-    """The lines of a change; empty for code that stands by itself."""
+    heading: str
+    paragraphs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +56,8 @@ class FindingView:
     evidence: tuple[EvidenceButton, ...]
     evidence_left: int
     fix: tuple[Passage, ...]
+    meaning: tuple[Section, ...]
+    """What is true of every such finding, whatever the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +91,9 @@ def causes(judgement: Judgement) -> tuple[FindingView, ...]:
 
 def finding_views(judgement: Judgement) -> tuple[FindingView, ...]:
     """All findings in their ranking."""
-    names = {judged.rule.code: judged.rule.name for judged in judgement.judged}
+    rules = {judged.rule.code: judged.rule for judged in judgement.judged}
     timeline = judgement.analyses.timeline
-    return tuple(_view(finding, names.get(finding.code, ""), timeline) for finding in judgement.findings)
+    return tuple(_view(finding, rules[finding.code], timeline) for finding in judgement.findings)
 
 
 def undecided(judgement: Judgement) -> tuple[Undecided, ...]:
@@ -150,11 +142,11 @@ def problem_views(judgement: Judgement) -> tuple[ProblemView, ...]:
     )
 
 
-def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
+def _view(finding: Finding, rule: Rule, timeline: Timeline) -> FindingView:
     return FindingView(
         anchor=f"finding-{finding.code}",
         code=finding.code,
-        rule=rule,
+        rule=rule.name,
         severity=finding.severity,
         icon=_SEVERITY_ICONS[finding.severity],
         title=finding.title,
@@ -167,30 +159,13 @@ def _view(finding: Finding, rule: str, timeline: Timeline) -> FindingView:
         evidence=evidence_buttons(finding.evidence, timeline),
         evidence_left=max(0, len(finding.evidence) - _MAX_EVIDENCE),
         fix=passages(finding.fix),
+        meaning=_meaning(rule.documentation),
     )
 
 
-def passages(fix: str) -> tuple[Passage, ...]:
-    """A fix in prose and code: what is indented is code, and loses its indentation and the signs of a change."""
-    found: list[Passage] = []
-    for is_code, lines in groupby(fix.strip("\n").splitlines(), key=lambda line: line.startswith("    ")):
-        text = "\n".join(lines)
-        if text.strip():
-            found.append(_code(dedent(text)) if is_code else Passage(text, is_code=False))
-    return tuple(found)
-
-
-def _code(text: str) -> Passage:
-    lines = tuple(
-        DiffLine(sign, line[len(gutter) :])
-        for line in text.splitlines()
-        for gutter, sign in _GUTTERS.items()
-        if line.startswith(gutter)
-    )
-    is_change = len(lines) == len(text.splitlines()) and any(line.sign != " " for line in lines)
-    if not is_change:
-        return Passage(text, is_code=True)
-    return Passage("\n".join(line.text for line in lines if line.sign != "-"), is_code=True, diff=lines)
+def _meaning(documentation: Documentation) -> tuple[Section, ...]:
+    texts = {heading: str(getattr(documentation, HEADINGS[heading])) for heading in _MEANING}
+    return tuple(Section(heading, tuple(text.split("\n\n"))) for heading, text in texts.items())
 
 
 def evidence_buttons(spans: Sequence[int], timeline: Timeline) -> tuple[EvidenceButton, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 import numpy as np
 
@@ -44,6 +44,41 @@ class Category(IntEnum):
     OTHER = 27
 
 
+class Ref(StrEnum):
+    """What the `ref` of a mark numbers. With the number, the letter is the mark's key: `s12` is span 12."""
+
+    SPAN = "s"
+    RUN = "r"
+    CREATION = "c"
+    """Of a session."""
+    LIFE = "l"
+    """Of a session, from when it was ready."""
+    WAIT = "w"
+    PIECE = "i"
+    """Of idle time."""
+
+
+_REF_OF_CATEGORY: Mapping[Category, Ref] = {
+    Category.SESSION: Ref.LIFE,
+    Category.CREATION: Ref.CREATION,
+    Category.RE_INIT: Ref.CREATION,
+    Category.RUN: Ref.RUN,
+    Category.FIRST_RUN: Ref.RUN,
+    Category.HOST_WAIT: Ref.WAIT,
+    Category.STREAM_WAIT: Ref.WAIT,
+    Category.IDLE_HOST: Ref.PIECE,
+    Category.IDLE_SETUP: Ref.PIECE,
+    Category.IDLE_WAIT: Ref.PIECE,
+    Category.IDLE_LAUNCH: Ref.PIECE,
+    Category.IDLE_PROFILER: Ref.PIECE,
+    Category.IDLE_END: Ref.PIECE,
+    Category.UNATTRIBUTED: Ref.PIECE,
+}
+
+REFS = tuple(_REF_OF_CATEGORY.get(category, Ref.SPAN) for category in Category)
+"""What the marks of each category refer to."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageLane:
     """A group of rows under one label that folds as one."""
@@ -54,6 +89,10 @@ class PageLane:
     folded: bool = False
     counter: str = ""
     """What it counts over time, by its name in `js/counters.js`; empty for lanes of marks."""
+    role: str = ""
+    """What it is in its capture, and in another one, too; where empty, the key says it."""
+    side: int = 0
+    """Position of its capture among those of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +116,7 @@ class MarkBlock:
     name: Int32s
     category: Int32s
     ref: Int32s
-    """Span, run, session, idle piece or wait, by category: see `js/store.js`."""
+    """Number of the span, run, session, idle piece or wait, by category: see `REFS`."""
     node: Int32s | None = None
     run: Int32s | None = None
     correlation: Int64s | None = None
@@ -108,6 +147,11 @@ class Marks:
         """The marks at these positions, which must be ascending."""
         return Marks(*(getattr(self, each.name)[keep] for each in fields(self)))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Marks]) -> Marks:
+        """The marks of several sheets, whose rows must rise from each to the next."""
+        return cls(*(_joined([getattr(part, each.name) for part in parts]) for each in fields(cls)))
+
 
 @dataclass(slots=True)
 class NamePool:
@@ -122,6 +166,10 @@ class NamePool:
             self._index[name] = len(self.names)
             self.names.append(name)
         return self._index[name]
+
+    def adopt(self, names: Sequence[str]) -> Int64s:
+        """Position here of each of these names."""
+        return np.array([self.index(name) for name in names], np.int64)
 
 
 class MarkSheet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
@@ -19,7 +19,9 @@ from ortprobe.report.charts import Chart, build_charts
 from ortprobe.report.html import findings, sections
 from ortprobe.report.html.columns import deflate
 from ortprobe.report.html.payload import Payload, build_payload
+from ortprobe.report.html.side import whole_page
 from ortprobe.report.html.tables import build_tables
+from ortprobe.report.html.tables.model import Table
 from ortprobe.report.verdict import verdict
 from ortprobe.rules.engine import Judgement
 
@@ -46,11 +48,22 @@ def render_html(judgement: Judgement, *, budget_bytes: int = BUDGET_BYTES) -> st
     The timeline's marks take at most `budget_bytes` of it; when they need more, the least important and shortest are
     left out, and the header says how many. What findings cite is never left out.
     """
-    payload = build_payload(judgement, budget_bytes)
-    charts = build_charts(judgement)
+    return assembled(
+        "template.html",
+        build_payload([whole_page(judgement)], budget_bytes),
+        build_charts(judgement),
+        build_tables(judgement),
+        _words(judgement),
+    )
+
+
+def assembled(
+    template: str, payload: Payload, charts: Sequence[Chart], tables: Sequence[Table], words: Mapping[str, object]
+) -> str:
+    """A page of this template, with what all pages have in common: style, scripts, policy and encoded data."""
     plotly_js = plotly_source() if any(chart.figure for chart in charts) else ""
     script = page_script()
-    return _environment().get_template("template.html").render(
+    return _environment().get_template(template).render(
         version=__version__,
         policy=_policy([script, plotly_js] if plotly_js else [script]),
         style=Markup(_resource("style.css")),
@@ -58,10 +71,12 @@ def render_html(judgement: Judgement, *, budget_bytes: int = BUDGET_BYTES) -> st
         plotly=deflate(plotly_js.encode()) if plotly_js else "",
         model=script_json(payload.model),
         figures=script_json([{"key": chart.key, "plotly": chart.figure} for chart in charts]),
-        tables=deflate(_json([asdict(table) for table in build_tables(judgement)]).encode()),
+        tables=deflate(_json([asdict(table) for table in tables]).encode()),
         charts=charts,
+        has_charts=any(chart.figure for chart in charts),
         payload=payload,
-        **_words(judgement, payload, charts),
+        left_out=payload.marks_left_out,
+        **words,
     )  # fmt: skip
 
 
@@ -91,7 +106,7 @@ def page_script() -> str:
     return f'(() => {{\n"use strict";\n{modules}}})();\n'
 
 
-def _words(judgement: Judgement, payload: Payload, charts: Sequence[Chart]) -> dict[str, object]:
+def _words(judgement: Judgement) -> dict[str, object]:
     timeline = judgement.analyses.timeline
     return {
         "title": timeline.capture.target or "capture",
@@ -109,11 +124,10 @@ def _words(judgement: Judgement, payload: Payload, charts: Sequence[Chart]) -> d
         "sources": sections.source_rows(timeline),
         "attribution": sections.attribution(judgement),
         "problems": findings.problem_views(judgement),
+        "side": "",
         "costs": sections.tracing_cost(judgement),
         "slowest": sections.slowest_run(judgement),
         "events": len(timeline.spans),
-        "left_out": payload.marks_left_out,
-        "has_charts": any(chart.figure for chart in charts),
     }
 
 

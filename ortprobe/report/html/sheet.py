@@ -144,7 +144,7 @@ def _add_thread(sheet: MarkSheet, timeline: Timeline, index: int, waits: WaitTim
     busy = bool(len(host_waits)) or bool((timeline.runs.lane == index).any())
     quiet = not busy and len(mine) < _QUIET_THREAD_SPANS
     thread = timeline.lanes[index]
-    lane = sheet.lane(PageLane(f"lane{index}", *_thread_names(thread, timeline), folded=quiet))
+    lane = sheet.lane(PageLane(f"lane{index}", *_thread_names(thread, timeline), folded=quiet, role="thread"))
     for layer, wanted in _THREAD_LAYERS:
         chosen = mine[np.isin(kinds, wanted)]
         sheet.layer(lane, layer, _span_block(timeline, chosen), heat=layer != "program")
@@ -171,7 +171,8 @@ def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: WaitTim
     kinds = timeline.spans.kind[mine]
     stream = timeline.lanes[index]
     quiet = len(mine) < _QUIET_STREAM_SPANS
-    lane = sheet.lane(PageLane(f"lane{index}", *_stream_names(stream, timeline), folded=quiet))
+    names, role = _stream_names(stream, timeline), "device" if stream.stream == NONE else f"stream of {stream.owner}"
+    lane = sheet.lane(PageLane(f"lane{index}", *names, folded=quiet, role=role))
     sheet.layer(lane, "ranges", _span_block(timeline, mine[kinds == Kind.GPU_ANNOTATION]))
     work = mine[np.isin(kinds, (Kind.KERNEL, Kind.MEMCPY, Kind.MEMSET, Kind.OTHER))]
     sheet.layer(lane, "device work", _span_block(timeline, work), heat=True)

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from ortprobe.names import printable
+from ortprobe.report.text.fix import fix_text
 from ortprobe.report.wording import cost_text
 from ortprobe.rules import Finding, Judgement, Severity
 from ortprobe.units import format_ns
@@ -27,6 +28,6 @@ def _finding(finding: Finding) -> RenderableType:
     )
     cost = f"cost {cost_text(finding) or format_ns(None)} ({finding.confidence.value})"
     where = ", ".join(str(site) for site in finding.where)
-    lines = [f"{cost}; at {where}" if where else cost, finding.detail, *finding.fix.splitlines()]
-    body = Text("\n".join(printable(line) for line in lines))
-    return Group(head, Padding(body, (0, 0, 0, 4)))
+    lines = [f"{cost}; at {where}" if where else cost, finding.detail]
+    told = Text("\n".join(printable(line) for line in lines))
+    return Group(head, Padding(Group(told, fix_text(finding.fix)), (0, 0, 0, 4)))

@@ -39,3 +39,5 @@ def render_text(judgement: Judgement, console: Console) -> None:
             console.print()
             console.print(Text(title, style="bold underline"))
             console.print(Padding(body, (0, 0, 0, 2)))
+    if judgement.findings:
+        console.print(Text(f"\nnext: ortprobe explain {judgement.findings[0].code}"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -219,3 +221,20 @@ def test_asynchronous_runs_are_recorded_on_the_thread_that_ran_them(tmp_path: Pa
     timeline = load_bundle(capture.folder)
     assert timeline.runs.session.tolist() == [0, 0, 0]
     assert (timeline.runs.run_span != NONE).all()  # each holds the `model_run` that ORT profiled on that thread
+
+
+def test_asynchronous_runs_of_one_thread_do_not_overlap_and_none_is_missing(tmp_path: Path, model: Path) -> None:
+    answers: queue.Queue[str] = queue.Queue()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2  # its caller and one worker, which runs all of them
+    with ortprobe.trace(tmp_path, torch_profiler=False) as capture:
+        session = onnxruntime.InferenceSession(model, options, providers=CPU)
+        for _ in range(20):
+            session.run_async(["y"], FEEDS, lambda _results, _given, error: answers.put(error), None)
+        assert [answers.get(timeout=10) for _ in range(20)] == [""] * 20
+    runs = calls(read_bundle(capture.folder), "run_async")
+    assert len({run.thread for run in runs}) == 1
+    assert all(later.start_ns >= run.end_ns for run, later in pairwise(runs))
+    timeline = load_bundle(capture.folder)
+    assert len(timeline.runs) == 20
+    assert (timeline.runs.hook_span != NONE).all()

@@ -225,6 +225,6 @@ def test_only_the_latest_addresses_are_known(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(pointers, "_MOST_ORIGINS", 3)
     book, binding = PointerBook(), Binding()
     for address in (1, 2, 3, 1, 4):
-        book.asked(address, Origin(None, contiguous=True))
+        book.asked(address, Origin(None, True, "float32", 24))
     known = [book.bound(binding, "read", "x", address) is not None for address in (1, 2, 3, 4)]
     assert known == [True, False, True, True]

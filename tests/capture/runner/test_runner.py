@@ -39,6 +39,15 @@ def test_outputs_are_those_of_run_under_their_own_names(session: onnxruntime.Inf
             np.testing.assert_array_equal(output, expected)
 
 
+def test_options_of_runs_are_given_to_each_run(session: onnxruntime.InferenceSession) -> None:
+    options = onnxruntime.RunOptions()
+    runner = ortprobe.Runner(session, run_options=options)
+    runner({"x": random((2, 3))})
+    options.terminate = True
+    with pytest.raises(Exception, match="terminate"):
+        runner.run()
+
+
 def test_outputs_outlive_later_runs_and_feeds_are_not_written(session: onnxruntime.InferenceSession) -> None:
     runner = ortprobe.Runner(session)
     first, second = random((2, 3), 1), random((2, 3), 2)

@@ -65,7 +65,7 @@ function narrowLabel(label) {
 
 // On a phone: room for the figures beside the bars, short labels, and a legend of a line for each entry.
 function narrowed(layout, data) {
-  const labels = data[0].orientation === "h" ? data[0].y : null;
+  const labels = data[0].orientation === "h" ? layout.yaxis.categoryarray || data[0].y : null;
   const yaxis = labels && {
     ...layout.yaxis, tickvals: labels, ticktext: labels.map(narrowLabel),
   };

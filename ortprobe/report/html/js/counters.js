@@ -5,22 +5,22 @@ class Counters {
     this.store = store;
     this.known = new Map();
     this.make = {
-      streams: () => streamsAtWork(store),
-      queue: () => launchesInQueue(store, relations),
-      arena: () => new StepFunction(arena.time, arena.held),
+      streams: side => streamsAtWork(store, side),
+      queue: side => launchesInQueue(store, relations, side),
+      arena: side => arenasHeld(arena, side),
     };
   }
 
   // Computed when it is first looked at: a large capture takes a moment.
-  of(counter) {
-    if (!this.known.has(counter)) this.known.set(counter, this.make[counter]());
-    return this.known.get(counter);
+  of(lane) {
+    if (!this.known.has(lane)) this.known.set(lane, this.make[lane.counter](lane.side));
+    return this.known.get(lane);
   }
 
   // Whether it is known already; otherwise it will be, once the timeline can be seen, and `then` is called.
-  isKnown(counter, then) {
-    if (!this.known.has(counter)) nextFrame().then(() => { this.of(counter); then(); });
-    return this.known.has(counter);
+  isKnown(lane, then) {
+    if (!this.known.has(lane)) nextFrame().then(() => { this.of(lane); then(); });
+    return this.known.has(lane);
   }
 
   text(counter, value) {
@@ -29,11 +29,21 @@ class Counters {
   }
 }
 
+function isDeviceWork(store, [lane, layer], side) {
+  return layer === DEVICE_LAYER && store.model.lanes[lane].side === side;
+}
+
+// Of one capture: each has a memory of its own.
+function arenasHeld(arena, side) {
+  const mine = (_, row) => arena.side[row] === side;
+  return new StepFunction(Float64Array.from(arena.time).filter(mine), Float64Array.from(arena.held).filter(mine));
+}
+
 // A stream is at work once, however many of its kernels overlap.
-function streamsAtWork(store) {
+function streamsAtWork(store, side) {
   const rowsOfLane = new Map(), begins = [], ends = [];
   store.model.rows.forEach(([lane, layer], row) => {
-    if (layer !== DEVICE_LAYER) return;
+    if (!isDeviceWork(store, [lane, layer], side)) return;
     if (!rowsOfLane.has(lane)) rowsOfLane.set(lane, []);
     rowsOfLane.get(lane).push(row);
   });
@@ -54,10 +64,10 @@ function inTimeOrder(store, rows) {
   return rows.length > 1 ? marks.sort((a, b) => store.start[a] - store.start[b]) : marks;
 }
 
-function launchesInQueue(store, relations) {
+function launchesInQueue(store, relations, side) {
   const begins = [], ends = [];
-  store.model.rows.forEach(([, layer], row) => {
-    if (layer !== DEVICE_LAYER) return;
+  store.model.rows.forEach((place, row) => {
+    if (!isDeviceWork(store, place, side)) return;
     for (let mark = store.offsets[row]; mark < store.offsets[row + 1]; mark++) {
       const call = relations.callOf(mark);
       if (call < 0 || store.end(call) >= store.start[mark]) continue;

@@ -27,29 +27,29 @@ class Details {
       element("dl", {}, ...facts.flatMap(([term, value]) => [element("dt", {}, term), element("dd", {}, value)])),
       this.relationButtons(mark),
     );
-    const [lane] = timeline.store.model.rows[timeline.store.rowOf(mark)];
-    this.live.textContent = `Selected ${timeline.store.label(mark)}, ${timeline.store.model.lanes[lane].label}, `
+    this.live.textContent = `Selected ${timeline.store.label(mark)}, ${timeline.store.laneOf(mark).label}, `
       + `${formatNs(timeline.store.duration[mark])}`;
   }
 
   facts(mark) {
     const { store } = this.timeline, { model } = store;
     const [lane, layer] = model.rows[store.rowOf(mark)], label = store.label(mark), node = store.node[mark];
-    const facts = [];
+    const facts = [], side = store.sideOf(mark);
     const add = (term, value) => { if (value !== "" && value !== undefined) facts.push([term, String(value)]); };
     if (store.title(mark) !== label) add("Name", store.title(mark));
     add("Kind", PALETTE[store.categoryName(mark)].label);
     add("Lane", `${model.lanes[lane].label} · ${layer}`);
-    add("Start", `${formatMoment(store.start[mark])} after the first event`);
+    add("Capture", side.label);
+    add("Start", `${formatMoment(store.start[mark] - side.start)} after the first event`);
     add("Duration", formatNs(store.duration[mark]));
     if (node >= 0) {
       add("ONNX node", store.names[model.nodes.name[node]]);
       add("Op type", `${store.names[model.nodes.op_type[node]]} on ${store.names[model.nodes.provider[node]] || "unknown provider"}`);
     }
     const run = store.run[mark];
-    if (run >= 0) add("Run", run);
+    if (run >= 0) add("Run", store.ownNumber(mark, "r", run));
     const session = node >= 0 ? model.nodes.session[node] : run >= 0 ? model.runs_session[run] : -1;
-    if (session >= 0) add("Session", session);
+    if (session >= 0) add("Session", store.ownNumber(mark, "c", session));
     const isSpan = store.keys[store.category[mark]] === "s", site = isSpan ? model.sites[store.ref[mark]] : undefined;
     if (site !== undefined) add("Line of code", store.names[site]);
     if (store.correlation[mark] >= 0) add("Correlation", store.correlation[mark]);
@@ -92,7 +92,8 @@ class Details {
       }
       const { counter, label } = store.model.lanes[index];
       if (!counter || layout.folded.has(index)) return;
-      const [least, greatest] = counters.of(counter).extremes(area.from, area.to), mean = counters.of(counter).mean(area.from, area.to);
+      const steps = counters.of(store.model.lanes[index]), mean = steps.mean(area.from, area.to);
+      const [least, greatest] = steps.extremes(area.from, area.to);
       const [low, high, middle] = [least, greatest, mean].map(value => counters.text(counter, value));
       rows.push([label, `mean ${middle}`, `${low} to ${high}`]);
     });

@@ -1,6 +1,6 @@
 // Runs laid over each other: one line each, from its begin, with its work on the GPU. The odd one stands out.
 
-const FOLDED_PIXELS = 360, MOST_FOLDED = 400, ODD_RATIO = 1.5, FOLDED_GUTTER = 76;
+const FOLDED_PIXELS = 360, MOST_FOLDED = 400, ODD_RATIO = 1.5, FOLDED_GUTTER = 76, NAMED_PITCH = 11;
 
 class FoldedRuns {
   constructor(timeline, parts) {
@@ -20,7 +20,7 @@ class FoldedRuns {
     if (!box.hidden) this.draw();
   }
 
-  // Runs whose work was seen, the latest of them when there are many; all where none was.
+  // Of each capture the runs whose work was seen, the latest of them when there are many; all where none was.
   collect() {
     const { store } = this.timeline, work = new Map();
     for (let mark = 0; mark < store.length; mark++) {
@@ -28,22 +28,35 @@ class FoldedRuns {
       if (!work.has(store.run[mark])) work.set(store.run[mark], []);
       work.get(store.run[mark]).push(mark);
     }
-    const runs = ["RUN", "FIRST_RUN"].flatMap(category => store.marksOf(category)).sort((a, b) => store.start[a] - store.start[b]);
-    const watched = runs.filter(mark => work.has(store.ref[mark]));
-    this.marks = (watched.length ? watched : runs).slice(-MOST_FOLDED);
     this.work = work;
-    const lengths = this.marks.map(mark => store.duration[mark]).sort((a, b) => a - b);
-    this.median = lengths[lengths.length >> 1] || 0;
-    this.longest = 1.15 * Math.max(1, lengths[Math.floor(0.95 * (lengths.length - 1))] || 0, this.median * ODD_RATIO);
-    const left = runs.length - this.marks.length;
+    const runs = ["RUN", "FIRST_RUN"].flatMap(category => store.marksOf(category)).sort((a, b) => store.start[a] - store.start[b]);
+    const { sides } = store.model, most = Math.floor(MOST_FOLDED / sides.length);
+    this.stacks = sides.map(side => this.stack(side, runs.filter(mark => store.sideOf(mark) === side), most));
+    this.marks = this.stacks.flatMap(stack => stack.marks);
+    this.longest = 1.15 * Math.max(1, ...this.stacks.map(stack => Math.max(stack.usual, stack.median * ODD_RATIO)));
     this.parts.note.textContent = this.marks.length
-      ? `${formatCount(this.marks.length)} runs from their begin on, median ${formatNs(this.median)}; ${formatCount(this.odd().length)} `
-        + `took more than ${ODD_RATIO} times that${left ? `; ${formatCount(left)} more are not shown` : ""}. Click one to see it in the timeline.`
+      ? `${this.stacks.map(stack => this.stackWords(stack)).join("; ")}. Click one to see it in the timeline.`
       : "No run was captured.";
   }
 
-  odd() { return this.marks.filter(mark => this.isOdd(mark)); }
-  isOdd(mark) { return this.timeline.store.duration[mark] > ODD_RATIO * this.median; }
+  stack(side, runs, most) {
+    const { store } = this.timeline, watched = runs.filter(mark => this.work.has(store.ref[mark]));
+    const marks = (watched.length ? watched : runs).slice(-most);
+    const lengths = marks.map(mark => store.duration[mark]).sort((a, b) => a - b);
+    const usual = lengths[Math.floor(0.95 * (lengths.length - 1))] || 0;
+    return { side, marks, usual, median: lengths[lengths.length >> 1] || 0, left: runs.length - marks.length };
+  }
+
+  stackWords({ side, marks, median, left }) {
+    const odd = marks.filter(mark => this.isOdd(mark)).length, whose = side.label ? `${side.label}: ` : "";
+    return `${whose}${formatCount(marks.length)} runs from their begin on, median ${formatNs(median)}; ${formatCount(odd)} `
+      + `took more than ${ODD_RATIO} times that${left ? `; ${formatCount(left)} more are not shown` : ""}`;
+  }
+
+  isOdd(mark) {
+    const { store } = this.timeline, side = store.sideOf(mark);
+    return store.duration[mark] > ODD_RATIO * this.stacks.find(stack => stack.side === side).median;
+  }
 
   draw() {
     if (!this.marks) this.collect();
@@ -55,7 +68,11 @@ class FoldedRuns {
     pen.fillStyle = palette.ink.page;
     pen.fillRect(0, 0, width, height);
     this.marks.forEach((mark, at) => this.line(pen, mark, at * this.pitch));
-    this.scale(pen, height);
+    let top = 0;
+    for (const stack of this.stacks) {
+      this.scale(pen, stack, top, height);
+      top += stack.marks.length * this.pitch;
+    }
   }
 
   x(time) { return FOLDED_GUTTER + (time / this.longest) * (this.width - FOLDED_GUTTER); }
@@ -77,9 +94,10 @@ class FoldedRuns {
       pen.fillStyle = palette.ink.flag;
       pen.fillRect(FOLDED_GUTTER - 7, top, 4, height);
     }
-    if (this.pitch >= 11) {
+    if (this.pitch >= NAMED_PITCH) {
       pen.fillStyle = palette.ink.soft;
-      pen.fillText(`run ${store.ref[mark]}`, 2, top + height / 2, FOLDED_GUTTER - 12);
+      const { label } = store.sideOf(mark), number = store.ownNumber(mark, "r", store.ref[mark]);
+      pen.fillText(label ? `${label} ${number}` : `run ${number}`, 2, top + height / 2, FOLDED_GUTTER - 12);
     }
     if (mark === selected || mark === this.marks[this.current]) {
       pen.strokeStyle = mark === selected ? palette.ink.text : palette.ink.focus;
@@ -88,17 +106,21 @@ class FoldedRuns {
     }
   }
 
-  scale(pen, height) {
-    const { palette } = this.timeline, x = this.x(this.median);
+  // A line at the median of one capture's runs, through them.
+  scale(pen, { side, marks, median }, top, height) {
+    const { palette } = this.timeline, x = this.x(median), bottom = side.label ? top + marks.length * this.pitch : height - 2;
     pen.fillStyle = palette.ink.soft;
     pen.fillText("0", FOLDED_GUTTER, height - 8);
-    pen.fillText(`median ${formatNs(this.median)}`, Math.min(x + 4, this.width - 110), height - 8);
+    if (side.label) {
+      if (this.pitch < NAMED_PITCH) pen.fillText(side.label, 2, top + 8, FOLDED_GUTTER - 12);
+      pen.fillRect(0, bottom - 1, this.width, 1);
+    } else pen.fillText(`median ${formatNs(median)}`, Math.min(x + 4, this.width - 110), height - 8);
     pen.setLineDash([3, 3]);
     pen.strokeStyle = palette.ink.soft;
     pen.lineWidth = 1;
     pen.beginPath();
-    pen.moveTo(x, 0);
-    pen.lineTo(x, height - 2);
+    pen.moveTo(x, top);
+    pen.lineTo(x, bottom);
     pen.stroke();
     pen.setLineDash([]);
   }

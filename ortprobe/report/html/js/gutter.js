@@ -16,7 +16,7 @@ class Gutter {
 
   laneButton(lane, index) {
     return element("button", {
-      type: "button", class: lane.counter ? "lane counter" : "lane", title: `${lane.label} · ${lane.note}`, onclick: () => this.timeline.fold(index),
+      type: "button", class: `lane of-side-${lane.side}${lane.counter ? " counter" : ""}`, title: `${lane.label} · ${lane.note}`, onclick: () => this.timeline.fold(index),
     }, element("span", { class: "lane-name" }, lane.label), element("span", { class: "lane-note" }, lane.note));
   }
 

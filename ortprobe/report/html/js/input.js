@@ -40,11 +40,11 @@ function bindPointer(timeline, tip) {
 function hover(timeline, tip, event) {
   const mark = timeline.at(event.offsetX, event.offsetY);
   timeline.parts.canvas.style.cursor = mark < 0 ? "crosshair" : "pointer";
-  const counter = mark < 0 ? timeline.counterAt(event.offsetY) : undefined;
-  tip.hidden = mark < 0 && !counter;
+  const counted = mark < 0 ? timeline.counterAt(event.offsetY) : undefined;
+  tip.hidden = mark < 0 && !counted;
   if (tip.hidden) return;
-  tip.textContent = counter
-    ? timeline.counters.text(counter, timeline.counters.of(counter).at(timeline.time(event.offsetX)))
+  tip.textContent = counted
+    ? timeline.counters.text(counted.counter, timeline.counters.of(counted).at(timeline.time(event.offsetX)))
     : `${timeline.store.label(mark)} · ${formatNs(timeline.store.duration[mark])}`;
   // On the side of the pointer with more room: to ask how wide the tip is would lay out the whole page.
   const isRight = event.clientX > innerWidth / 2;

@@ -7,11 +7,14 @@ class Layout {
     this.model = model;
     this.folded = new Set(model.lanes.flatMap((lane, index) => (lane.folded ? [index] : [])));
     this.pinned = new Set();
+    this.grouped = false;
     this.place();
   }
 
+  // Lanes of several captures stand in pairs, or each capture by itself.
   order() {
-    const lanes = this.model.lanes.map((_, index) => index);
+    const lanes = this.model.lanes.map((_, index) => index), { grouped } = this;
+    if (grouped) lanes.sort((a, b) => this.model.lanes[a].side - this.model.lanes[b].side || a - b);
     return [...lanes.filter(index => this.pinned.has(index)), ...lanes.filter(index => !this.pinned.has(index))];
   }
 
@@ -57,6 +60,11 @@ class Layout {
 
   pin(lane) {
     if (!this.pinned.delete(lane)) this.pinned.add(lane);
+    this.place();
+  }
+
+  group() {
+    this.grouped = !this.grouped;
     this.place();
   }
 

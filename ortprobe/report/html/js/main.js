@@ -31,6 +31,10 @@ function bindPage(timeline, charts, help) {
   byId("help-close").addEventListener("click", () => help.close());
   byId("tl-whole").addEventListener("click", () => timeline.whole());
   byId("tl-in").addEventListener("click", () => timeline.zoom(ZOOM_STEP));
+  if (byId("tl-group")) byId("tl-group").addEventListener("click", event => {
+    timeline.group();
+    event.currentTarget.setAttribute("aria-pressed", String(timeline.layout.grouped));
+  });
   byId("tl-out").addEventListener("click", () => timeline.zoom(1 / ZOOM_STEP));
   new ResizeObserver(() => timeline.resize()).observe(timeline.parts.canvas.parentElement);
   addEventListener("hashchange", () => timeline.restore());
@@ -121,8 +125,9 @@ function surface(timeline, charts, folded) {
       return call < 0 ? null : timeline.store.keyOf(call);
     },
     busy: (key, from, to) => timeline.store.busyIn(timeline.store.rowOf(timeline.store.markOf(key)), from, to),
-    counter: (name, from, to) => {
-      const steps = timeline.counters.of(name), [least, greatest] = steps.extremes(from, to);
+    counter: (name, from, to, side = 0) => {
+      const lane = timeline.store.model.lanes.find(each => each.counter === name && each.side === side);
+      const steps = timeline.counters.of(lane), [least, greatest] = steps.extremes(from, to);
       return { least, greatest, mean: steps.mean(from, to), steps: steps.times.length };
     },
     lanes: () => timeline.layout.order().map(lane => ({ key: timeline.store.model.lanes[lane].key, ...timeline.layout.lanes[lane] })),

@@ -36,7 +36,7 @@ class Painter {
     this.flagLines(pen, layout.total);
     for (let row = 0; row < store.model.rows.length; row++) this.row(pen, row);
     layout.lanes.forEach((lane, index) => {
-      if (store.model.lanes[index].counter && !layout.folded.has(index)) this.counter(pen, lane, store.model.lanes[index].counter);
+      if (store.model.lanes[index].counter && !layout.folded.has(index)) this.counter(pen, lane, store.model.lanes[index]);
     });
     this.arrows(pen);
     this.selection(pen);
@@ -90,10 +90,10 @@ class Painter {
   }
 
   // Full up to the mean of a pixel's time, pale up to the greatest value in it.
-  counter(pen, lane, counter) {
-    const { view, width, palette, counters } = this.timeline;
-    if (!counters.isKnown(counter, () => this.timeline.redraw())) return;
-    const steps = counters.of(counter);
+  counter(pen, lane, shown) {
+    const { view, width, palette, counters } = this.timeline, { counter } = shown;
+    if (!counters.isKnown(shown, () => this.timeline.redraw())) return;
+    const steps = counters.of(shown);
     const nsPerPixel = (view.to - view.from) / width, scale = (lane.height - 15) / Math.max(1, steps.greatest), base = lane.top + lane.height;
     pen.fillStyle = palette.ink.count;
     for (let x = 0; x < width; x++) {
@@ -151,21 +151,21 @@ class Painter {
     for (const flag of this.timeline.flags()) this.flag(pen, flag);
   }
 
-  flag(pen, { x, label }) {
-    const { palette } = this.timeline, wide = pen.measureText(label).width + 10;
+  flag(pen, { x, label, color }) {
+    const wide = pen.measureText(label).width + 10;
     const left = Math.min(x, this.timeline.width - wide);
-    pen.fillStyle = palette.ink.flag;
+    pen.fillStyle = color;
     pen.fillRect(left, 1, wide, 15);
     pen.fillRect(x, 1, 2, 19);
-    pen.fillStyle = luminance(palette.ink.flag) > EVEN_CONTRAST ? "#111418" : "#ffffff";
+    pen.fillStyle = luminance(color) > EVEN_CONTRAST ? "#111418" : "#ffffff";
     pen.fillText(label, left + 5, 9);
   }
 
   flagLines(pen, height) {
-    pen.strokeStyle = this.timeline.palette.ink.flag;
     pen.lineWidth = 1.5;
     pen.setLineDash([5, 4]);
-    for (const { x } of this.timeline.flags()) {
+    for (const { x, color } of this.timeline.flags()) {
+      pen.strokeStyle = color;
       pen.beginPath();
       pen.moveTo(x + 0.5, 0);
       pen.lineTo(x + 0.5, height);

@@ -1,10 +1,6 @@
 // Marks in columns, sorted by row and start, never overlapping inside a row; answers what a width of pixels needs.
 
 const FAN_OUT = 16;
-const KEY_OF_CATEGORY = {
-  SESSION: "l", CREATION: "c", RE_INIT: "c", RUN: "r", FIRST_RUN: "r", HOST_WAIT: "w", STREAM_WAIT: "w",
-  IDLE_HOST: "i", IDLE_SETUP: "i", IDLE_WAIT: "i", IDLE_LAUNCH: "i", IDLE_PROFILER: "i", IDLE_END: "i", UNATTRIBUTED: "i",
-};
 
 class Store {
   constructor(model, columns, names, waits) {
@@ -18,7 +14,7 @@ class Store {
     this.offsets = model.row_offsets;
     this.busyBefore = prefixSums(this.duration);
     this.pyramid = longestPyramid(this.duration);
-    this.keys = model.categories.map(name => KEY_OF_CATEGORY[name] || "s");
+    this.keys = model.refs;
     this.markByRef = null;
     this.waitOfSpan = new Map(Array.from(waits.span, (span, wait) => [span, wait]));
     this.byCorrelation = null;
@@ -92,6 +88,12 @@ class Store {
     }
     return low;
   }
+
+  laneOf(mark) { return this.model.lanes[this.model.rows[this.rowOf(mark)][0]]; }
+  sideOf(mark) { return this.model.sides[this.laneOf(mark).side]; }
+
+  // What a capture itself calls its run, session …: on a page of several, the second one's follow the first one's.
+  ownNumber(mark, kind, number) { return number - this.sideOf(mark).first[kind]; }
 
   title(mark) { return this.names[this.name[mark]]; }
 

@@ -3,6 +3,7 @@
 const PAGE_ROWS = 100;
 const WRITE = {
   text: value => value, int: value => (value === null ? "–" : formatCount(value)), ns: formatNs,
+  more: value => (value < 0 ? `−${formatNs(-value)}` : (value > 0 ? "+" : "") + formatNs(value)),
   time: value => (value === null ? "not measured" : formatMoment(value)),
 };
 
@@ -78,9 +79,11 @@ class Tables {
 
   row(table, row) {
     const key = table.keys[row], go = () => this.timeline.reveal(key), known = this.timeline.store.markOf(key) >= 0;
-    const cells = table.columns.map(({ kind, values }, column) => {
-      const text = WRITE[kind](values[row]);
-      const shown = column === 0 && known ? element("button", { type: "button", class: "link", onclick: go, title: "Show in the timeline" }, text) : text;
+    const cells = table.columns.map(({ kind, values, keys }, column) => {
+      const text = WRITE[kind](values[row]), own = keys.length ? keys[row] : column === 0 ? key : "";
+      const shown = this.timeline.store.markOf(own) < 0 ? text : element("button", {
+        type: "button", class: "link", onclick: () => this.timeline.reveal(own), title: "Show in the timeline",
+      }, text);
       // A cell would shrink to its longest word, and a row of many cells grow to many lines: the block inside doesn't.
       return kind === "text" ? element("td", {}, element("div", {}, shown)) : element("td", { class: "number" }, shown);
     });
@@ -91,7 +94,7 @@ class Tables {
 
   csv(state) {
     const quote = value => (/[",\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
-    const lines = [state.table.columns.map(column => quote(column.label + (column.kind === "ns" || column.kind === "time" ? " [ns]" : "")))];
+    const lines = [state.table.columns.map(column => quote(column.label + (["ns", "more", "time"].includes(column.kind) ? " [ns]" : "")))];
     for (const row of this.order(state)) lines.push(state.table.columns.map(({ values }) => quote(String(values[row] ?? ""))));
     return lines.map(line => line.join(",")).join("\n");
   }

@@ -117,6 +117,12 @@ class Timeline {
     this.redraw();
   }
 
+  group() {
+    this.layout.group();
+    this.gutter.draw();
+    this.redraw();
+  }
+
   pin(lane) {
     this.layout.pin(lane);
     this.gutter.draw();
@@ -128,10 +134,11 @@ class Timeline {
     if (this.selected >= 0) this.pin(this.store.model.rows[this.store.rowOf(this.selected)][0]);
   }
 
-  // The lane's counter under a height of the canvas; undefined where there is none.
+  // The lane with a counter under a height of the canvas; undefined where there is none.
   counterAt(y) {
     const lane = this.layout.laneAt(y);
-    return lane < 0 || this.layout.folded.has(lane) ? undefined : this.store.model.lanes[lane].counter || undefined;
+    const shown = lane < 0 || this.layout.folded.has(lane) ? undefined : this.store.model.lanes[lane];
+    return shown && shown.counter ? shown : undefined;
   }
 
   step(by) {
@@ -186,11 +193,15 @@ class Timeline {
     return row < 0 ? -1 : this.store.pick(row, this.time(x), (3 * (this.view.to - this.view.from)) / this.width);
   }
 
-  // Re-initialisations, as flags on the axis.
+  // Re-initialisations, and where captures are laid over each other, as flags on the axis.
   flags() {
-    return this.reInits
-      .map(mark => ({ mark, x: this.x(this.store.start[mark]), label: "↻ re-init" }))
-      .filter(({ x }) => x >= 0 && x <= this.width);
+    const { store, palette } = this, [aligned] = store.model.aligned.map(key => store.markOf(key));
+    const flags = this.reInits.map(mark => {
+      const { label } = store.sideOf(mark);
+      return { mark, label: label ? `↻ re-init, ${label}` : "↻ re-init", color: palette.ink.flag };
+    });
+    if (aligned >= 0) flags.push({ mark: aligned, label: "≡ laid over", color: palette.ink.focus });
+    return flags.map(flag => ({ ...flag, x: this.x(store.start[flag.mark]) })).filter(({ x }) => x >= 0 && x <= this.width);
   }
 
   remember() {

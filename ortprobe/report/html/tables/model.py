@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Cell = str | int | None
-Kind = Literal["text", "int", "ns", "time"]
+Kind = Literal["text", "int", "ns", "more", "time"]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `ns` is a duration, `time` a moment after the first event, both in nanoseconds."""
+    """One column. In ns: `ns` is a duration, `more` a difference of two, `time` a moment after the first event."""
 
     label: str
     kind: Kind
     values: Sequence[Cell]
+    keys: Sequence[str] = ()
+    """Names the mark that each cell shows in the timeline, where that is another one than the row's; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

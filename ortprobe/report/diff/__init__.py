@@ -1,0 +1,1 @@
+"""The report of a comparison: what changed, how sure that is, what makes the difference."""

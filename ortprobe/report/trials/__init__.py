@@ -1,0 +1,1 @@
+"""What trying a change has given, in words and as JSON."""
