@@ -12,9 +12,9 @@ from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.html.diff.findings import Group, grouped_findings
 from ortprobe.report.html.diff.places import Places
 from ortprobe.report.html.diff.tables import comparison_tables
-from ortprobe.report.html.marks import Ref
 from ortprobe.report.html.side import Side, numbered_apart
 from ortprobe.report.html.tables.model import Column, Table
+from ortprobe.report.rows.marks import Ref
 from ortprobe.rules import Judgement, judge
 from ortprobe.rules.finding_changes import compare_findings
 from tests.captures import example

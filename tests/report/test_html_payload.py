@@ -20,12 +20,12 @@ from ortprobe.report.charts import TRACE_TYPES, build_charts
 from ortprobe.report.html import render_html
 from ortprobe.report.html.columns import encode
 from ortprobe.report.html.findings import finding_views
-from ortprobe.report.html.marks import stack_depths
 from ortprobe.report.html.page import BUNDLED_PLOTLY, page_script, plotly_source, script_json
 from ortprobe.report.html.payload import build_payload
 from ortprobe.report.html.sections import attribution, clock_sentence
 from ortprobe.report.html.side import whole_page
 from ortprobe.report.html.tables import build_tables
+from ortprobe.report.rows.marks import stack_depths
 from ortprobe.rules import Judgement, find_rule, judge
 from ortprobe.timeline import ClockBound, ClockMethod, SourceKind
 from tests.captures import example, resnet

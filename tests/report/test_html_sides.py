@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.report.html.alignment import align, stretch_from
-from ortprobe.report.html.marks import PageLane, Ref
 from ortprobe.report.html.payload import Payload, build_payload
 from ortprobe.report.html.side import Side, in_pairs, numbered_apart, whole_page
+from ortprobe.report.rows.marks import PageLane, Ref
 from ortprobe.rules import Judgement, judge
 from ortprobe.timeline import NONE
 from tests.captures import example, racy, resnet, service

@@ -10,8 +10,8 @@ import numpy as np
 
 from ortprobe.analysis.races.memory_order import Verdict
 from ortprobe.report.html.columns import Encoded, deflate, encode
-from ortprobe.report.html.marks import REFS, Category, Marks, NamePool, Ref
 from ortprobe.report.html.side import LaidOut, Side, in_pairs, laid_out
+from ortprobe.report.rows.marks import REFS, Category, Marks, NamePool, Ref
 from ortprobe.timeline import NONE, Int32s, Int64s
 
 _DELTA = frozenset({"start", "ref", "correlation", "row", "node"})

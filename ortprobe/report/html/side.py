@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ortprobe.report.html.marks import REFS, Marks, MarkSheet, NamePool, PageLane, Ref
-from ortprobe.report.html.sheet import lay_out
+from ortprobe.report.rows.marks import REFS, Marks, MarkSheet, NamePool, PageLane, Ref
+from ortprobe.report.rows.sheet import lay_out
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE, Int32s, Int64s, Timeline
 

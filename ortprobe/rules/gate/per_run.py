@@ -15,7 +15,7 @@ from ortprobe.analysis.waits.wait_groups import lines_of
 from ortprobe.analysis.waits.wait_times import ROLES, WaitRole
 from ortprobe.rules.gate.measured import Measured, Metric, Unit, counted, unknown
 from ortprobe.rules.silent_cpu import GPU_PROVIDERS
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, torch_windows
+from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, traced_windows
 
 SYNCS = (WaitRole.PROGRAM, WaitRole.BLOCKING_COPY, WaitRole.IN_NODE, WaitRole.IN_RUN)
 """Waits of the host that the program or a node makes. ORT's own at the end of a run are in every run."""
@@ -41,7 +41,7 @@ class Iterations:
         whole = np.zeros(len(timeline.runs), np.bool_)
         for number in np.unique(process).tolist():
             rows = np.flatnonzero(process == number)
-            begin_ns, end_ns = torch_windows(timeline.spans, timeline.sources, number)
+            begin_ns, end_ns = traced_windows(timeline.spans, timeline.sources, number)
             start_ns = timeline.runs.start_ns[rows]
             window = np.searchsorted(begin_ns, start_ns, side="right") - 1
             inside = watched[rows] & (window >= 0) & (start_ns <= np.append(end_ns, 0)[window])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.analysis.waits.wait_groups import lines_of
-from ortprobe.report.html.sheet import stall_extents
 from ortprobe.report.html.tables.model import Column, Table, note_of
+from ortprobe.report.rows.sheet import stall_extents
 from ortprobe.report.sayable import doubt_of_waits
 from ortprobe.report.wording import NEED_LABELS, WAIT_ROLE_LABELS, site_text, waited_labels, waiter_labels
 from ortprobe.rules.engine import Judgement

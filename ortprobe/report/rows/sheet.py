@@ -10,7 +10,7 @@ from ortprobe.analysis.idle.causes import CAUSES, IdleCause
 from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.analysis.waits.wait_times import WAITERS, Waiter, WaitTimes
-from ortprobe.report.html.marks import Category, MarkBlock, MarkSheet, NamePool, PageLane
+from ortprobe.report.rows.marks import Category, MarkBlock, MarkSheet, NamePool, PageLane
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Lane, LaneKind, Timeline
