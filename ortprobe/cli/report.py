@@ -15,7 +15,13 @@ from ortprobe.units import format_bytes
 if TYPE_CHECKING:
     from ortprobe.report.report import Format, Report
 
-_FORMATS: dict[str, Format] = {".html": "html", ".json": "json", ".md": "markdown", ".txt": "text"}
+_FORMATS: dict[str, Format] = {
+    ".html": "html",
+    ".json": "json",
+    ".md": "markdown",
+    ".txt": "text",
+    ".pftrace": "perfetto",
+}
 _TABLES = "parquet"
 _CHOICES = (*_FORMATS.values(), _TABLES)
 _NO_VERDICT = 1
@@ -161,8 +167,8 @@ def _write_tables(report: Report, folder: Path, *, force: bool) -> None:
 
 def _output(out: Path | None, form: Format | None, source: Path) -> tuple[Path | None, Format]:
     if out is None:
-        page = Path(f"{source.name.partition('.')[0]}.html") if form == "html" else None
-        return page, form or "text"
+        named = {"html": ".html", "perfetto": ".pftrace"}
+        return Path(f"{source.name.partition('.')[0]}{named[form]}") if form in named else None, form or "text"
     if form is not None:
         return out, form
     if out.suffix not in _FORMATS:

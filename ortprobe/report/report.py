@@ -22,7 +22,7 @@ from ortprobe.timeline import Timeline
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["html", "json", "markdown", "text"]
+Format = Literal["html", "json", "markdown", "perfetto", "text"]
 _TEXT_WIDTH = 120
 _FRAME_HEIGHT_PX = 860
 """Verdict, causes and some of the findings, or all of a usual timeline; the page scrolls inside its frame."""
@@ -149,6 +149,10 @@ class Report:
             return render_html(self.judgement).encode("utf-8", "replace")
         if form == "json":
             return findings_json(self.judgement)
+        if form == "perfetto":
+            from ortprobe.report.perfetto.trace import render_perfetto
+
+            return render_perfetto(self.judgement)
         if form == "markdown":
             return render_markdown(self.judgement).encode("utf-8", "replace")
         return self._plain_text().encode("utf-8", "replace")
