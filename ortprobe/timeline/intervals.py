@@ -8,6 +8,8 @@ from ortprobe.timeline.spans import NONE, Bools, Int32s, Int64s
 
 Intervals = tuple[Int64s, Int64s]
 """Starts and ends, of equal length."""
+_DEEPEST = 4096
+"""Calls that lie in more calls than this are not looked at further out."""
 
 
 def union(start_ns: Int64s, end_ns: Int64s) -> Intervals:
@@ -103,7 +105,8 @@ def sticking_out(start_ns: Int64s, end_ns: Int64s, slack_ns: int = 0) -> Bools:
     The intervals must be sorted by start, longest first, and none may be empty. Where nothing sticks out, all nest.
 
     Begins and ends are matched like brackets: the n-th begin at a depth closes with the n-th end at that depth. Where
-    intervals nest, each gets its own end back; one that gets an earlier end began inside of what ended there.
+    intervals nest, each gets its own end back; one that gets an earlier end began inside of what ended there. With
+    slack several small differences can add up in that, so what is found is looked for among the intervals around it.
     """
     count = np.arange(len(start_ns))
     ends_ns = np.sort(end_ns, kind="stable")
@@ -111,7 +114,26 @@ def sticking_out(start_ns: Int64s, end_ns: Int64s, slack_ns: int = 0) -> Bools:
     closes = np.searchsorted(start_ns, ends_ns, side="left") - count - 1
     bracket_ns = np.empty_like(end_ns)
     bracket_ns[_by_depth(opens)] = ends_ns[_by_depth(closes)]
-    return np.asarray(np.minimum(bracket_ns - start_ns, end_ns - bracket_ns) > slack_ns)
+    found = np.asarray(np.minimum(bracket_ns - start_ns, end_ns - bracket_ns) > slack_ns)
+    if slack_ns and found.any():
+        found[found] = _crosses_one_around(start_ns, end_ns, np.flatnonzero(found), slack_ns)
+    return found
+
+
+def _crosses_one_around(start_ns: Int64s, end_ns: Int64s, at: Int64s, slack_ns: int) -> Bools:
+    """Whether one of the earlier intervals that each of these begins inside of ends inside of it."""
+    parent = enclosing(start_ns, end_ns)
+    crosses, left, around = np.zeros(len(at), np.bool_), np.arange(len(at)), parent[at]
+    for _ in range(_DEEPEST):
+        inside = around != NONE
+        left, around = left[inside], around[inside]
+        if not len(left):
+            break
+        mine, ends_ns = at[left], end_ns[around]
+        hit = np.minimum(ends_ns - start_ns[mine], end_ns[mine] - ends_ns) > slack_ns
+        crosses[left[hit]] = True
+        left, around = left[~hit], parent[around[~hit]]
+    return crosses
 
 
 def _by_depth(depth: Int64s) -> Int64s:

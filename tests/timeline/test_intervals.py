@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ortprobe.timeline import NONE
@@ -75,6 +75,7 @@ def test_of_spans_that_do_not_nest_the_one_that_started_last_counts(spans, point
     assert found.tolist() == [max(inside, default=NONE)]
 
 
+@example([(17, 37), (36, 38), (36, 40)], 1)
 @given(SPANS, st.integers(0, 3))
 def test_something_sticks_out_exactly_where_two_spans_cross(spans, slack):
     ordered = sorted({span for span in spans if span[1] > span[0]}, key=lambda span: (span[0], -span[1]))
