@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -227,3 +228,46 @@ def test_a_recording_that_only_nsys_can_read(tmp_path, monkeypatch):
     (tmp_path / "x.nsys-rep").write_bytes(b"")
     with pytest.raises(UnreadableInput, match=r"nsys export --type sqlite x\.nsys-rep"):
         ortprobe.load(nsys=[tmp_path / "x.nsys-rep"])
+
+
+RECORDED = DATA / "h200-nsys"
+
+
+@pytest.fixture(scope="module")
+def recorded() -> tuple[Analyses, Analyses]:
+    """One program on an H200: by ortprobe's own capture, and in another process under Nsight Systems 2025.3."""
+    own = load_bundle(RECORDED / "missing-wait-own.zip")
+    nsys = load_bundle(RECORDED / "missing-wait-nsys.zip", nsys=[RECORDED / "missing-wait.sqlite.gz"])
+    return Analyses(own), Analyses(nsys)
+
+
+def test_a_recording_over_a_bundle_has_no_hole_and_a_bounded_clock(recorded):
+    timeline = recorded[1].timeline
+    assert timeline.problems == ()
+    (bound,) = (each for each in timeline.clocks if timeline.sources[each.source].kind is SourceKind.NSIGHT)
+    assert -50_000 < bound.low_ns <= 0 <= bound.high_ns < 50_000
+    assert bound.witnesses > 7000
+    assert recorded[1].integrity.sync_calls == recorded[1].integrity.sync_resolved == 500
+
+
+def test_nodes_of_a_recording_have_the_kernels_that_our_own_capture_finds(recorded):
+    """In the 18 runs that both watched with ORT's profile, the first two left out. The arguments of a kernel's templates
+    are left out of its name: Nsight Systems' compiler front end writes them otherwise than the ABI's demangler."""
+    by_node = []
+    for analyses in recorded:
+        timeline = analyses.timeline
+        work = np.flatnonzero(np.isin(timeline.spans.kind, DEVICE_WORK) & np.isin(timeline.links.run, range(2, 20)))
+        nodes = timeline.links.node[work]
+        names = [timeline.names[timeline.nodes.name[node]] if node != NONE else "" for node in nodes.tolist()]
+        kernels = [re.split("[<(]", timeline.name_of(span))[0] for span in work.tolist()]
+        by_node.append(Counter(zip(names, kernels, strict=True)))
+    assert by_node[0] == by_node[1]
+    assert by_node[0].total() == 864
+
+
+def test_a_recording_shows_the_races_that_our_own_capture_shows(recorded):
+    own, nsys = (
+        {each.code: [str(site) for site in each.where] for each in judge(analyses).findings} for analyses in recorded
+    )
+    assert own == nsys
+    assert {"Y1", "B1"} <= set(nsys)
