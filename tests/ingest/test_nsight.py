@@ -251,8 +251,8 @@ def test_a_recording_over_a_bundle_has_no_hole_and_a_bounded_clock(recorded):
 
 
 def test_nodes_of_a_recording_have_the_kernels_that_our_own_capture_finds(recorded):
-    """In the 18 runs that both watched with ORT's profile, the first two left out. The arguments of a kernel's templates
-    are left out of its name: Nsight Systems' compiler front end writes them otherwise than the ABI's demangler."""
+    """In the 18 runs that both watched with ORT's profile, the first two left out. The arguments of templates are left
+    out of the names of kernels: Nsight Systems writes them otherwise than torch."""
     by_node = []
     for analyses in recorded:
         timeline = analyses.timeline
