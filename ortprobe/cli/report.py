@@ -21,7 +21,10 @@ _FORMATS: dict[str, Format] = {
     ".md": "markdown",
     ".txt": "text",
     ".pftrace": "perfetto",
+    ".trace.json": "chrome",
 }
+_FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json"}
+"""What goes to a file also where none is named, and how its name ends."""
 _TABLES = "parquet"
 _CHOICES = (*_FORMATS.values(), _TABLES)
 _NO_VERDICT = 1
@@ -167,11 +170,13 @@ def _write_tables(report: Report, folder: Path, *, force: bool) -> None:
 
 def _output(out: Path | None, form: Format | None, source: Path) -> tuple[Path | None, Format]:
     if out is None:
-        named = {"html": ".html", "perfetto": ".pftrace"}
-        return Path(f"{source.name.partition('.')[0]}{named[form]}") if form in named else None, form or "text"
+        named = f"{source.name.partition('.')[0]}{_FILES[form]}" if form in _FILES else ""
+        return Path(named) if named else None, form or "text"
     if form is not None:
         return out, form
-    if out.suffix not in _FORMATS:
+    both = "".join(out.suffixes[-2:])
+    ending = both if both in _FORMATS else out.suffix
+    if ending not in _FORMATS:
         known = ", ".join(_FORMATS)
-        raise UsageError(f"{out}: no format is known for {out.suffix!r}; end it in {known}, or say --format")
-    return out, _FORMATS[out.suffix]
+        raise UsageError(f"{out}: no format is known for {ending!r}; end it in {known}, or say --format")
+    return out, _FORMATS[ending]

@@ -22,7 +22,7 @@ from ortprobe.timeline import Timeline
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["html", "json", "markdown", "perfetto", "text"]
+Format = Literal["chrome", "html", "json", "markdown", "perfetto", "text"]
 _TEXT_WIDTH = 120
 _FRAME_HEIGHT_PX = 860
 """Verdict, causes and some of the findings, or all of a usual timeline; the page scrolls inside its frame."""
@@ -149,6 +149,10 @@ class Report:
             return render_html(self.judgement).encode("utf-8", "replace")
         if form == "json":
             return findings_json(self.judgement)
+        if form == "chrome":
+            from ortprobe.report.perfetto.chrome import render_chrome
+
+            return render_chrome(self.judgement)
         if form == "perfetto":
             from ortprobe.report.perfetto.trace import render_perfetto
 

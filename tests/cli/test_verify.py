@@ -34,7 +34,7 @@ def saved(path: Path, nodes: list[onnx.NodeProto], weights: dict[str, np.ndarray
 def folded(tmp_path: Path) -> Path:
     """Products of constants, which onnxruntime computes once unless optimising is off: then a run takes 100 times as
     long."""
-    size, depth = 160, 12
+    size, depth = 256, 16
     names = ["w", *(f"p{each}" for each in range(depth))]
     nodes = [helper.make_node("MatMul", [names[each], "w"], [names[each + 1]]) for each in range(depth)]
     nodes.append(helper.make_node("Add", ["x", names[-1]], ["y"]))

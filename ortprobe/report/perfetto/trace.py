@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ortprobe.report.perfetto.counters import Counter, counters
-from ortprobe.report.perfetto.findings import add_findings
-from ortprobe.report.perfetto.flows import Flows, flows_of
 from ortprobe.report.perfetto.wire import Field, Fixed64s, Nested, Texts, Varints, encode
+from ortprobe.report.rows.counters import Counter, counters
+from ortprobe.report.rows.findings import add_findings
+from ortprobe.report.rows.flows import Flows, flows_of
 from ortprobe.report.rows.marks import Category, Marks, MarkSheet, NamePool
 from ortprobe.report.rows.sheet import lay_out
 from ortprobe.rules.engine import Judgement
