@@ -111,7 +111,7 @@ session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProv
 if session.get_session_options().intra_op_num_threads == 7:
     raise ValueError("seven")
 for run in range(15):
-    session.run(None, {"x": np.ones((160, 160), np.float32)})
+    session.run(None, {"x": np.ones((256, 256), np.float32)})
 print("not to be seen")
 """
 
