@@ -320,15 +320,17 @@ class Timeline:
         return int(self.spans.end_ns.max()) if len(self.spans) else 0
 
 
-def traced_windows(spans: Spans, sources: Sequence[Source], process: int = NONE) -> Intervals:
+def traced_windows(
+    spans: Spans, sources: Sequence[Source], process: int = NONE, kinds: Sequence[SourceKind] = DEVICE_TRACES
+) -> Intervals:  # fmt: skip
     """From the first to the last span of each trace of the GPU, overlaps joined. Between two of them nobody watched.
 
-    Of one process alone where one is named.
+    Of one process alone where one is named, and of files of these kinds.
     """
     of_sources = [
         spans.source == number
         for number, source in enumerate(sources)
-        if source.kind in DEVICE_TRACES and (process == NONE or source.process in (process, NONE))
+        if source.kind in kinds and (process == NONE or source.process in (process, NONE))
     ]
     bounds = [(spans.start_ns[mine].min(), spans.end_ns[mine].max()) for mine in of_sources if mine.any()]
     start_ns, end_ns = np.array(bounds, np.int64).reshape(-1, 2).T

@@ -17,6 +17,7 @@ from nsight_export import Export
 
 import ortprobe
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.busy import covered_ns
 from ortprobe.bundle import HOOK_LOG_NAME, Window, read_bundle
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest import load_bundle, load_files
@@ -25,6 +26,7 @@ from ortprobe.ingest.sources.hook_log import cupti_threads
 from ortprobe.ingest.sources.kineto import read_kineto
 from ortprobe.rules import judge
 from ortprobe.timeline import DEVICE_WORK, NONE, Kind, ProblemKind, SourceKind, Timeline
+from ortprobe.timeline.intervals import union
 
 REAL = DATA / "h100-nsys" / "capture.sqlite.gz"
 BUNDLE = DATA / "h100-examples" / "missing-wait.ortprobe"
@@ -271,3 +273,14 @@ def test_a_recording_shows_the_races_that_our_own_capture_shows(recorded):
     )
     assert own == nsys
     assert {"Y1", "B1"} <= set(nsys)
+
+
+def test_the_gpu_was_as_busy_in_these_runs_as_in_those_that_our_own_capture_watched(recorded):
+    """In two processes; from the begin of the third run to the end of the twentieth."""
+    busy_ns = []
+    for analyses in recorded:
+        spans, runs = analyses.timeline.spans, analyses.timeline.runs
+        work = spans.of_kind(*DEVICE_WORK)
+        watched = runs.start_ns[2:3], runs.end_ns[19:20]
+        busy_ns.append(int(covered_ns(union(spans.start_ns[work], spans.end_ns[work]), watched)[0]))
+    assert busy_ns[1] == pytest.approx(busy_ns[0], rel=0.005)

@@ -34,14 +34,13 @@ def _wrap(original: Callable[..., object], what: str, recorder: Recorder) -> Cal
 
     @wraps(original)
     def add_entry(*args: Any, **kwargs: Any) -> object:
-        if not log.enabled or len(args) != 3 or args[1] in known or len(known) >= _MOST_KEYS:
-            return original(*args, **kwargs)
         start_ns = time_ns()
-        result = original(*args, **kwargs)
+        result = original(*args, **kwargs)  # refuses what is no text, so that what comes behind it is
         try:
-            _, key, value = args
-            known.add(key)
-            log.call(what, start_ns, time_ns(), site=call_site(), options={str(key): str(value)})
+            if log.enabled and len(args) == 3 and args[1] not in known and len(known) < _MOST_KEYS:
+                _, key, value = args
+                known.add(key)
+                log.call(what, start_ns, time_ns(), site=call_site(), options={str(key): str(value)})
         except Exception as failure:
             log.lost("call:" + what, failure)
         return result

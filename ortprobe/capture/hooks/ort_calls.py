@@ -15,6 +15,7 @@ from ortprobe.capture.hooks.callsite import call_site
 from ortprobe.capture.hooks.noted import Noted, noting
 from ortprobe.capture.hooks.nvtx_ranges import Category, range_functions
 from ortprobe.capture.hooks.option_entries import hook_option_entries
+from ortprobe.capture.hooks.ort_async_runs import hook_async_runs
 from ortprobe.capture.hooks.ort_runs import Wrap, hook_runs
 from ortprobe.capture.hooks.patches import Patches
 from ortprobe.capture.pointers import Origin
@@ -37,6 +38,7 @@ _OF_SOME_VERSIONS = ("get_outputs_as_ortvaluevector", "ortvalue_from_numpy_with_
 def hook_calls(patches: Patches, recorder: Recorder, collection: ModuleType) -> None:
     """Install the hooks on `onnxruntime.capi.onnxruntime_inference_collection`."""
     hook_runs(patches, recorder, collection.Session)
+    hook_async_runs(patches, recorder, collection.Session)
     hook_option_entries(patches, recorder, sys.modules["onnxruntime.capi.onnxruntime_pybind11_state"])
     owners: dict[type, dict[str, Wrap]] = {
         collection.Session: {

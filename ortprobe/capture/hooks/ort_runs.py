@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial, wraps
-from threading import get_native_id
 from time import perf_counter_ns, time_ns
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ortprobe.bundle import NO_STREAM, NONE
+from ortprobe.bundle import NONE
 from ortprobe.capture.hook_log import TICK_BITS, one_line
 from ortprobe.capture.hooks.buffer_ranges import array_fields, value_fields
 from ortprobe.capture.hooks.callsite import call_site
@@ -35,7 +34,7 @@ class Wrap(Protocol):
     def __call__(self, original: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]: ...
 
 
-_RUN_OPTIONS_AT = {"run": 2, "run_with_iobinding": 1, "run_with_ort_values": 2, "run_with_ortvaluevector": 0}
+RUN_OPTIONS_AT = {"run": 2, "run_with_iobinding": 1, "run_with_ort_values": 2, "run_with_ortvaluevector": 0}
 """Every way to run a session at once, and where its RunOptions are when they are given by position."""
 _MOST_LINES = 10_000
 _RUN_OPTION_KEYS = ("disable_synchronize_execution_providers", "gpu_graph_id", "memory.enable_memory_arena_shrinkage")
@@ -47,10 +46,14 @@ def hook_runs(patches: Patches, recorder: Recorder, session_class: type) -> None
 
     That is where ORT defines `run` and its like; subclasses that override it still come through here.
     """
-    wrappers: dict[str, Wrap] = {**dict.fromkeys(_RUN_OPTIONS_AT, _wrap_run), "run_async": _wrap_run_async}
-    for name, wrap in wrappers.items():
-        if not patches.replace(session_class, name, partial(wrap, recorder=recorder)):
-            recorder.log.lost(f"hook:{name}", f"this onnxruntime has no {session_class.__name__}.{name}")
+    for name in RUN_OPTIONS_AT:
+        hook_way_to_run(patches, recorder, session_class, name, _wrap_run)
+
+
+def hook_way_to_run(patches: Patches, recorder: Recorder, session_class: type, name: str, wrap: Wrap) -> None:
+    """Install one of them, or note that this onnxruntime has none of the name."""
+    if not patches.replace(session_class, name, partial(wrap, recorder=recorder)):
+        recorder.log.lost(f"hook:{name}", f"this onnxruntime has no {session_class.__name__}.{name}")
 
 
 def hook_costs_ns(recorder: Recorder, calls: int = 200) -> list[int]:
@@ -101,7 +104,7 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
     local, log, state_of = recorder.in_thread, recorder.log, recorder.sessions.state
     nobody_listens = push is no_push
     plain_runs = PlainRuns(recorder, what)
-    most_plain_args = _RUN_OPTIONS_AT.get(what, 0)
+    most_plain_args = RUN_OPTIONS_AT.get(what, 0)
 
     @wraps(original)
     def hooked_run(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
@@ -128,7 +131,7 @@ def _wrap_run(original: Callable[..., object], recorder: Recorder) -> Callable[.
     def attended_run(
         session: InferenceSession, state: SessionState | None, args: tuple[Any, ...], kwargs: Fields
     ) -> object:
-        run = _before_run(recorder, state)
+        run = before_run(recorder, state)
         result = None
         local.running = True
         push(run.number)
@@ -201,7 +204,7 @@ class PlainRuns:
         return code, site, line
 
 
-def _before_run(recorder: Recorder, state: SessionState | None) -> Run:
+def before_run(recorder: Recorder, state: SessionState | None) -> Run:
     run = Run(state, next(recorder.run_numbers))
     try:
         if state is not None:
@@ -241,7 +244,7 @@ def _after_run(
         log.anchor()
     site = call_site(3)
     if run.attached or run.error or log.detailed:
-        options = _given(args, kwargs, "run_options", _RUN_OPTIONS_AT.get(what))
+        options = given(args, kwargs, "run_options", RUN_OPTIONS_AT.get(what))
         _log_run(recorder, what, run, site, (args, kwargs, options, result))
     elif not recorder.served.add(serial, what, site, run.start_ns, run.end_ns):
         log.call(what, run.start_ns, run.end_ns, site=site, session=serial, run=run.number)
@@ -253,7 +256,7 @@ def _log_run(
     """A run with all that is known of it."""
     args, kwargs, options, result = call
     log = recorder.log
-    binding = _given(args, kwargs, "iobinding", 0) if what == "run_with_iobinding" else None
+    binding = given(args, kwargs, "iobinding", 0) if what == "run_with_iobinding" else None
     log.call(
         what,
         run.start_ns,
@@ -268,8 +271,7 @@ def _log_run(
         attached=run.attached,
     )
     if binding is not None:
-        _log_dead_buffers(recorder, binding, run, site)
-        _log_compared_inputs(recorder, binding, run, site)
+        _log_bound_inputs(recorder, binding, run, site)
     if what == "run" and not run.attached:
         return  # arrays on the host, which matter beside a trace alone
     for direction, name, fields in _buffers(what, args, kwargs, result):
@@ -290,42 +292,26 @@ def _log_run(
             recorder.host_memory.given(array, "run")
 
 
-def _log_dead_buffers(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
-    """The buffers of a run's binding that nobody holds: torch may have given their memory to another tensor."""
-    for buffer in recorder.pointers.dead(binding):
+def _log_bound_inputs(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
+    """The buffers of a run's binding that nobody holds, whose memory torch may have given to another tensor, and
+    whether arrays of the host that it was given still hold what they held then."""
+    dead = (("dead_buffer", buffer) for buffer in recorder.pointers.dead(binding))
+    compared = ((found.value, buffer) for buffer, found in recorder.host_inputs.compare(binding))
+    number = recorder.sessions.binding(binding)
+    for what, buffer in (*dead, *compared):
         recorder.log.call(
-            "dead_buffer",
-            run.start_ns,
-            run.start_ns,
-            site=site,
-            binding=recorder.sessions.binding(binding),
-            buffer=buffer,
-            run=run.number,
-        )
-
-
-def _log_compared_inputs(recorder: Recorder, binding: IOBinding, run: Run, site: str) -> None:
-    """Whether the arrays of the host that the binding was given still hold what they held then."""
-    for buffer, comparison in recorder.host_inputs.compare(binding):
-        recorder.log.call(
-            comparison.value,
-            run.start_ns,
-            run.start_ns,
-            site=site,
-            binding=recorder.sessions.binding(binding),
-            buffer=buffer,
-            run=run.number,
-        )
+            what, run.start_ns, run.start_ns, site=site, binding=number, buffer=buffer, run=run.number
+        )  # fmt: skip
 
 
 def _buffers(what: str, args: tuple[Any, ...], kwargs: Fields, result: object) -> Iterable[tuple[str, str, Fields]]:
     """The buffers that a run without an IOBinding reads and writes: direction, name, fields of a `Call`."""
     if what == "run":
-        feeds = _given(args, kwargs, "input_feed", 1) or {}
+        feeds = given(args, kwargs, "input_feed", 1) or {}
         return [("read", name, fields) for name, feed in feeds.items() if (fields := array_fields(feed, "read"))]
     if what == "run_with_ort_values":
-        feeds = _given(args, kwargs, "input_dict_ort_values", 1) or {}
-        names = _given(args, kwargs, "output_names", 0) or ()
+        feeds = given(args, kwargs, "input_dict_ort_values", 1) or {}
+        names = given(args, kwargs, "output_names", 0) or ()
         fetches = result if isinstance(result, list | tuple) else ()
         named = [*names, *(f"output {index}" for index in range(len(names), len(fetches)))]
         return [
@@ -343,80 +329,7 @@ def _option_entries(options: RunOptions) -> dict[str, str]:
     return {key: value for key, value in entries.items() if value}
 
 
-def _given(args: tuple[Any, ...], kwargs: Fields, name: str, position: int | None) -> Any:  # noqa: ANN401
+def given(args: tuple[Any, ...], kwargs: Fields, name: str, position: int | None) -> Any:  # noqa: ANN401
     if position is not None and len(args) > position:
         return args[position]
     return kwargs.get(name)
-
-
-def _wrap_run_async(original: Callable[..., object], recorder: Recorder) -> Callable[..., object]:
-    """The call returns before the run has begun, on a thread of onnxruntime's own, which then calls the program back.
-
-    The run is logged as `run_async` of that thread: from when it was asked for, or from when the thread had finished
-    the one before, until the program is called back.
-    """
-    log = recorder.log
-    # By OS thread: Python forgets what it keeps for a thread of another's as soon as each callback returns.
-    ends_ns: dict[int, int] = {}
-
-    @wraps(original)
-    def run_async(self: InferenceSession, *args: Any, **kwargs: Any) -> object:
-        callback = _given(args, kwargs, "callback", 2)
-        if not log.enabled or not callable(callback):
-            return original(self, *args, **kwargs)
-        run, site = _before_run(recorder, recorder.sessions.state(self)), call_site()
-        run.start_ns = time_ns()
-
-        @as_hook
-        @wraps(callback)
-        def called_back(*results: Any) -> object:
-            run.end_ns = time_ns()
-            thread = get_native_id()
-            began_ns = max(run.start_ns, ends_ns.get(thread, 0))
-            ends_ns[thread] = run.end_ns
-            run.error = str(results[2]) if len(results) > 2 and results[2] else ""
-            _end_async_run(recorder, self, run, site, began_ns)
-            return callback(*results)
-
-        if len(args) > 2:
-            args = (*args[:2], called_back, *args[3:])
-        else:
-            kwargs["callback"] = called_back
-        error = ""
-        try:
-            return original(self, *args, **kwargs)
-        except BaseException as raised:
-            error = run.error = one_line(raised)
-            if run.state is not None:
-                recorder.schedule.after_run(self, run.state, 0)
-            raise
-        finally:
-            serial = NONE if run.state is None else run.state.serial
-            if log.detailed or error:
-                log.call("run_async.submit", run.start_ns, time_ns(), site=site, error=error, session=serial)
-
-    return run_async
-
-
-def _end_async_run(recorder: Recorder, session: InferenceSession, run: Run, site: str, began_ns: int) -> None:
-    try:
-        serial = NONE
-        if run.state is not None:
-            serial = run.state.serial
-            run.attached = recorder.schedule.after_run(session, run.state, run.attached)
-        is_plain = not (recorder.log.detailed or run.attached or run.error)
-        if is_plain and recorder.served.add(serial, "run_async", site, began_ns, run.end_ns):
-            return
-        recorder.log.call(
-            "run_async",
-            began_ns,
-            run.end_ns,
-            site=site,
-            error=run.error,
-            session=serial,
-            stream=NO_STREAM,
-            run=run.number,
-            attached=run.attached,
-        )
-    except Exception as failure:
-        recorder.log.lost("call:run_async", failure)

@@ -14,6 +14,7 @@ from ortprobe.bundle.trials import SavedOutput
 from ortprobe.capture.confirm.gpu import Gpu, loaded_torch
 from ortprobe.capture.hook_log import one_line
 from ortprobe.capture.hooks.imports import ORT_PYTHON, ImportWatcher
+from ortprobe.capture.hooks.ort_runs import RUN_OPTIONS_AT
 from ortprobe.capture.hooks.patches import Patches
 from ortprobe.capture.verify.knobs import NEW_STREAM, Setting, Where, of_where
 from ortprobe.capture.verify.outputs import KeptOutputs
@@ -23,8 +24,6 @@ from ortprobe.capture.weak_map import WeakIdentityMap
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_RUN_OPTIONS_AT = {"run": 2, "run_with_iobinding": 1, "run_with_ort_values": 2, "run_with_ortvaluevector": 0}
-"""Where RunOptions are when they are given by position."""
 _SEEN = ("run", "run_with_iobinding", "run_with_ort_values")
 _Run = Callable[..., Any]
 
@@ -65,7 +64,7 @@ class SideHooks:
     def _hook(self, collection: ModuleType) -> None:
         self._patches.replace(collection.InferenceSession, "_create_inference_session", self._wrap_create)
         if of_where(self._settings, Where.RUN_ENTRY):
-            for name, at in _RUN_OPTIONS_AT.items():
+            for name, at in RUN_OPTIONS_AT.items():
                 self._patches.replace(collection.Session, name, partial(self._wrap_options, at=at))
         for name in _SEEN:
             self._patches.replace(collection.Session, name, partial(self._wrap_outputs, what=name))

@@ -10,8 +10,8 @@ from ortprobe.bundle import ATTACHED_ORT_PROFILE, ATTACHED_TORCH_PROFILER
 from ortprobe.ingest.builder import Collected
 from ortprobe.ingest.linking.containment import containing, outermost
 from ortprobe.ingest.sources.hook_log import RUN_CALLS
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Runs, SourceKind, traced_windows
-from ortprobe.timeline.intervals import innermost_containing, union
+from ortprobe.timeline import NONE, Int32s, Kind, Runs, SourceKind, traced_windows
+from ortprobe.timeline.intervals import innermost_containing
 
 
 def find_runs(collected: Collected, session_of_source: Mapping[int, int], afloat: Collection[int] = ()) -> Runs:
@@ -46,9 +46,10 @@ def _columns(
     session[hooked] = hooks.session[row[hooked]]
     traced = innermost_containing(*traced_windows(spans, collected.sources), spans.start_ns[whole]) != NONE
     attached = (ATTACHED_ORT_PROFILE | np.where(traced, ATTACHED_TORCH_PROFILER, 0)).astype(np.uint8)
-    attached[hooked] = hooks.attached[row[hooked]] | np.where(
-        _seen_by_nsight(collected, spans.start_ns[whole[hooked]]), ATTACHED_TORCH_PROFILER, 0
-    ).astype(np.uint8)
+    # No hook knows of Nsight Systems, which shows what torch's profiler does.
+    by_nsight = traced_windows(spans, collected.sources, kinds=(SourceKind.NSIGHT,))
+    seen = innermost_containing(*by_nsight, spans.start_ns[whole[hooked]]) != NONE
+    attached[hooked] = hooks.attached[row[hooked]] | np.where(seen, ATTACHED_TORCH_PROFILER, 0).astype(np.uint8)
     return Runs(
         start_ns=spans.start_ns[whole],
         end_ns=spans.end_ns[whole],
@@ -59,17 +60,6 @@ def _columns(
         execute_span=_first_of_each(run_span, of_run, execute),
         attached=attached,
     )
-
-
-def _seen_by_nsight(collected: Collected, start_ns: Int64s) -> Bools:
-    """Whether Nsight Systems watched at these times: no hook knows, and it shows what torch's profiler does."""
-    own = [number for number, source in enumerate(collected.sources) if source.kind is SourceKind.NSIGHT]
-    bounds = [np.flatnonzero(collected.spans.source == number) for number in own]
-    windows = union(
-        np.array([collected.spans.start_ns[rows].min() for rows in bounds if len(rows)], np.int64),
-        np.array([collected.spans.end_ns[rows].max() for rows in bounds if len(rows)], np.int64),
-    )
-    return np.asarray(innermost_containing(*windows, start_ns) != NONE)
 
 
 def _first_of_each(outer: Int32s, inside: Int32s, inner: Int32s) -> Int32s:

@@ -84,12 +84,11 @@ def _arrows(timeline: Timeline, sheet: MarkSheet, marks: Marks, flows: Flows) ->
         part = np.flatnonzero(ids)
         part = part[np.lexsort((marks.start_ns[part], ids[part]))]
         first = ids[part] != np.concatenate(([0], ids[part][:-1]))
-        columns = part, ids[part], first, marks.row[part], marks.start_ns[part]
-        for mark, flow, begins, row, start_ns in zip(*(column.tolist() for column in columns), strict=True):
+        columns = ids[part], first, marks.row[part], marks.start_ns[part]
+        for flow, begins, row, start_ns in zip(*(column.tolist() for column in columns), strict=True):
             yield {
                 "ph": "s" if begins else "f", "bp": "e", "id": flow, "name": kind, "cat": "flow",
                 "pid": sheet.rows[row].lane, "tid": row, "ts": (start_ns - timeline.start_ns) / 1000,
-                "args": {"mark": mark},
             }  # fmt: skip
 
 

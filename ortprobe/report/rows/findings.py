@@ -32,7 +32,7 @@ def add_findings(sheet: MarkSheet, judgement: Judgement, names: NamePool) -> dic
         end_ns=spans.end_ns[at[order]],
         name=np.array([names.index(f"{each.code} {each.title}") for each in found], np.int32),
         category=np.full(len(found), Category.OTHER, np.int32),
-        ref=at[order].astype(np.int32),
+        ref=np.full(len(found), NONE, np.int32),  # the span itself is a mark of another lane
     )
     sheet.layer(sheet.lane(PageLane("findings", "Findings", "at their first evidence")), "finding", block)
     return {name: _told(each) for name, each in zip(block.name.tolist(), found, strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ortprobe.report.rows.marks import Category, Marks
+from ortprobe.report.rows.marks import REFS, Category, Marks, Ref
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import DEVICE_WORK, NONE, Int64s
 
@@ -26,12 +26,16 @@ def flows_of(judgement: Judgement, marks: Marks) -> Flows:
     launched[work] = launched[launch[work]] = _LAUNCHES + launch[work]
     executed = np.flatnonzero(is_work & (node_span != NONE))
     of_node[executed] = of_node[node_span[executed]] = _NODES + node_span[executed]
-    span = np.where(marks.source != NONE, marks.ref, NONE)  # what has a source is a span
-    is_wait = np.isin(marks.category, (Category.HOST_WAIT, Category.STREAM_WAIT)) & (span == NONE)
-    wait = np.where(is_wait, marks.ref, NONE)
+    span, wait = _refs(marks, Ref.SPAN), _refs(marks, Ref.WAIT)
     awaited = np.zeros(len(spans) + 1, np.int64)
     known = np.flatnonzero(waits.work != NONE)
     awaited[waits.work[known]] = _WAITS + waits.work[known].astype(np.int64)
     of_wait = np.zeros(len(waits) + 1, np.int64)
     of_wait[known] = awaited[waits.work[known]]
     return launched[span], of_node[span], np.where(wait != NONE, of_wait[wait], awaited[span])
+
+
+def _refs(marks: Marks, kind: Ref) -> Int64s:
+    """What each mark refers to, where that is of this kind; NONE otherwise."""
+    of_kind = np.array([REFS[category] is kind for category in Category], np.bool_)
+    return np.where(of_kind[marks.category], marks.ref, NONE)

@@ -46,6 +46,20 @@ def test_configuration_entries_are_noted_when_their_key_is_first_given(calls_of)
     ]
 
 
+@pytest.mark.parametrize("key", [["no text"], 7])
+def test_a_key_that_onnxruntime_refuses_is_refused_as_without_hooks(calls_of, key) -> None:
+    said = []
+
+    def give_it_something_else(_session: onnxruntime.InferenceSession) -> None:
+        with pytest.raises(TypeError) as refused:
+            onnxruntime.SessionOptions().add_session_config_entry(key, "1")
+        said.append(str(refused.value).partition("Invoked with")[0])
+
+    assert not [call for call in calls_of(give_it_something_else) if call.what == "add_session_config_entry"]
+    give_it_something_else(None)
+    assert said[0] == said[1]
+
+
 def test_option_classes_are_as_they_were_afterwards(calls_of) -> None:
     before = vars(onnxruntime.SessionOptions)["add_session_config_entry"]
     calls_of(lambda _session: None)
