@@ -27,7 +27,7 @@ _FORMATS: dict[str, Format] = {
 _FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json"}
 """What goes to a file also where none is named, and how its name ends."""
 _SCREEN: Format = "text"
-"""For a terminal: no file ends in it, since a file has no screen that would hold no more."""
+"""One screen of a terminal. A file that ends in .txt holds all there is to say."""
 _TABLES = "parquet"
 _CHOICES = (_SCREEN, *_FORMATS.values(), _TABLES)
 _NO_VERDICT = 1

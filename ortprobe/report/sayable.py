@@ -178,11 +178,6 @@ def told_bins(analyses: Analyses, bins: BusyBins) -> Bools:
     return np.asarray(~touched.any(axis=1), np.bool_)
 
 
-def stated_latency(analyses: Analyses) -> Int64s:
-    """How long each run took; NONE for runs in a stretch where that can't be told."""
-    return np.where(_doubtful_runs(analyses, Claim.LATENCY), NONE, analyses.runs.latency_ns)
-
-
 _PATHS_REST_ON = (Claim.LATENCY, Claim.GPU_TIME, Claim.WAITS)
 
 

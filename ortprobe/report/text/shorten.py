@@ -17,9 +17,9 @@ def cut(text: str, cells: int) -> str:
 
 
 def shorten(text: str, cells: int) -> str:
-    """A name or a path without its middle, whole folders where that will do: `app/…/model.py:12`, `cudaStr…ronize`.
+    """A name or a path without its middle, whole folders where that will do: `app/…/model.py:12`, `cuda…ynchronize`.
 
-    What tells most stands at the end, then at the beginning.
+    What tells most stands at the end.
     """
     if cell_len(text) <= cells:
         return text
@@ -28,19 +28,15 @@ def shorten(text: str, cells: int) -> str:
 
 
 def _without_folders(folders: Sequence[str], last: str, cells: int) -> str:
-    """With the first folder and as many of the last ones as fit, else without the first; empty where none would do."""
-    if not folders:
-        return ""
+    """With as many of the last folders as fit, and the first one where it fits too; empty where none would do."""
     # Before a slash at the beginning stands a folder without a name.
-    first = "/".join(folders[:2]) if not folders[0] else folders[0]
-    for head in (f"{first}/{ELLIPSIS}/", f"{ELLIPSIS}/", ELLIPSIS):
-        for kept in range(1, len(folders)):
-            tail = "/".join((*folders[kept:], last))
+    first = "/".join(folders[:2]) if folders and not folders[0] else "/".join(folders[:1])
+    for kept in range(1, len(folders) + 1):
+        tail = "/".join((*folders[kept:], last))
+        for head in (f"{first}/{ELLIPSIS}/", f"{ELLIPSIS}/"):
             if cell_len(head + tail) <= cells:
                 return head + tail
-        if cell_len(head + last) <= cells:
-            return head + last
-    return ""
+    return ELLIPSIS + last if folders and cell_len(ELLIPSIS + last) <= cells else ""
 
 
 def _without_middle(text: str, cells: int) -> str:

@@ -11,11 +11,10 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.runs.run_phases import DividedBy
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.run_wording import PHASE_LABELS, ratio_text, spread_parts
-from ortprobe.report.sayable import doubt, stated_latency, stated_overhead, stated_phases
+from ortprobe.report.sayable import doubt, stated_overhead, stated_phases
 from ortprobe.report.text.bars import FILLS, REST, cells_of
 from ortprobe.report.text.screen.grid import INDENT, facts, notes
 from ortprobe.report.text.sparkline import Scale, greatest_by_column, scale_of, sparkline
-from ortprobe.timeline import NONE
 from ortprobe.units import format_ns, format_ratio
 
 _TITLE = "Runs"
@@ -50,14 +49,14 @@ def _figures(analyses: Analyses) -> Iterator[str]:
 
 def _latency_over_time(analyses: Analyses, width: int) -> Iterator[Text]:
     """A column for each run in order, or for as many runs as there are too many of, with the slowest of them."""
-    latency_ns = stated_latency(analyses)
-    columns = greatest_by_column(np.where(latency_ns == NONE, np.nan, latency_ns), width - len(INDENT))
+    latency_ns = analyses.runs.latency_ns
+    columns = greatest_by_column(latency_ns.astype(np.float64), width - len(INDENT))
     scale = scale_of(columns)
-    if scale is None:
-        return
-    yield Text(INDENT + sparkline(columns, scale))
-    told = [f"latency in order, {_column_text(len(latency_ns), len(columns))}", _scale_text(scale)]
-    yield from notes([*told, "blank: can't tell"] if np.isnan(columns).any() else told, width)
+    if scale is not None:
+        yield Text(INDENT + sparkline(columns, scale))
+        yield from notes(
+            [f"latency in order, {_column_text(len(latency_ns), len(columns))}", _scale_text(scale)], width
+        )
 
 
 def _column_text(runs: int, columns: int) -> str:

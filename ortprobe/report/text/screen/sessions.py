@@ -8,8 +8,10 @@ from rich.text import Text
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.session_lives import SessionLife
+from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.sayable import doubt
 from ortprobe.report.session_lines import origin_text
-from ortprobe.report.text.screen.grid import Column, table
+from ortprobe.report.text.screen.grid import Column, notes, table
 from ortprobe.report.text.shorten import cut
 from ortprobe.units import format_ns
 
@@ -34,18 +36,17 @@ def sessions_section(analyses: Analyses, width: int) -> list[Text]:
             for heading in ("creation", "runs", "first run", "steady run", "re-init cost")
         ),
     )
-    return table(columns, map(_row, shown), width)
+    unknown = doubt(analyses, Claim.LATENCY)
+    rows = [_row(life, times_known=not unknown) for life in shown]
+    return [*table(columns, rows, width), *notes([f"times: {unknown}"] if unknown else [], width)]
 
 
-def _row(life: SessionLife) -> Sequence[str]:
-    return (
-        f"{life.session.index} {origin_text(life.session)}",
-        _time(life.creation_ns),
-        f"{life.runs:,}",
-        _time(life.first_run_ns),
-        _time(life.steady_run_ns),
-        _time(life.re_init_cost_ns),
+def _row(life: SessionLife, *, times_known: bool) -> Sequence[str]:
+    creation, *of_runs = (
+        _time(time_ns if times_known else None)
+        for time_ns in (life.creation_ns, life.first_run_ns, life.steady_run_ns, life.re_init_cost_ns)
     )
+    return f"{life.session.index} {origin_text(life.session)}", creation, f"{life.runs:,}", *of_runs
 
 
 def _time(time_ns: int | None) -> str:
