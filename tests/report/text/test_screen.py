@@ -286,3 +286,17 @@ def test_the_report_gives_the_screen_as_text():
     report = Report(judge(captures.example("set-providers")))
     assert report.render("text").decode() == screen(report.judgement)
     assert len(report.render("details").splitlines()) > 2 * len(report.render("text").splitlines())
+
+
+def test_work_lost_all_over_the_recording_leaves_nothing_to_draw():
+    timeline = captures.example("healthy").timeline
+    problem = Problem(kind=ProblemKind.LOST_HEAD, detail="planted", count=1, end_ns=timeline.end_ns + 1)
+    shown = of(replace(timeline, problems=(problem,)))
+    assert "busy share over time: can't tell, work was lost all over the recording" in shown
+    assert "▁ 0 to █" not in shown.partition("GPU 0")[2]
+
+
+@pytest.mark.parametrize("width", [1, 10, 30, 60])
+def test_a_terminal_narrower_than_any_gets_shorter_lines(width: int):
+    lines = screen(judge(captures.example("set-providers")), width).splitlines()
+    assert max(map(cell_len, lines)) <= width

@@ -56,28 +56,31 @@ def _busy_over_time(device: DeviceIdle, analyses: Analyses, width: int) -> Itera
     # Each stretch can have a bin more than its share, and has a blank behind it.
     bins = compute_busy_bins(device, windows, width - len(INDENT) - 2 * len(windows[0]))
     share = np.where(told_bins(analyses, bins), bins.share, np.nan)
-    line = busy_line(share, bins.stretch)
-    yield from [Text(INDENT + line)] if line.strip() else []
-    length_ns = int(np.median(bins.end_ns - bins.start_ns))
-    told = [f"busy share over time, each column {format_ns(length_ns)}"]
     known = share[~np.isnan(share)]
-    told += [f"▁ 0 to █ {format_ratio(known.max(), 1)}"] if len(known) else []
-    drawn = len(windows[0])
-    told += [f"{_of(drawn, stretches)} recorded stretches"] if stretches > 1 else []
-    told += ["blank: can't tell, work was lost there"] if len(known) < len(share) else []
-    yield from notes(told, width)
+    if not len(known):
+        yield from notes(["busy share over time: can't tell, work was lost all over the recording"], width)
+        return
+    yield Text(INDENT + _busy_line(share, bins.stretch))
+    yield from notes(
+        [
+            f"busy share over time, each column about {format_ns(int(np.median(bins.end_ns - bins.start_ns)))}",
+            f"▁ 0 to █ {format_ratio(known.max(), 1)}",
+            *([f"{_of(len(windows[0]), stretches)} recorded stretches"] if stretches > 1 else []),
+            *(["blank: can't tell, work was lost there"] if len(known) < len(share) else []),
+        ],
+        width,
+    )
 
 
 def _of(drawn: int, stretches: int) -> str:
     return f"{stretches:,}" if drawn == stretches else f"the first {drawn:,} of {stretches:,}"
 
 
-def busy_line(share: Floats, stretch: Int32s) -> str:
+def _busy_line(share: Floats, stretch: Int32s) -> str:
     """A block for the busy share of each bin, the greatest on the highest one; a blank where it is NaN, and between
-    stretches of a recording."""
+    stretches of a recording. One share at least must be known."""
     columns = np.insert(share, np.flatnonzero(np.diff(stretch)) + 1, np.nan)
-    known = share[~np.isnan(share)]
-    return sparkline(columns, Scale(low=0, high=float(known.max()) if len(known) else 0))
+    return sparkline(columns, Scale(low=0, high=float(np.nanmax(share))))
 
 
 def _shown_windows(analyses: Analyses, width: int) -> tuple[Intervals, int]:
