@@ -14,7 +14,7 @@ _BLOCKS = str.maketrans(
         **dict(zip(BLOCKS, ".,:-=+*#", strict=True)),
         **dict.fromkeys("▏▎▍▌", "|"),
         **dict.fromkeys("▋▊▉", "#"),
-        **dict(zip(FILLS, "#%=-", strict=True)),
+        **dict(zip(FILLS, "#=+-", strict=True)),
         REST: ".",
     }
 )

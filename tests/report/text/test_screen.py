@@ -273,7 +273,7 @@ def test_children_are_counted():
 def test_the_phases_of_the_median_run_are_a_bar_of_its_latency():
     analyses = captures.example("set-providers")
     lines = [line.plain for line in runs_section(analyses, 100)]
-    (row,) = (number for number, line in enumerate(lines) if line.startswith("  median run 15, 808 µs: "))
+    (row,) = (number for number, line in enumerate(lines) if line.startswith("  median traced run 15, 808 µs: "))
     cells = lines[row].partition(": ")[2]
     assert len(lines[row]) == 100
     assert cells.count("█") / len(cells) == pytest.approx(0.94, abs=0.01)

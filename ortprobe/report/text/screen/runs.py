@@ -15,6 +15,7 @@ from ortprobe.report.sayable import doubt, stated_overhead, stated_phases
 from ortprobe.report.text.bars import FILLS, REST, cells_of
 from ortprobe.report.text.screen.grid import INDENT, facts, notes
 from ortprobe.report.text.sparkline import Scale, greatest_by_column, scale_of, sparkline
+from ortprobe.timeline import NONE
 from ortprobe.units import format_ns, format_ratio
 
 _TITLE = "Runs"
@@ -73,7 +74,7 @@ def _scale_text(scale: Scale) -> str:
 def _median_run(analyses: Analyses, width: int) -> Iterator[Text]:
     """The phases of one run as a bar, in their order, those that took longest each with a fill of its own."""
     run = _median_row(analyses)
-    phases = stated_phases(analyses).of(run) if run is not None else {}
+    phases = {} if run == NONE else stated_phases(analyses).of(run)
     whole_ns = sum(phases.values())
     if not whole_ns:
         return
@@ -84,7 +85,8 @@ def _median_run(analyses: Analyses, width: int) -> Iterator[Text]:
     named = [(fills[phase], PHASE_LABELS[phase], phases[phase]) for phase in phases if phase in fills]
     rest_ns = whole_ns - sum(time_ns for _, _, time_ns in named)
     parts = [*named, (REST, "other", rest_ns)] if rest_ns else named
-    head = f"median run {run}, {format_ns(whole_ns)}: "
+    kind = "traced run" if analyses.runs.attached[run] else "run"
+    head = f"median {kind} {run}, {format_ns(whole_ns)}: "
     cells = cells_of([time_ns for _, _, time_ns in parts], width - len(INDENT) - len(head))
     drawn = "".join(fill * count for (fill, _, _), count in zip(parts, cells, strict=True))
     yield Text(INDENT + head + drawn)
@@ -92,12 +94,13 @@ def _median_run(analyses: Analyses, width: int) -> Iterator[Text]:
     yield from notes(legend, width, "  ")
 
 
-def _median_row(analyses: Analyses) -> int | None:
-    """The median run of those that the slowest is compared with; of too few, of all steady ones that are divided."""
+def _median_row(analyses: Analyses) -> int:
+    """The median run of those that the slowest is compared with; of too few, of all steady ones that are divided; NONE
+    without one."""
     explained = next((each for each in analyses.comparisons if each.explained), None)
     if explained is not None:
         return explained.median
     runs = analyses.runs
     rows = np.flatnonzero(runs.steady & (stated_phases(analyses).divided_by != DividedBy.NOTHING))
     ordered = rows[np.argsort(runs.latency_ns[rows], kind="stable")]
-    return int(ordered[(len(ordered) - 1) // 2]) if len(ordered) else None
+    return int(ordered[(len(ordered) - 1) // 2]) if len(ordered) else NONE

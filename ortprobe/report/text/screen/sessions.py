@@ -24,7 +24,7 @@ def sessions_section(analyses: Analyses, width: int) -> list[Text]:
     if not lives:
         return []
     dearest = sorted(lives, key=lambda life: -_cost_ns(life))[:TOP_SESSIONS]
-    shown = [life for life in lives if life in dearest]
+    shown = sorted(dearest, key=lambda life: life.session.index)
     columns = (
         Column(
             heading=f"Sessions, {len(shown)} of {len(lives)}" if len(shown) < len(lives) else "Sessions",
