@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,5 +119,6 @@ def _print(diff: Diff, form: DiffFormat) -> None:
     from rich.console import Console
 
     from ortprobe.report.diff.diff_text import render_diff_text
+    from ortprobe.report.text.encoding import print_encodable
 
-    render_diff_text(diff.comparison, diff.findings, Console())
+    print_encodable(Console(), partial(render_diff_text, diff.comparison, diff.findings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +37,14 @@ def command(ctx: click.Context, /, form: str, out: Path | None) -> None:
 
     from ortprobe.capture.doctor.doctor import diagnose
     from ortprobe.capture.doctor.survey import survey
+    from ortprobe.report.text.encoding import print_encodable
 
     with Console(stderr=True).status("trying what a capture needs"):
         diagnosis = diagnose(survey(out or Path("reports")))
     if form == "json":
         click.echo(diagnosis_json(diagnosis), nl=False)
     else:
-        print_diagnosis(diagnosis, Console())
+        print_encodable(Console(), partial(print_diagnosis, diagnosis))
     ctx.exit(0 if diagnosis.complete else 1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 
@@ -20,8 +22,9 @@ def command(codes: tuple[str, ...], form: str) -> None:
     if form == "text":
         from rich.console import Console
 
+        from ortprobe.report.text.encoding import print_encodable
         from ortprobe.report.text.rule_pages import print_explained
 
-        print_explained(rules, Console())
+        print_encodable(Console(), partial(print_explained, rules))
     else:
         click.echo(explained_json(rules) if form == "json" else explained_markdown(rules), nl=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 
@@ -15,8 +17,9 @@ def command(form: str) -> None:
     if form == "text":
         from rich.console import Console
 
+        from ortprobe.report.text.encoding import print_encodable
         from ortprobe.report.text.rule_pages import print_rules
 
-        print_rules(RULES, Console())
+        print_encodable(Console(), partial(print_rules, RULES))
     else:
         click.echo(rules_json(RULES) if form == "json" else rules_markdown(RULES), nl=False)
