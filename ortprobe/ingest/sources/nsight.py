@@ -103,9 +103,7 @@ def _problems(path: str, tables: SqliteTables, rows: NsightRows) -> Iterator[Pro
     if KERNELS not in tables:
         yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{path}: holds no kernel")
     if SYNCS in tables and EVENTS not in tables:
-        detail = (
-            f"{path}: holds no record of an event, so waits name nothing (record with ortprobe nsys)"
-        )
+        detail = f"{path}: holds no record of an event, so waits name nothing (record with ortprobe nsys)"
         yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail)
     if unowned := rows.without_process():
         detail = f"{path}: does not say which of {len(rows.processes())} processes {unowned:,} events are of"

@@ -1,11 +1,13 @@
 """Devices, contexts and streams in an export of Nsight Systems.
 
 A process numbers its devices itself (`CUDA_VISIBLE_DEVICES`); `TARGET_INFO_CUDA_DEVICE` says which GPU each of them is,
-in 2025. Streams are listed with their context, whose device stands in `TARGET_INFO_CUDA_CONTEXT_INFO`, until 2022 in
-`TARGET_INFO_CUDA_NULL_STREAM`.
+in 2025. Streams are listed with their context, whose device stands in `TARGET_INFO_CUDA_CONTEXT_INFO`, in 2022 in
+`TARGET_INFO_CUDA_NULL_STREAM`. Contexts are numbered by each process, and so are streams.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables
@@ -35,16 +37,24 @@ def device_names(tables: SqliteTables, process: int) -> tuple[str, ...]:
 def blocking_streams(tables: SqliteTables, process: int) -> dict[tuple[int, int], bool]:
     """(device, stream) → whether it orders itself with the legacy default stream, which is one of them itself. Streams
     of contexts whose device is not stated are left out."""
-    device_of: dict[int, int] = {}
-    found: dict[tuple[int, int], bool] = {}
-    for table, null_stream in _CONTEXTS.items():
-        for pid, context, device, stream in tables.rows(table, "processId", "contextId", "deviceId", null_stream):
-            if pid & PROCESS_MASK == process and device != NONE:
-                device_of[context] = device
-                found[device, stream] = True
-    for pid, context, stream, flag in tables.rows(
-        "TARGET_INFO_CUDA_STREAM", "processId", "contextId", "streamId", "flag"
-    ):
-        if pid & PROCESS_MASK == process and context in device_of and flag > 0:
-            found[device_of[context], stream] = flag != _NON_BLOCKING
+    found = {(device, stream): True for pid, _, device, stream in _contexts(tables) if pid == process}
+    device_of = devices_of_contexts(tables)
+    streams = tables.rows("TARGET_INFO_CUDA_STREAM", "processId", "contextId", "streamId", "flag")
+    for pid, context, stream, flag in streams:
+        device = device_of.get((process, context))
+        if pid & PROCESS_MASK == process and device is not None and flag > 0:
+            found[device, stream] = flag != _NON_BLOCKING
     return found
+
+
+def devices_of_contexts(tables: SqliteTables) -> dict[tuple[int, int], int]:
+    """(process, context) → device, as far as stated."""
+    return {(process, context): device for process, context, device, _ in _contexts(tables)}
+
+
+def _contexts(tables: SqliteTables) -> Iterator[tuple[int, int, int, int]]:
+    """Process, context, device and null stream of each context."""
+    for table, null_stream in _CONTEXTS.items():
+        for process, context, device, stream in tables.rows(table, "processId", "contextId", "deviceId", null_stream):
+            if device != NONE:
+                yield process & PROCESS_MASK, context, device, stream

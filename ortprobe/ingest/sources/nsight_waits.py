@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ortprobe.ingest.sources.nsight_rows import NsightRows
+from ortprobe.ingest.sources.nsight_devices import devices_of_contexts
+from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK, PROCESS_SHIFT, NsightRows
 from ortprobe.ingest.sources.nsight_schema import EVENTS, SYNCS
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, WaitKind
@@ -33,7 +34,7 @@ def add_waits(rows: NsightRows, tables: SqliteTables, calls: Mapping[str, Int64s
     """
     records = tables.columns(EVENTS, "deviceId", "streamId", "correlationId", "globalPid", "eventId", "eventSyncId")
     syncs = tables.columns(
-        SYNCS, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "syncType", "eventId",
+        SYNCS, "start", "end", "deviceId", "contextId", "streamId", "correlationId", "globalPid", "syncType", "eventId",
         "eventSyncId",
     )  # fmt: skip
     _add_records(rows, records, calls)
@@ -44,12 +45,29 @@ def add_waits(rows: NsightRows, tables: SqliteTables, calls: Mapping[str, Int64s
     waited[known], record[known] = records["streamId"][of[known]], records["correlationId"][of[known]]
     kind = _kinds(syncs["syncType"], on_event)
     sound = kind != NONE
-    found = {**syncs, "kind": kind, "waited_stream": waited, "record_correlation": record}
+    found = {
+        **syncs,
+        "deviceId": _devices(syncs, tables),
+        "kind": kind,
+        "waited_stream": waited,
+        "record_correlation": record,
+    }
     found["event"] = np.where(on_event, syncs["eventId"], NONE)
     found = {name: column[sound] for name, column in found.items()}
     rows.add_waits(found, name=_labels(rows, found["kind"]), place=found["globalPid"])
     if len(syncs["start"]):
         _add_device_waits(rows, calls, syncs)
+
+
+def _devices(syncs: Mapping[str, Int64s], tables: SqliteTables) -> Int64s:
+    """The device of each wait's context: the column `deviceId` is 0 for every wait (seen in 2025.3 on two H200)."""
+    device_of = devices_of_contexts(tables)
+    keys, which = np.unique(np.column_stack((syncs["globalPid"], syncs["contextId"])), axis=0, return_inverse=True)
+    devices = [
+        device_of.get((place >> PROCESS_SHIFT & PROCESS_MASK, context), NONE) for place, context in keys.tolist()
+    ]
+    of_context: Int64s = np.array(devices, np.int64)[which.reshape(-1)]
+    return np.where(of_context == NONE, syncs["deviceId"], of_context)
 
 
 def _add_records(rows: NsightRows, records: Mapping[str, Int64s], calls: Mapping[str, Int64s]) -> None:
