@@ -175,7 +175,8 @@ def _waiter_lanes(timeline: Timeline, made: MadeWaits) -> Int32s:
     lane = np.where(made.of_stream | (made.call == NONE), NONE, timeline.spans.lane[made.timed]).astype(np.int32)
     for number, each in enumerate(timeline.lanes):
         if each.stream != NONE:
-            lane[made.of_stream & (made.device == each.device) & (made.waiting_stream == each.stream)] = number
+            waits = made.of_stream & (made.waiting_device == each.device) & (made.waiting_stream == each.stream)
+            lane[waits] = number
     return lane
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
-from ortprobe.ingest.sources.nsight_devices import blocking_streams, device_names
+from ortprobe.ingest.sources.nsight_devices import blocking_streams, device_names, uuids_of_devices
 from ortprobe.ingest.sources.nsight_file import exported
 from ortprobe.ingest.sources.nsight_ranges import add_ranges
 from ortprobe.ingest.sources.nsight_rows import NsightRows
@@ -86,6 +86,7 @@ class _Whole:
             versions=_versions(self.tables),
             problems=self.problems,
             blocking=blocking_streams(self.tables, process),
+            gpus=uuids_of_devices(self.tables, process),
             **columns,
         )
 
@@ -101,7 +102,12 @@ def _problems(path: str, tables: SqliteTables, rows: NsightRows) -> Iterator[Pro
         detail = f"{path}: does not say when it was recorded (no TARGET_INFO_SESSION_START_TIME)"
         yield Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail)
     if KERNELS not in tables:
-        yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{path}: holds no kernel")
+        by = " ".join(("Nsight Systems", stated_values(tables).get("EXPORT_PRODUCT_VERSION", ""))).strip()
+        detail = (
+            f"{path}: holds calls of CUDA and no kernel: none was launched, or {by} is older than the GPU's driver and"
+        )
+        detail += " stopped at a call that it does not know"
+        yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail)
     if SYNCS in tables and EVENTS not in tables:
         detail = f"{path}: holds no record of an event, so waits name nothing (record with ortprobe nsys)"
         yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail)

@@ -34,6 +34,13 @@ def device_names(tables: SqliteTables, process: int) -> tuple[str, ...]:
     return tuple(own or [names[gpu] for gpu in sorted(names)])
 
 
+def uuids_of_devices(tables: SqliteTables, process: int) -> dict[int, str]:
+    """The UUID of the GPU that each device of a process is, as far as stated."""
+    numbers = [number for (number,) in tables.rows("TARGET_INFO_GPU", "id")]
+    uuids = dict(zip(numbers, tables.values("TARGET_INFO_GPU", "uuid"), strict=False))
+    return {device: uuids[gpu] for device, gpu in gpus_of(tables, process).items() if uuids.get(gpu)}
+
+
 def blocking_streams(tables: SqliteTables, process: int) -> dict[tuple[int, int], bool]:
     """(device, stream) → whether it orders itself with the legacy default stream, which is one of them itself. Streams
     of contexts whose device is not stated are left out."""
