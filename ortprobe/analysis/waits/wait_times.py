@@ -77,7 +77,7 @@ class WaitTimes:
     waiter_lane: Int32s
     """Index in `Timeline.lanes` of the thread or stream that waits; NONE when that is not recorded."""
     device: Int32s
-    """CUDA device number; NONE when the trace does not say."""
+    """CUDA device number of what is waited for; NONE when the trace does not say."""
     start_ns: Int64s
     end_ns: Int64s
     """Of the call; a stream's wait returns at once."""
