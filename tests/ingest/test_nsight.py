@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from captures import DATA
-from nsight_export import NEWEST, VERSIONS, Export
+from nsight_export import NEWEST, SCHEMAS, VERSIONS, Export
 
 import ortprobe
 from ortprobe.analysis.analyses import Analyses
@@ -347,3 +348,55 @@ def test_the_gpu_was_as_busy_in_these_runs_as_in_those_that_our_own_capture_watc
         watched = runs.start_ns[2:3], runs.end_ns[19:20]
         busy_ns.append(int(covered_ns(union(spans.start_ns[work], spans.end_ns[work]), watched)[0]))
     assert busy_ns[1] == pytest.approx(busy_ns[0], rel=0.005)
+
+
+OLD = DATA / "nsys-old"
+KNOWN = json.loads((OLD / "known.json").read_text())
+
+
+def with_a_call(folder: Path, version: str, process: int) -> Path:
+    """A real recording of ranges, with a call of CUDA put in: an export without one is refused."""
+    path = folder / "ranges.sqlite"
+    path.write_bytes(gzip.decompress((OLD / f"ranges-{version}.sqlite.gz").read_bytes()))
+    (calls,) = re.findall(r"CREATE TABLE CUPTI_ACTIVITY_KIND_RUNTIME .*", (SCHEMAS / f"{version}.sql").read_text())
+    with sqlite3.connect(path) as file:
+        file.execute(calls)
+        file.execute(
+            "INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (1, 2, 0, ?, 1, 1, 0, NULL)", (process << 24 | process,)
+        )
+    return path
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_ranges_lie_where_the_programs_own_clock_saw_them(tmp_path, version):
+    process = KNOWN[version][0]["process"]
+    timeline = load_files(nsys=[with_a_call(tmp_path, version, process)])
+    ranges = timeline.spans.of_kind(Kind.ANNOTATION).tolist()
+    runs = [span for span in ranges if timeline.name_of(span).startswith("ortprobe.run#")]
+    for span, known in zip(runs, KNOWN[version], strict=True):
+        start_ns, end_ns = int(timeline.spans.start_ns[span]), int(timeline.spans.end_ns[span])
+        assert timeline.name_of(span) == f"ortprobe.run#{known['run']}"
+        assert timeline.lane_of(span).thread == known["thread"]
+        assert known["before_ns"] < start_ns < known["before_ns"] + 500_000
+        assert known["after_ns"] - 500_000 < end_ns < known["after_ns"]
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_ranges_of_other_processes_are_not_taken_for_its_own(tmp_path, version):
+    """Domains are numbered by each process; a forked child's ranges are not recorded."""
+    process = KNOWN[version][0]["process"]
+    timeline = load_files(nsys=[with_a_call(tmp_path, version, process)])
+    ranges = timeline.spans.of_kind(Kind.ANNOTATION).tolist()
+    names = Counter(re.sub("#.*", "", timeline.name_of(span)) for span in ranges)
+    assert names == {"ortprobe.run": 6, "plain": 2, "other:start-end": 2}
+    assert {timeline.lane_of(span).process for span in ranges} == {process}
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_an_nsys_older_than_the_driver_recorded_no_kernel_and_that_is_said(version):
+    """Real exports of 2022.4 and 2023.4 with driver 580, of a program that launched 820 kernels."""
+    report = ortprobe.load(nsys=[OLD / f"stopped-{version}.sqlite.gz"])
+    (problem,) = (each for each in report.timeline.problems if each.kind is ProblemKind.NOT_CAPTURED)
+    assert f"Nsight Systems {version}" in problem.detail
+    assert "older than the GPU's driver" in problem.detail
+    assert report.verdict.startswith("no verdict")
