@@ -21,6 +21,7 @@ from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
 from ortprobe.ingest.sources.nsight_devices import blocking_streams, device_names, uuids_of_devices
 from ortprobe.ingest.sources.nsight_file import exported
+from ortprobe.ingest.sources.nsight_names import as_torch_spells_it
 from ortprobe.ingest.sources.nsight_ranges import add_ranges
 from ortprobe.ingest.sources.nsight_rows import NsightRows
 from ortprobe.ingest.sources.nsight_schema import (
@@ -133,7 +134,8 @@ def _add_kernels(rows: NsightRows, tables: SqliteTables) -> None:
         "graphNodeId", name,
     )  # fmt: skip
     rows.add_work(
-        Kind.KERNEL, found, name=rows.names_by_id(found[name]), size_bytes=np.zeros(len(found["start"]), np.int64),
+        Kind.KERNEL, found, name=rows.names_by_id(found[name], as_torch_spells_it),
+        size_bytes=np.zeros(len(found["start"]), np.int64),
         blocks=np.maximum(found["gridX"], 0) * np.maximum(found["gridY"], 0) * np.maximum(found["gridZ"], 0),
     )  # fmt: skip
 
