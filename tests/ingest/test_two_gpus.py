@@ -188,6 +188,16 @@ def test_bare_profiles_find_their_process(folder):
     assert found == {(1529, 0): NODES_A_RUN * RUNS, (1583, 1): NODES_A_RUN * RUNS}
 
 
+def test_recordings_of_several_sessions_go_onto_one_timeline():
+    """Each has an epoch of its own."""
+    timeline = load_files(nsys=[*export("turns"), *export("processes")])
+    work = timeline.device_ops.span.tolist()
+    assert Counter(timeline.lane_of(span).process for span in work) == {857: 1792, 1529: 901, 1583: 901}
+    starts_ns = {source.process: timeline.spans.start_ns[timeline.spans.source == number].min()
+                 for number, source in enumerate(timeline.sources)}  # fmt: skip
+    assert 10e9 < starts_ns[1529] - starts_ns[857] < 60e9
+
+
 def test_a_forked_child_without_gpu_is_no_process_of_the_recording(processes):
     assert {lane.process for lane in processes.lanes} == {1529, 1583}
 
