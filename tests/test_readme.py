@@ -108,7 +108,7 @@ def test_the_questions_in_sql_have_the_answers_of_those_in_pandas(asked, answers
 
 def rows_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
     """As plain values, None for what is missing."""
-    columns = [[None if value is pd.NA or value != value else value for value in frame[name].tolist()] for name in frame]
+    columns = [[None if pd.isna(value) else value for value in frame[name].tolist()] for name in frame]
     return list(zip(*columns, strict=True))
 
 
