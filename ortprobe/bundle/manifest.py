@@ -40,6 +40,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     memory_bytes: int
     compute_capability: tuple[int, int]
+    uuid: str = ""
+    """Which GPU it is, whatever the process calls it; empty before torch 2.4."""
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):

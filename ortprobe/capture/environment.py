@@ -65,6 +65,7 @@ def describe_devices(torch: ModuleType | None) -> tuple[Device, ...]:
                     name=properties.name,
                     memory_bytes=properties.total_memory,
                     compute_capability=(properties.major, properties.minor),
+                    uuid=str(getattr(properties, "uuid", "")),
                 )
             )
     return tuple(devices)

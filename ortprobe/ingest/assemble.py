@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -16,6 +16,7 @@ from ortprobe.ingest.linking.link import link
 from ortprobe.ingest.linking.runs import find_runs
 from ortprobe.ingest.linking.sessions import PlacedProfile
 from ortprobe.ingest.linking.transfer import lend_nodes
+from ortprobe.ingest.mixed_devices import find_mixed_devices
 from ortprobe.ingest.sources.device_trace import DeviceTrace, add_trace
 from ortprobe.ingest.sources.hook_log import add_hook_log
 from ortprobe.ingest.sources.ort_profile import OrtProfile, add_ort_profile
@@ -63,6 +64,14 @@ class Decoded:
         )
         return next((process for process in of_sources if process != NONE), NONE)
 
+    @property
+    def gpus(self) -> dict[int, str]:
+        """UUIDs of the devices that the process worked on, as far as a source states them."""
+        stated = {device: uuid for trace in self.traces for device, uuid in trace.gpus.items()}
+        stated |= self.capture.gpus
+        used = {device for trace in self.traces for device in trace.devices_with_work}
+        return {device: uuid for device, uuid in stated.items() if device in used}
+
 
 def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> Timeline:
     """One Timeline from all sources of one or several processes of one machine. `problems` are of them together."""
@@ -75,6 +84,7 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
     afloat = [source for one in added for source in one.afloat]
     runs = find_runs(collected, {one.profile: one.index for one in sessions if one.profile is not None}, afloat)
     links = link(collected, runs, afloat, {source: at_ns for one in added for source, at_ns in one.ends_ns.items()})
+    stated = (problem for one in added for problem in one.problems)
     timeline = Timeline(
         spans=collected.spans,
         lanes=_owned_lanes(collected, links, _blocking(processes)),
@@ -91,7 +101,7 @@ def assemble(processes: Sequence[Decoded], problems: Sequence[Problem] = ()) -> 
         sessions=sessions,
         sources=collected.sources,
         clocks=tuple(clock for one in added for clock in one.clocks),
-        problems=(*problems, *(problem for one in added for problem in one.problems)),
+        problems=(*problems, *find_mixed_devices([(one.process, one.gpus) for one in processes]), *_once(stated)),
         capture=_together([decoded.capture for decoded in processes]),
     )
     timeline = replace(timeline, links=lend_nodes(timeline))
@@ -175,6 +185,16 @@ def _of_source(problems: Sequence[Problem], source: int, offset_ns: int = 0) -> 
         )
         for problem in problems
     ]
+
+
+def _once(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Each of them once: a file that holds several processes has the same holes for all of them."""
+    seen = set()
+    for problem in problems:
+        same = replace(problem, source=None)
+        if same not in seen:
+            seen.add(same)
+            yield problem
 
 
 def _blocking(processes: Sequence[Decoded]) -> dict[tuple[int, int, int], bool | None]:

@@ -226,6 +226,7 @@ def _capture(bundle: Bundle, traces: Sequence[DeviceTrace]) -> Capture:
         argv=manifest.target.argv,
         versions={**trace_versions(traces), **{name: version for name, version in stated.items() if version}},
         devices=tuple(device.name for device in environment.devices),
+        gpus={device.index: device.uuid for device in environment.devices if device.uuid},
         cpu=environment.cpu,
         cpu_count=environment.cpu_count,
         usable_cpus=environment.usable_cpus or environment.cpu_count or None,

@@ -45,9 +45,9 @@ def load_bundles(
     given = read_models(models)
     with _collector_paused():
         bundles = [read_bundle(path) for path in paths]
-        traces = _of_processes(nsys, {bundle.manifest.process for bundle in bundles})
+        traces, others = _of_processes(nsys, {bundle.manifest.process for bundle in bundles})
         decoded = [decode_bundle(bundle, traces.get(bundle.manifest.process, ())) for bundle in bundles]
-        timeline = assemble(decoded, _clocks_apart(bundles))
+        timeline = assemble(decoded, [*_clocks_apart(bundles), *map(_of_another, others)])
     stated = [model for bundle in bundles for model in bundle.manifest.models]
     recorded, of_session = recorded_models(stated, timeline.sessions)
     return with_models(timeline, [*recorded, *given], of_session)
@@ -77,9 +77,12 @@ def load_files(
     return with_models(timeline, given)
 
 
-def _of_processes(nsys: Sequence[Path], processes: Collection[int]) -> dict[int, list[DeviceTrace]]:
-    """The exports' traces of these processes, by process."""
+def _of_processes(
+    nsys: Sequence[Path], processes: Collection[int]
+) -> tuple[dict[int, list[DeviceTrace]], list[DeviceTrace]]:
+    """The exports' traces of these processes, by process; and those of others that worked on a GPU."""
     found: dict[int, list[DeviceTrace]] = {}
+    left: list[DeviceTrace] = []
     for path in nsys:
         traces = read_nsight(path)
         own = [trace for trace in traces if trace.process in processes]
@@ -89,7 +92,18 @@ def _of_processes(nsys: Sequence[Path], processes: Collection[int]) -> dict[int,
             raise UsageError(f"{path}: is of another run: of process {others}, and the bundle of process {wanted}")
         for trace in own:
             found.setdefault(trace.process, []).append(trace)
-    return found
+        left += [trace for trace in traces if trace.process not in processes and trace.devices_with_work]
+    return found, left
+
+
+def _of_another(trace: DeviceTrace) -> Problem:
+    """What idle time does not know of."""
+    count = len(trace.device_ops["index"])
+    detail = (
+        f"{trace.path}: process {trace.process}, whose bundle is not given, launched {count:,} pieces of GPU work as "
+    )
+    detail += "well: what is idle here can be busy with them"
+    return Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail, count=count)
 
 
 @contextmanager

@@ -236,6 +236,8 @@ class Capture:
     versions: Mapping[str, str] = field(default_factory=dict)
     """`onnxruntime`, `torch`, `python`, …, as far as the sources state them."""
     devices: tuple[str, ...] = ()
+    gpus: Mapping[int, str] = field(default_factory=dict)
+    """UUID of the GPU that each of the process's devices is, as far as noted."""
     cpu: str = ""
     """What the processor calls itself, and how many there are (`cpu_count`); empty and 0 where nobody noted it."""
     cpu_count: int = 0

@@ -51,6 +51,8 @@ class ProblemKind(StrEnum):
     """Synchronisation records without the call that made them: libraries that use the driver's own calls."""
     NO_SYNC_RECORDS = "no-sync-records"
     NO_GPU_TRACE = "no-gpu-trace"
+    DEVICES_MIXED = "devices-mixed"
+    """Two processes have one number for two GPUs (`CUDA_VISIBLE_DEVICES`)."""
     NO_ORT_PROFILE = "no-ort-profile"
     CLOCK_DOUBT = "clock-doubt"
     CLOCK_STEPPED = "clock-stepped"

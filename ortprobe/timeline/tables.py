@@ -51,7 +51,7 @@ class Waits:
     kind: Annotated[UInt8s, WaitKind]
     """What was done."""
     device: Int32s
-    """CUDA device number; NONE where the trace does not say."""
+    """CUDA device number of `stream`, or of what the host waits for; NONE where the trace does not say."""
     stream: Int64s
     """STREAM_WAIT_EVENT: the stream that waits. STREAM_SYNC: the stream that is waited for. Otherwise NONE."""
     waited_stream: Int64s

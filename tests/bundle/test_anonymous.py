@@ -20,6 +20,7 @@ from ortprobe.bundle import (
     Access,
     BundleWriter,
     Call,
+    Device,
     Handover,
     Lost,
     Model,
@@ -29,6 +30,8 @@ from ortprobe.bundle import (
     read_bundle,
 )
 from ortprobe.bundle.anonymous import anonymous
+from ortprobe.bundle.anonymous.pseudonyms import Pseudonyms
+from ortprobe.bundle.anonymous.records import anonymous_manifest
 from ortprobe.bundle.files import Folder
 from ortprobe.bundle.packing import Packing, pack
 
@@ -209,6 +212,19 @@ def test_one_name_has_one_pseudonym_everywhere(tmp_path: Path) -> None:
     timeline = ortprobe.load(path).timeline
     (access,) = (record for record in records if isinstance(record, Access))
     assert access.op in timeline.names
+
+
+def test_gpus_are_told_apart_and_not_named() -> None:
+    known, manifests = Pseudonyms(), []
+    for uuids in (("aaaa", "bbbb"), ("bbbb",)):
+        devices = tuple(
+            Device(index=index, name="GPU", memory_bytes=1, compute_capability=(9, 0), uuid=uuid)
+            for index, uuid in enumerate(uuids)
+        )
+        manifest = read_bundle(CAPTURES[0]).manifest
+        manifest = with_fields(manifest, environment=with_fields(manifest.environment, devices=devices))
+        manifests.append(anonymous_manifest(manifest, known))
+    assert [[each.uuid for each in one.environment.devices] for one in manifests] == [["gpu_1", "gpu_2"], ["gpu_2"]]
 
 
 def test_a_trace_that_is_not_understood_is_left_out(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 import sqlite3
@@ -13,19 +14,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from captures import DATA
-from nsight_export import Export
+from nsight_export import NEWEST, SCHEMAS, VERSIONS, Export
 
 import ortprobe
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.busy import covered_ns
-from ortprobe.bundle import HOOK_LOG_NAME, Window, read_bundle
+from ortprobe.analysis.trust.claims import Claim
+from ortprobe.bundle import HOOK_LOG_NAME, SessionCreated, Window, read_bundle
 from ortprobe.errors import UnreadableInput, UsageError
 from ortprobe.ingest import load_bundle, load_files
 from ortprobe.ingest.sources.files import TraceFile
 from ortprobe.ingest.sources.hook_log import cupti_threads
 from ortprobe.ingest.sources.kineto import read_kineto
 from ortprobe.rules import judge
-from ortprobe.timeline import DEVICE_WORK, NONE, Kind, ProblemKind, SourceKind, Timeline
+from ortprobe.timeline import DEVICE_WORK, LEGACY_STREAM, NONE, Kind, ProblemKind, SourceKind, Timeline
 from ortprobe.timeline.intervals import union
 
 REAL = DATA / "h100-nsys" / "capture.sqlite.gz"
@@ -50,13 +52,13 @@ def without_trace(folder: Path) -> Path:
     return bundle
 
 
-def exported(path: Path, *without: str) -> Path:
-    """The bundle's torch trace as Nsight Systems would have recorded the process."""
+def exported(path: Path, *without: str, version: str = NEWEST) -> Path:
+    """The bundle's torch trace as a version of Nsight Systems would have recorded the process."""
     records = read_bundle(BUNDLE).records
     (window,) = (record.file for record in records if isinstance(record, Window))
     file = next(one for one in (BUNDLE / window, BUNDLE / f"{window}.gz") if one.exists())
     threads = cupti_threads(records)
-    export = Export(without=without, thread_of=lambda thread: threads.get(thread, thread))
+    export = Export(version=version, without=without, thread_of=lambda thread: threads.get(thread, thread))
     return export.write(path, [read_kineto(TraceFile.at(file))])
 
 
@@ -144,12 +146,73 @@ def test_streams_say_whether_they_wait_for_the_default_one():
     assert blocking[29] is blocking[47] is False
 
 
-def test_before_2025_waits_name_their_event_alone(tmp_path, both):
-    columns = [f"CUPTI_ACTIVITY_KIND_{table}.eventSyncId" for table in ("SYNCHRONIZATION", "CUDA_EVENT")]
-    export = exported(tmp_path / "old.sqlite", *columns)
-    analyses = Analyses(load_bundle(without_trace(tmp_path), nsys=[export]))
-    assert analyses.integrity.sync_resolved == both[0].integrity.sync_resolved
-    assert [each.title for each in judge(analyses).findings] == [each.title for each in judge(both[0]).findings]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_exports_of_each_version_say_the_same(tmp_path, both, version):
+    """In the tables that each has: without `eventSyncId` before 2025, with other tables of contexts and of metadata in
+    2022, with wait kinds as documented before 2025 and as seen in 2025."""
+    export = exported(tmp_path / "x.sqlite", version=version)
+    analyses, torch = Analyses(load_bundle(without_trace(tmp_path), nsys=[export])), both[0]
+    timeline = analyses.timeline
+    assert not timeline.problems
+    assert timeline.capture.versions["Nsight Systems"] == version
+    assert kernels_by_node(timeline) == kernels_by_node(torch.timeline)
+    assert analyses.integrity.sync_resolved == analyses.integrity.sync_calls == torch.integrity.sync_calls
+    assert [each.title for each in judge(analyses).findings] == [each.title for each in judge(torch).findings]
+    assert analyses.idle.devices[0].busy_ns == torch.idle.devices[0].busy_ns
+    assert {lane.blocking for lane in timeline.lanes if lane.stream == LEGACY_STREAM} == {True}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_profile_is_laid_over_an_export_of_each_version(tmp_path, both, version):
+    """By the session's epoch and what `get_profiling_start_time_ns()` said, or by fitting launches into nodes."""
+    export = exported(tmp_path / "x.sqlite", version=version)
+    (profile,), (trace,) = BUNDLE.glob("ort-*"), BUNDLE.glob("torch-*")
+    start_ns = next(one.profile_start_ns for one in read_bundle(BUNDLE).records if isinstance(one, SessionCreated))
+    for ort in (f"{profile}@{start_ns}", str(profile)):
+        found = kernels_by_node(load_files(ort=[ort], nsys=[export]))
+        assert found == kernels_by_node(load_files(ort=[ort], torch=[trace]))
+        assert sum(number for (node, _), number in found.items() if node != NONE) == 962
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [("4.0.0", "schema 4.0.0, and ortprobe reads those up to 3"), ("17.2", "reads those up to 3")],
+)
+def test_a_schema_of_the_future_is_refused(tmp_path, schema, says):
+    path = exported(tmp_path / "x.sqlite")
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE META_DATA_EXPORT SET value = ? WHERE name = 'EXPORT_SCHEMA_VERSION'", (schema,))
+    with pytest.raises(UnreadableInput, match=says) as refused:
+        ortprobe.load(nsys=[path])
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("column", ["RUNTIME.globalTid", "RUNTIME.nameId", "KERNEL.correlationId", "MEMCPY.bytes"])
+def test_tables_of_another_age_are_refused(tmp_path, column):
+    table, _, name = column.partition(".")
+    path = exported(tmp_path / "x.sqlite", f"CUPTI_ACTIVITY_KIND_{column}")
+    with pytest.raises(UnreadableInput, match=f"CUPTI_ACTIVITY_KIND_{table} has no column {name}"):
+        ortprobe.load(nsys=[path])
+
+
+def test_an_export_of_no_stated_version_is_read(tmp_path):
+    timeline = load_files(nsys=[exported(tmp_path / "x.sqlite", "META_DATA_EXPORT")])
+    assert not timeline.problems or timeline.problems[0].kind is ProblemKind.NO_ORT_PROFILE
+
+
+def test_several_processes_without_process_ids_are_not_told_apart_by_guessing(tmp_path):
+    columns = [f"CUPTI_ACTIVITY_KIND_{table}.globalPid" for table in DEVICE_TABLES]
+    path = exported(tmp_path / "x.sqlite", *columns)
+    with sqlite3.connect(path) as file:
+        file.execute(
+            "INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME SELECT start, end, eventClass, globalTid + (1 << 24), "
+            "correlationId, nameId, returnValue, callchainId FROM CUPTI_ACTIVITY_KIND_RUNTIME LIMIT 1"
+        )
+    timeline = load_files(nsys=[path])
+    (problem,) = (each for each in timeline.problems if each.kind is ProblemKind.UNREADABLE_EVENTS)
+    assert "does not say which of 2 processes" in problem.detail
+    assert not len(timeline.device_ops.span)
+    assert Claim.GPU_TIME in {each.claim for each in Analyses(timeline).integrity.objections}
 
 
 def test_without_process_ids_all_is_of_the_process_that_called(tmp_path, both):
@@ -161,8 +224,9 @@ def test_without_process_ids_all_is_of_the_process_that_called(tmp_path, both):
 
 def test_without_records_of_events_stream_waits_say_so(tmp_path):
     export = exported(tmp_path / "x.sqlite", "CUPTI_ACTIVITY_KIND_CUDA_EVENT")
-    findings = judge(Analyses(load_bundle(without_trace(tmp_path), nsys=[export])))
-    assert not any(finding.code == "Y6" for finding in findings.findings)
+    timeline = load_bundle(without_trace(tmp_path), nsys=[export])
+    assert any("holds no record of an event" in problem.detail for problem in timeline.problems)
+    assert not any(finding.code == "Y6" for finding in judge(Analyses(timeline)).findings)
 
 
 def test_without_synchronisation_records_nothing_is_said_about_order(tmp_path):
@@ -253,16 +317,14 @@ def test_a_recording_over_a_bundle_has_no_hole_and_a_bounded_clock(recorded):
 
 
 def test_nodes_of_a_recording_have_the_kernels_that_our_own_capture_finds(recorded):
-    """In the 18 runs that both watched with ORT's profile, the first two left out. The arguments of templates are left
-    out of the names of kernels: Nsight Systems writes them otherwise than torch."""
+    """In the 18 runs that both watched with ORT's profile, the first two left out."""
     by_node = []
     for analyses in recorded:
         timeline = analyses.timeline
         work = np.flatnonzero(np.isin(timeline.spans.kind, DEVICE_WORK) & np.isin(timeline.links.run, range(2, 20)))
         nodes = timeline.links.node[work]
         names = [timeline.names[timeline.nodes.name[node]] if node != NONE else "" for node in nodes.tolist()]
-        kernels = [re.split("[<(]", timeline.name_of(span))[0] for span in work.tolist()]
-        by_node.append(Counter(zip(names, kernels, strict=True)))
+        by_node.append(Counter(zip(names, map(timeline.name_of, work.tolist()), strict=True)))
     assert by_node[0] == by_node[1]
     assert by_node[0].total() == 864
 
@@ -284,3 +346,55 @@ def test_the_gpu_was_as_busy_in_these_runs_as_in_those_that_our_own_capture_watc
         watched = runs.start_ns[2:3], runs.end_ns[19:20]
         busy_ns.append(int(covered_ns(union(spans.start_ns[work], spans.end_ns[work]), watched)[0]))
     assert busy_ns[1] == pytest.approx(busy_ns[0], rel=0.005)
+
+
+OLD = DATA / "nsys-old"
+KNOWN = json.loads((OLD / "known.json").read_text())
+
+
+def with_a_call(folder: Path, version: str, process: int) -> Path:
+    """A real recording of ranges, with a call of CUDA put in: an export without one is refused."""
+    path = folder / "ranges.sqlite"
+    path.write_bytes(gzip.decompress((OLD / f"ranges-{version}.sqlite.gz").read_bytes()))
+    (calls,) = re.findall(r"CREATE TABLE CUPTI_ACTIVITY_KIND_RUNTIME .*", (SCHEMAS / f"{version}.sql").read_text())
+    with sqlite3.connect(path) as file:
+        file.execute(calls)
+        file.execute(
+            "INSERT INTO CUPTI_ACTIVITY_KIND_RUNTIME VALUES (1, 2, 0, ?, 1, 1, 0, NULL)", (process << 24 | process,)
+        )
+    return path
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_ranges_lie_where_the_programs_own_clock_saw_them(tmp_path, version):
+    process = KNOWN[version][0]["process"]
+    timeline = load_files(nsys=[with_a_call(tmp_path, version, process)])
+    ranges = timeline.spans.of_kind(Kind.ANNOTATION).tolist()
+    runs = [span for span in ranges if timeline.name_of(span).startswith("ortprobe.run#")]
+    for span, known in zip(runs, KNOWN[version], strict=True):
+        start_ns, end_ns = int(timeline.spans.start_ns[span]), int(timeline.spans.end_ns[span])
+        assert timeline.name_of(span) == f"ortprobe.run#{known['run']}"
+        assert timeline.lane_of(span).thread == known["thread"]
+        assert known["before_ns"] < start_ns < known["before_ns"] + 500_000
+        assert known["after_ns"] - 500_000 < end_ns < known["after_ns"]
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_ranges_of_other_processes_are_not_taken_for_its_own(tmp_path, version):
+    """Domains are numbered by each process; a forked child's ranges are not recorded."""
+    process = KNOWN[version][0]["process"]
+    timeline = load_files(nsys=[with_a_call(tmp_path, version, process)])
+    ranges = timeline.spans.of_kind(Kind.ANNOTATION).tolist()
+    names = Counter(re.sub("#.*", "", timeline.name_of(span)) for span in ranges)
+    assert names == {"ortprobe.run": 6, "plain": 2, "other:start-end": 2}
+    assert {timeline.lane_of(span).process for span in ranges} == {process}
+
+
+@pytest.mark.parametrize("version", KNOWN)
+def test_an_nsys_older_than_the_driver_recorded_no_kernel_and_that_is_said(version):
+    """Real exports of 2022.4 and 2023.4 with driver 580, of a program that launched 820 kernels."""
+    report = ortprobe.load(nsys=[OLD / f"stopped-{version}.sqlite.gz"])
+    (problem,) = (each for each in report.timeline.problems if each.kind is ProblemKind.NOT_CAPTURED)
+    assert f"Nsight Systems {version}" in problem.detail
+    assert "older than the GPU's driver" in problem.detail
+    assert report.verdict.startswith("no verdict")

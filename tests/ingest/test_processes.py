@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from captures import DATA, RACE
 from commands import ortprobe
+from msgspec.structs import replace
 from scene import PROCESS, Scene
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.bundle import Manifest
+from ortprobe.bundle.manifest import MANIFEST_NAME
 from ortprobe.ingest import load_bundle, load_bundles, load_files
 from ortprobe.timeline import NONE, Kind, ProblemKind, Timeline, own_stream
 
@@ -55,6 +60,32 @@ def test_each_process_is_there_as_it_is_alone(alone, together):
         assert linked(together, process) == linked(timeline, process)
     assert len(together.spans) == sum(len(timeline.spans) for timeline in alone)
     assert len(together.runs) == sum(len(timeline.runs) for timeline in alone)
+
+
+def on_gpus(folder: Path, *uuids: str) -> list[Path]:
+    """Both bundles, each made on a GPU of its own that it calls its device 0; without a UUID nobody noted which."""
+    made = []
+    for bundle, uuid in zip(BUNDLES, uuids, strict=True):
+        copy = Path(shutil.copytree(bundle, folder / f"{uuid or 'unknown'}-{bundle.name}"))
+        manifest = msgspec.json.decode((copy / MANIFEST_NAME).read_bytes(), type=Manifest)
+        devices = tuple(replace(device, uuid=uuid) for device in manifest.environment.devices)
+        changed = replace(manifest, environment=replace(manifest.environment, devices=devices))
+        (copy / MANIFEST_NAME).write_bytes(msgspec.json.encode(changed))
+        made.append(copy)
+    return made
+
+
+def test_two_gpus_with_one_number_are_not_added_up(tmp_path):
+    timeline = load_bundles(on_gpus(tmp_path, "one", "other"))
+    (problem,) = (each for each in timeline.problems if each.kind is ProblemKind.DEVICES_MIXED)
+    assert problem.detail.startswith("GPU 0 of process ")
+    assert {Claim.GPU_TIME, Claim.IDLE} <= {each.claim for each in Analyses(timeline).integrity.objections}
+
+
+@pytest.mark.parametrize("uuids", [("one", "one"), ("one", ""), ("", "")])
+def test_one_gpu_or_one_that_nobody_knows_is_no_problem(tmp_path, uuids):
+    timeline = load_bundles(on_gpus(tmp_path, *uuids))
+    assert ProblemKind.DEVICES_MIXED not in {each.kind for each in timeline.problems}
 
 
 def test_sessions_and_what_they_replace_are_numbered_through(alone, together):

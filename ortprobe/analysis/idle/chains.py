@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ortprobe.analysis.device_work import StreamKey, StreamWork, work_by_stream
+from ortprobe.analysis.waits.waited_devices import waited_devices
 from ortprobe.timeline import NONE, Int32s, Timeline, WaitKind
 
 _Done = tuple[int, int]
@@ -23,10 +24,11 @@ def with_chains(timeline: Timeline, held: Int32s) -> Int32s:
     work = work_by_stream(timeline)
     held = held.copy()
     order = resolved[np.argsort(timeline.spans.correlation[waits.span[resolved]], kind="stable")]
+    waited_device = waited_devices(timeline)
     pending: dict[StreamKey, list[tuple[int, _Done]]] = {}
     for row in order.tolist():
         device, correlation = int(waits.device[row]), int(timeline.spans.correlation[waits.span[row]])
-        waiting, waited = (device, int(waits.stream[row])), (device, int(waits.waited_stream[row]))
+        waiting, waited = (device, int(waits.stream[row])), (int(waited_device[row]), int(waits.waited_stream[row]))
         direct, chained = _done(work.get(waited), pending.get(waited, []), int(waits.record_correlation[row]))
         pending.setdefault(waiting, []).append((correlation, max(direct, chained)))
         following = work[waiting].enqueued_before(correlation) if waiting in work else NONE

@@ -162,6 +162,9 @@ UNSAYABLE: Mapping[ProblemKind, tuple[Ban, ...]] = {
     ProblemKind.SYNC_WITHOUT_CALL: _of_waits("most waits lack the call and the thread that made them"),
     ProblemKind.NO_SYNC_RECORDS: _all("the trace holds no record of any wait", Claim.WAITS, Claim.ORDER),
     ProblemKind.NO_GPU_TRACE: _all("no device work was recorded", Claim.GPU_TIME, Claim.IDLE, Claim.WAITS),
+    ProblemKind.DEVICES_MIXED: _all(
+        "two GPUs have one number, and what they did is added up", Claim.GPU_TIME, Claim.IDLE
+    ),
     ProblemKind.NO_ORT_PROFILE: _all("there is no profile that names the nodes", Claim.NODE_TIME),
     ProblemKind.CLOCK_DOUBT: _all(
         "two sources don't agree on the time, so what happened during what is not known",

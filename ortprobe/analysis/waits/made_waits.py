@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ortprobe.analysis.device_work import StreamKey, StreamWork, work_by_stream
+from ortprobe.analysis.waits.waited_devices import waited_devices
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, Timeline, UInt8s, WaitKind
 from ortprobe.timeline.cuda_calls import QUERIES, base_name
 
@@ -71,7 +72,9 @@ class MadeWaits:
     process: Int64s
     """OS process id of the waiter: a process waits for its own streams alone."""
     device: Int32s
-    """CUDA device number; NONE where neither the trace says so nor only one device has work."""
+    """CUDA device number of what is waited for; NONE where neither the trace says so nor only one device has work."""
+    waiting_device: Int32s
+    """That of the stream that waits, which can be another one; for the host as `device`."""
     stream: Int64s
     """CUPTI's id of the stream waited for; NONE for a device, and where unresolved."""
     waiting_stream: Int64s
@@ -121,7 +124,8 @@ def _by_record(timeline: Timeline, streams: Streams) -> MadeWaits:
     rows = np.flatnonzero(is_wait)
     kind, stream, record = waits.kind[rows], waits.stream[rows], waits.record_correlation[rows]
     by_event = np.isin(kind, (WaitKind.STREAM_WAIT_EVENT, WaitKind.EVENT_SYNC))
-    device = np.where(waits.device[rows] == NONE, streams.only_device, waits.device[rows])
+    waiting_device = np.where(waits.device[rows] == NONE, streams.only_device, waits.device[rows]).astype(np.int32)
+    device = np.where(by_event & (waits.device[rows] != NONE), waited_devices(timeline)[rows], waiting_device)
     waited = np.where(by_event, waits.waited_stream[rows], np.where(kind == WaitKind.STREAM_SYNC, stream, NONE))
     known = (kind == WaitKind.DEVICE_SYNC) | ((waited != NONE) & (~by_event | (record != NONE)))
     return MadeWaits(
@@ -132,6 +136,7 @@ def _by_record(timeline: Timeline, streams: Streams) -> MadeWaits:
         is_resolved=known & (device != NONE),
         process=_process_of(timeline, waits.span[rows]),
         device=device.astype(np.int32),
+        waiting_device=waiting_device,
         stream=waited,
         waiting_stream=np.where(kind == WaitKind.STREAM_WAIT_EVENT, stream, NONE),
         up_to=np.where(by_event, record, NONE),
@@ -215,6 +220,7 @@ def _of_calls(
         is_resolved=is_resolved,
         process=_process_of(timeline, calls),
         device=device,
+        waiting_device=device,
         stream=stream,
         waiting_stream=np.full(len(calls), NONE, np.int64),
         up_to=up_to,

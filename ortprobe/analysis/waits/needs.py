@@ -55,7 +55,7 @@ def needs_of(timeline: Timeline, made: MadeWaits, streams: Streams, host: HostWa
     unfinished = np.isin(rows, host.unfinished.wait)
     orders, is_told = _orders(timeline, made, streams, host.unfinished, _Events(timeline, made, streams, stream))
     of_host, of_stream = ~made.of_stream, made.of_stream
-    itself = made.stream == made.waiting_stream
+    itself = (made.stream == made.waiting_stream) & (made.device == made.waiting_device)
     idle = (stream.held == NONE) | itself
     done = np.where(of_stream, (stream.work == NONE) | (~idle & (stream.until_ns <= stream.ready_ns)), ~unfinished)
     holds = [
@@ -157,7 +157,7 @@ class _Events:
     """Which stream was put behind which other one by an event, from when on, and behind how much of its work."""
 
     def __init__(self, timeline: Timeline, made: MadeWaits, streams: Streams, found: StreamWaits) -> None:
-        waiting = streams.number_of(made.device, made.waiting_stream)
+        waiting = streams.number_of(made.waiting_device, made.waiting_stream)
         rows = np.flatnonzero((found.waited != NONE) & (waiting != NONE) & (waiting != found.waited))
         pair = found.waited[rows].astype(np.int64) * len(streams.keys) + waiting[rows]
         self._behind: dict[int, list[tuple[int, Int64s, Int64s]]] = {}

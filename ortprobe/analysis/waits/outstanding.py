@@ -149,7 +149,7 @@ def stream_waits(timeline: Timeline, made: MadeWaits, streams: Streams) -> Strea
         here = known & (made.device == device)
         _look_in_front(made, np.flatnonzero(here & (made.stream == stream)), number, work, found)
     for (device, stream), work in zip(streams.keys, streams.work, strict=True):
-        here = known & (made.device == device) & (made.waiting_stream == stream)
+        here = known & (made.waiting_device == device) & (made.waiting_stream == stream)
         _look_behind(timeline, made, np.flatnonzero(here), work, found)
     return found
 

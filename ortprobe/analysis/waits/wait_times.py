@@ -77,7 +77,7 @@ class WaitTimes:
     waiter_lane: Int32s
     """Index in `Timeline.lanes` of the thread or stream that waits; NONE when that is not recorded."""
     device: Int32s
-    """CUDA device number; NONE when the trace does not say."""
+    """CUDA device number of what is waited for; NONE when the trace does not say."""
     start_ns: Int64s
     end_ns: Int64s
     """Of the call; a stream's wait returns at once."""
@@ -175,7 +175,8 @@ def _waiter_lanes(timeline: Timeline, made: MadeWaits) -> Int32s:
     lane = np.where(made.of_stream | (made.call == NONE), NONE, timeline.spans.lane[made.timed]).astype(np.int32)
     for number, each in enumerate(timeline.lanes):
         if each.stream != NONE:
-            lane[made.of_stream & (made.device == each.device) & (made.waiting_stream == each.stream)] = number
+            waits = made.of_stream & (made.waiting_device == each.device) & (made.waiting_stream == each.stream)
+            lane[waits] = number
     return lane
 
 

@@ -26,12 +26,13 @@ _TARGET = "anonymous"
 
 
 def anonymous_manifest(manifest: Manifest, known: Pseudonyms) -> Manifest:
-    """Without the target's name and arguments, models' paths and hashes, and the branch of a build."""
+    """Without the target's name and arguments, models' paths and hashes, the branch of a build and which GPUs."""
     ending = manifest.ending
+    devices = tuple(replace(each, uuid=known.of("gpu", each.uuid)) for each in manifest.environment.devices)
     return replace(
         manifest,
         target=replace(manifest.target, name=_TARGET, argv=()),
-        environment=replace(manifest.environment, onnxruntime_build=""),
+        environment=replace(manifest.environment, onnxruntime_build="", devices=devices),
         ending=ending and replace(ending, exception=LEFT_OUT if ending.exception else ""),
         models=tuple(replace(model, path=known.file("model", model.path), sha256="") for model in manifest.models),
     )

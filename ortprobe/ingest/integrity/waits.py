@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ortprobe.ingest.watched import Watched, cited
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Problem, ProblemKind, WaitKind
+from ortprobe.timeline import DEVICE_TRACES, NONE, Bools, Int32s, Int64s, Problem, ProblemKind, SourceKind, WaitKind
 from ortprobe.timeline.cuda_calls import EVENT_RECORDS
 
 
@@ -23,7 +23,9 @@ def find_wait_holes(watched: Watched) -> list[Problem]:
     if not len(watched.timeline.waits.span):
         calls = len(watched.named(("cudaStreamWaitEvent",)))
         lost = f", though {calls:,} calls made streams wait" if calls else ""
-        detail = f"the trace holds no synchronisation records{lost} (was enable_cuda_sync_events off?)"
+        by_nsys = {source.kind for source in watched.timeline.sources} & {*DEVICE_TRACES} == {SourceKind.NSIGHT}
+        why = "" if by_nsys else " (was enable_cuda_sync_events off?)"
+        detail = f"the trace holds no synchronisation records{lost}{why}"
         return [Problem(kind=ProblemKind.NO_SYNC_RECORDS, detail=detail)]
     return [*_unresolved(watched), *_dropped(watched), *_misnamed(watched), *_orphans(watched)]
 

@@ -66,9 +66,16 @@ class DeviceTrace:
     """What is missing from it."""
     blocking: Mapping[tuple[int, int], bool] = field(default_factory=dict)
     """(device, stream) → whether it orders itself with the legacy default stream, where the file says so."""
+    gpus: Mapping[int, str] = field(default_factory=dict)
+    """UUID of the GPU that each device of the process is, where the file says so."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def devices_with_work(self) -> list[int]:
+        """The numbers of the devices that the process worked on."""
+        return [device for device in np.unique(self.device[self.device_ops["index"]]).tolist() if device != NONE]
 
     @property
     def process(self) -> int:
@@ -137,7 +144,8 @@ def _lanes(builder: TimelineBuilder, trace: DeviceTrace, thread_of: Callable[[in
 
 
 def _stream_lane(process: int, device: int, stream: int) -> Lane:
-    label = f"stream {stream}" if stream >= 0 else f"device {device}"
+    whole = f"device {device}" if device >= 0 else "one of the devices"
+    label = f"stream {stream}" if stream >= 0 else whole
     return Lane(kind=LaneKind.STREAM, label=label, process=process, device=device, stream=stream)
 
 

@@ -69,6 +69,8 @@ class _Args(msgspec.Struct, gc=False):
     correlation: _Int64 = NONE
     external: _Int64 = msgspec.field(default=NONE, name="External id")
     device: _Int32 | str = NONE
+    in_device: _Int32 | str = msgspec.field(default=NONE, name="inDevice")
+    """Of copies from one GPU to another, which have no `device`: where they ran."""
     stream: _Int64 | str = NONE
     bytes: _Int64 | str = NONE
     grid: list[int] | str = []
@@ -211,7 +213,7 @@ class EventColumns:
         of_streams = [args[at] for at in on_stream.tolist()]
         self.of_streams.add(
             index=on_stream + first,
-            device=_numbers([arg.device for arg in of_streams], np.int32),
+            device=_numbers([arg.in_device if arg.device == NONE else arg.device for arg in of_streams], np.int32),
             stream=_numbers([_resolved(arg.stream) for arg in of_streams], np.int64),
         )
         work = np.flatnonzero(np.isin(kinds, DEVICE_WORK))

@@ -1,7 +1,8 @@
-"""Nsight Systems' export to SQLite (`nsys export --type sqlite`), of 2022 to 2025.
+"""Nsight Systems' export to SQLite (`nsys export --type sqlite`), of 2021 to 2025.
 
-Times are ns since the session began, which `TARGET_INFO_SESSION_START_TIME` gives in Unix time. Threads and processes
-are packed into `globalTid` (NVIDIA's SQLite schema reference: bits 0 to 23 the thread, 24 to 47 the process).
+Times are ns since the session began, which `TARGET_INFO_SESSION_START_TIME` gives in Unix time: in recordings of 2022.4
+and 2023.4, ranges lie between what the program's own clock said before and after them, within 0.2 ms. Threads and
+processes are packed into `globalTid` (NVIDIA's SQLite schema reference: bits 0 to 23 the thread, 24 to 47 the process).
 
 Seen in 2025.3 on an H100, and not in the reference: `syncType` is 2 for waits of a stream for an event and for waits of
 the host for a stream alike, which `eventId` tells apart; waits for the whole device leave no synchronisation record.
@@ -10,21 +11,32 @@ the host for a stream alike, which `eventId` tells apart; waits for the whole de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
+from ortprobe.ingest.sources.nsight_devices import blocking_streams, device_names, uuids_of_devices
 from ortprobe.ingest.sources.nsight_file import exported
+from ortprobe.ingest.sources.nsight_names import as_torch_spells_it
 from ortprobe.ingest.sources.nsight_ranges import add_ranges
-from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK, NsightRows
+from ortprobe.ingest.sources.nsight_rows import NsightRows
+from ortprobe.ingest.sources.nsight_schema import (
+    CALLS,
+    COPIES,
+    EVENTS,
+    FILLS,
+    KERNELS,
+    SYNCS,
+    check_schema,
+    stated_values,
+)
 from ortprobe.ingest.sources.nsight_waits import add_waits
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables, open_sqlite
-from ortprobe.timeline import Int64s, Kind, Problem, ProblemKind, SourceKind
+from ortprobe.timeline import Kind, Problem, ProblemKind, SourceKind
 
 _VERSION = re.compile(r"_v\d{4,5}$")
 """Behind the name of each call of the runtime stands since which version of CUDA it has its form."""
@@ -32,25 +44,20 @@ _MEMORY = {0: "Pageable", 1: "Pinned", 2: "Device", 3: "Array", 4: "Managed", 5:
 """`ENUM_CUDA_MEM_KIND`, as Kineto names them."""
 _COPIES = dict(enumerate(("HtoD", "DtoH", "HtoA", "AtoH", "AtoA", "AtoD", "DtoA", "DtoD", "HtoH", "PtoP"), start=1))
 """`ENUM_CUDA_MEMCPY_OPER`, as Kineto names them."""
-_NON_BLOCKING = 2
 _LOST = re.compile(r"dropped|lost|not all|incomplete|overflow", re.IGNORECASE)
-_CALLS = "CUPTI_ACTIVITY_KIND_RUNTIME"
-_KERNELS = "CUPTI_ACTIVITY_KIND_KERNEL"
 
 
 def read_nsight(path: Path) -> list[DeviceTrace]:
     """The traces in a recording, one for each process that called CUDA, in the order of their first call.
 
     Raises:
-        UnreadableInput: no SQLite file, none of Nsight Systems, damaged, or without a call of CUDA.
+        UnreadableInput: no SQLite file, none of Nsight Systems or of an unknown version, damaged, or without a call of
+            CUDA.
     """
     with exported(path) as export, open_sqlite(export) as tables:
-        if "StringIds" not in tables:
-            raise UnreadableInput(f"{path}: is no export of Nsight Systems (it has no table StringIds)")
-        if _CALLS not in tables:
-            raise UnreadableInput(f"{path}: holds no call of CUDA; profile with -t cuda,nvtx")
+        check_schema(str(path), tables)
         rows = NsightRows(tables.texts("StringIds", "id", "value"), _epoch_ns(tables))
-        calls = tables.columns(_CALLS, "start", "end", "globalTid", "correlationId", "nameId")
+        calls = tables.columns(CALLS, "start", "end", "globalTid", "correlationId", "nameId")
         rows.add(Kind.CUDA_CALL, calls, name=rows.names_by_id(calls["nameId"], _call_name), place=calls["globalTid"])
         _add_kernels(rows, tables)
         _add_graphs(rows, tables)
@@ -76,10 +83,11 @@ class _Whole:
         return DeviceTrace(
             kind=SourceKind.NSIGHT,
             path=self.path,
-            devices=tuple(self.tables.values("TARGET_INFO_GPU", "name")),
+            devices=device_names(self.tables, process),
             versions=_versions(self.tables),
             problems=self.problems,
-            blocking=_blocking(self.tables, process),
+            blocking=blocking_streams(self.tables, process),
+            gpus=uuids_of_devices(self.tables, process),
             **columns,
         )
 
@@ -94,8 +102,19 @@ def _problems(path: str, tables: SqliteTables, rows: NsightRows) -> Iterator[Pro
     if not rows.epoch_ns:
         detail = f"{path}: does not say when it was recorded (no TARGET_INFO_SESSION_START_TIME)"
         yield Problem(kind=ProblemKind.CLOCK_DOUBT, detail=detail)
-    if _KERNELS not in tables:
-        yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{path}: holds no kernel")
+    if KERNELS not in tables:
+        by = " ".join(("Nsight Systems", stated_values(tables).get("EXPORT_PRODUCT_VERSION", ""))).strip()
+        detail = (
+            f"{path}: holds calls of CUDA and no kernel: none was launched, or {by} is older than the GPU's driver and"
+        )
+        detail += " stopped at a call that it does not know"
+        yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail)
+    if SYNCS in tables and EVENTS not in tables:
+        detail = f"{path}: holds no record of an event, so waits name nothing (record with ortprobe nsys)"
+        yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail)
+    if unowned := rows.without_process():
+        detail = f"{path}: does not say which of {len(rows.processes())} processes {unowned:,} events are of"
+        yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=unowned)
     if rows.impossible:
         detail = f"{path}: {rows.impossible:,} events have times that no capture can have"
         yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=rows.impossible)
@@ -109,13 +128,14 @@ def _call_name(name: str) -> str:
 
 
 def _add_kernels(rows: NsightRows, tables: SqliteTables) -> None:
-    name = "demangledName" if tables.has(_KERNELS, "demangledName") else "shortName"
+    name = "demangledName" if tables.has(KERNELS, "demangledName") else "shortName"
     found = tables.columns(
-        _KERNELS, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "gridX", "gridY", "gridZ",
+        KERNELS, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "gridX", "gridY", "gridZ",
         "graphNodeId", name,
     )  # fmt: skip
     rows.add_work(
-        Kind.KERNEL, found, name=rows.names_by_id(found[name]), size_bytes=np.zeros(len(found["start"]), np.int64),
+        Kind.KERNEL, found, name=rows.names_by_id(found[name], as_torch_spells_it),
+        size_bytes=np.zeros(len(found["start"]), np.int64),
         blocks=np.maximum(found["gridX"], 0) * np.maximum(found["gridY"], 0) * np.maximum(found["gridZ"], 0),
     )  # fmt: skip
 
@@ -133,7 +153,7 @@ def _add_graphs(rows: NsightRows, tables: SqliteTables) -> None:
 
 def _add_copies(rows: NsightRows, tables: SqliteTables) -> None:
     found = tables.columns(
-        "CUPTI_ACTIVITY_KIND_MEMCPY", "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "bytes",
+        COPIES, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "bytes",
         "copyKind", "srcKind", "dstKind", "graphNodeId",
     )  # fmt: skip
     kinds, which = np.unique(
@@ -153,7 +173,7 @@ def _copy_name(copy: int, source: int, target: int) -> str:
 
 def _add_fills(rows: NsightRows, tables: SqliteTables) -> None:
     found = tables.columns(
-        "CUPTI_ACTIVITY_KIND_MEMSET", "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "bytes",
+        FILLS, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "bytes",
         "memKind", "graphNodeId",
     )  # fmt: skip
     names = [rows.name(f"Memset ({_MEMORY.get(kind, 'Unknown')})") for kind in found["memKind"].tolist()]
@@ -166,25 +186,6 @@ def _add_overhead(rows: NsightRows, tables: SqliteTables) -> None:
     rows.add(Kind.OVERHEAD, found, name=rows.names_by_id(found["nameId"]), place=found["globalTid"])
 
 
-def _blocking(tables: SqliteTables, process: int) -> dict[tuple[int, int], bool]:
-    """Whether each stream orders itself with the legacy default stream (`ENUM_CUPTI_STREAM_TYPE`)."""
-    contexts = tables.columns("TARGET_INFO_CUDA_CONTEXT_INFO", "contextId", "deviceId", "processId")
-    device_of = {row[0]: row[1] for row in _rows_of(contexts, process, "contextId", "deviceId")}
-    streams = tables.columns("TARGET_INFO_CUDA_STREAM", "streamId", "contextId", "flag", "processId")
-    return {
-        (device_of.get(context, 0), stream): flag != _NON_BLOCKING
-        for stream, context, flag in _rows_of(streams, process, "streamId", "contextId", "flag")
-        if flag > 0
-    }
-
-
-def _rows_of(columns: Mapping[str, Int64s], process: int, *names: str) -> Iterator[tuple[int, ...]]:
-    own = np.flatnonzero((columns["processId"] & PROCESS_MASK) == process)
-    yield from zip(*(columns[name][own].tolist() for name in names), strict=True)
-
-
 def _versions(tables: SqliteTables) -> dict[str, str]:
-    names, values = tables.values("META_DATA_EXPORT", "name"), tables.values("META_DATA_EXPORT", "value")
-    stated = dict(zip(names, values, strict=True))
-    version = stated.get("EXPORT_PRODUCT_VERSION", "")
+    version = stated_values(tables).get("EXPORT_PRODUCT_VERSION", "")
     return {"Nsight Systems": version} if version else {}

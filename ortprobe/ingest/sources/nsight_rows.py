@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class NsightRows:
         self.impossible = 0
         """Rows with times that no capture can have, which are left out."""
         self._names: dict[str, int] = {}
+        self._devices: dict[int, set[int]] = {}
         self._all = Columns(
             kind=np.uint8, start_ns=np.int64, end_ns=np.int64, name=np.int32, place=np.int64, correlation=np.int64,
             device=np.int32, stream=np.int64,
@@ -97,6 +98,8 @@ class NsightRows:
         """Kernels, copies or fills."""
         first = len(self._all)
         taken = self.add(kind, found, name=name, place=found["globalPid"])
+        for place, device in np.unique(np.column_stack((found["globalPid"], found["deviceId"])), axis=0).tolist():
+            self._devices.setdefault(_process(place) if place >= 0 else NONE, set()).add(device)
         of_graph = found["graphId"] if "graphId" in found else _graphs(found["graphNodeId"])
         kept = np.flatnonzero(taken)
         self._work.add(
@@ -110,17 +113,29 @@ class NsightRows:
         own = {column: found[column][kept] for column in ("kind", "waited_stream", "record_correlation", "event")}
         self._waits.add(index=np.arange(len(kept)) + first, **own)
 
+    def only_devices(self, place: Int64s) -> Int64s:
+        """For each `globalTid` the device that its process worked on, as far as rows were added; NONE where there are
+        several."""
+        places, which = np.unique(place, return_inverse=True)
+        seen = [self._devices.get(_process(each), set()) | self._devices.get(NONE, set()) for each in places.tolist()]
+        only: Int64s = np.array([next(iter(each)) if len(each) == 1 else NONE for each in seen], np.int64)
+        return only[which]
+
     def processes(self) -> list[int]:
         """The processes that called CUDA, in the order of their first call."""
         every = self._columns()["all"]
         of_calls = _process(every["place"][every["kind"] == Kind.CUDA_CALL])
         return list(dict.fromkeys(of_calls.tolist()))
 
+    def without_process(self) -> int:
+        """How many rows can't be told whose they are: no process is stated for them, and there are several."""
+        return int((self._columns()["all"]["place"] < 0).sum()) if len(self.processes()) > 1 else 0
+
     def of_process(self, process: int) -> TraceColumns:
-        """Everything of one process. What no process is stated for is of the first one."""
-        whole = self._columns()
-        every, first = whole["all"], self.processes()[0]
-        owner = np.where(every["place"] < 0, first, _process(every["place"]))
+        """Everything of one process. What no process is stated for is of the only one, or left out."""
+        whole, processes = self._columns(), self.processes()
+        every, only = whole["all"], processes[0] if len(processes) == 1 else NONE
+        owner = np.where(every["place"] < 0, only, _process(every["place"]))
         mine = np.flatnonzero(owner == process)
         position = np.full(len(owner), NONE, np.int64)
         position[mine] = np.arange(len(mine))
@@ -159,7 +174,10 @@ def _of(columns: Mapping[str, Int64s], position: Int64s) -> dict[str, Int64s]:
     return {name: column[own] for name, column in columns.items()} | {"index": index[own]}
 
 
-def _process(place: Int64s) -> Int64s:
+_Place = TypeVar("_Place", int, Int64s)
+
+
+def _process(place: _Place) -> _Place:
     return (place >> PROCESS_SHIFT) & PROCESS_MASK
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ortprobe.ingest.sources.nsight_rows import NsightRows
+from ortprobe.ingest.sources.nsight_devices import devices_of_contexts
+from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK, PROCESS_SHIFT, NsightRows
+from ortprobe.ingest.sources.nsight_schema import EVENTS, SYNCS
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, WaitKind
 
-_SYNCS, _RECORDS = "CUPTI_ACTIVITY_KIND_SYNCHRONIZATION", "CUPTI_ACTIVITY_KIND_CUDA_EVENT"
 _NO_EVENT = ((1 << 32) - 1, NONE)
 _EVENT_SYNC, _STREAM_WAIT, _STREAM_SYNC, _CONTEXT_SYNC = 1, 2, 3, 4
 """`ENUM_CUPTI_SYNC_TYPE`."""
@@ -31,9 +32,9 @@ def add_waits(rows: NsightRows, tables: SqliteTables, calls: Mapping[str, Int64s
     A wait names its event's record by `eventSyncId`, since 2025; before, and where it is 0, it is the last record of
     the event before the wait, by correlation ids, which count the calls of a process.
     """
-    records = tables.columns(_RECORDS, "deviceId", "streamId", "correlationId", "globalPid", "eventId", "eventSyncId")
+    records = tables.columns(EVENTS, "deviceId", "streamId", "correlationId", "globalPid", "eventId", "eventSyncId")
     syncs = tables.columns(
-        _SYNCS, "start", "end", "deviceId", "streamId", "correlationId", "globalPid", "syncType", "eventId",
+        SYNCS, "start", "end", "deviceId", "contextId", "streamId", "correlationId", "globalPid", "syncType", "eventId",
         "eventSyncId",
     )  # fmt: skip
     _add_records(rows, records, calls)
@@ -44,12 +45,29 @@ def add_waits(rows: NsightRows, tables: SqliteTables, calls: Mapping[str, Int64s
     waited[known], record[known] = records["streamId"][of[known]], records["correlationId"][of[known]]
     kind = _kinds(syncs["syncType"], on_event)
     sound = kind != NONE
-    found = {**syncs, "kind": kind, "waited_stream": waited, "record_correlation": record}
+    found = {
+        **syncs,
+        "deviceId": _devices(syncs, tables),
+        "kind": kind,
+        "waited_stream": waited,
+        "record_correlation": record,
+    }
     found["event"] = np.where(on_event, syncs["eventId"], NONE)
     found = {name: column[sound] for name, column in found.items()}
     rows.add_waits(found, name=_labels(rows, found["kind"]), place=found["globalPid"])
     if len(syncs["start"]):
-        _add_device_waits(rows, calls, syncs["correlationId"])
+        _add_device_waits(rows, calls, syncs)
+
+
+def _devices(syncs: Mapping[str, Int64s], tables: SqliteTables) -> Int64s:
+    """The device of each wait's context: the column `deviceId` is 0 for every wait (seen in 2025.3 on two H200)."""
+    device_of = devices_of_contexts(tables)
+    keys, which = np.unique(np.column_stack((syncs["globalPid"], syncs["contextId"])), axis=0, return_inverse=True)
+    devices = [
+        device_of.get((place >> PROCESS_SHIFT & PROCESS_MASK, context), NONE) for place, context in keys.tolist()
+    ]
+    of_context: Int64s = np.array(devices, np.int64)[which.reshape(-1)]
+    return np.where(of_context == NONE, syncs["deviceId"], of_context)
 
 
 def _add_records(rows: NsightRows, records: Mapping[str, Int64s], calls: Mapping[str, Int64s]) -> None:
@@ -118,11 +136,14 @@ def _labels(rows: NsightRows, kinds: Int64s) -> Int32s:
     return np.array([numbers[WaitKind(kind)] for kind in kinds.tolist()], np.int32)
 
 
-def _add_device_waits(rows: NsightRows, calls: Mapping[str, Int64s], recorded: Int64s) -> None:
+def _add_device_waits(rows: NsightRows, calls: Mapping[str, Int64s], syncs: Mapping[str, Int64s]) -> None:
+    """A call does not say which device it is for, nor is `cudaSetDevice` recorded: known is that of a process that
+    worked on one alone."""
     names = [number for number, text in rows.texts.items() if text.partition("_")[0] in _WAITS_FOR_DEVICE]
-    alone = np.flatnonzero(np.isin(calls["nameId"], names) & ~np.isin(calls["correlationId"], recorded))
+    recorded = np.isin(_key(calls["globalTid"], calls), _key(syncs["globalPid"], syncs))
+    alone = np.flatnonzero(np.isin(calls["nameId"], names) & ~recorded)
     found = {name: column[alone] for name, column in calls.items()}
     none = np.full(len(alone), NONE, np.int64)
-    found |= {"deviceId": np.zeros(len(alone), np.int64), "streamId": none, "waited_stream": none}
+    found |= {"deviceId": rows.only_devices(found["globalTid"]), "streamId": none, "waited_stream": none}
     found |= {"kind": np.full(len(alone), WaitKind.DEVICE_SYNC, np.int64), "record_correlation": none, "event": none}
     rows.add_waits(found, name=_labels(rows, found["kind"]), place=found["globalTid"])

@@ -19,7 +19,7 @@ from ortprobe.report.run_wording import (
 from ortprobe.report.sayable import doubt, stated_believable, stated_overhead, stated_slowest
 from ortprobe.report.wording import NODE_BY_LABELS, WITHOUT_NODE_LABELS, headed, missing_nodes
 from ortprobe.rules.engine import Judgement
-from ortprobe.timeline import DEVICE_TRACES, ClockBound, ClockMethod, LaneKind, SourceKind, Timeline
+from ortprobe.timeline import DEVICE_TRACES, NONE, ClockBound, ClockMethod, SourceKind, Timeline
 from ortprobe.units import NOT_MEASURED, format_ns, format_ratio
 
 _MAX_REASONS = 6
@@ -233,7 +233,7 @@ def attribution(judgement: Judgement) -> tuple[Fact, ...]:
 
 
 def _devices_by_lane(timeline: Timeline) -> str:
-    streams = Counter(lane.device for lane in timeline.lanes if lane.kind is LaneKind.STREAM)
+    streams = Counter(lane.device for lane in timeline.lanes if lane.device != NONE)
     return ", ".join(f"GPU {device} ({count} streams)" for device, count in sorted(streams.items())) or "no GPU trace"
 
 

@@ -186,8 +186,9 @@ def _add_stream(sheet: MarkSheet, timeline: Timeline, index: int, waits: WaitTim
 def _stream_names(stream: Lane, timeline: Timeline) -> tuple[str, str]:
     """Label and note. Stream ids count within a device, so with several devices each label says which."""
     if stream.stream == NONE:
-        return f"GPU {stream.device}", "device-wide waits"
-    several = len({lane.device for lane in timeline.lanes if lane.kind is LaneKind.STREAM}) > 1
+        label = f"GPU {stream.device}" if stream.device != NONE else "one of the GPUs"
+        return label, "device-wide waits"
+    several = len({lane.device for lane in timeline.lanes if lane.device != NONE}) > 1
     label = f"GPU {stream.device} · {stream.label}" if several else stream.label
     return _of_process(stream, timeline, label), stream.owner.replace("+", " + ") or "owner not known"
 
