@@ -207,14 +207,26 @@ class Truth:
         return (self._history.runs[run].session, *((one.name, one.blocks) for one in made))
 
     def _complete_runs(self) -> Iterator[tuple[int, list[int]]]:
-        """Runs of which one trace holds every work with its call, if the reader can see them as runs."""
+        """Runs of which one trace holds every work with its call, if the reader can see them as runs, and that nothing
+        else can be of: no work without a call ran meanwhile."""
+        works_of, runs = self._history.works, self._history.runs
+        orphans = [
+            works_of[number]
+            for recorded in self._written.windows.values()
+            for number in recorded.works
+            if works_of[number].call not in recorded.calls
+        ]
         of_run = defaultdict(list)
         for number, work in enumerate(self._history.works):
             of_run[self._history.calls[work.call].run].append(number)
         for run, works in of_run.items():
             if run in self._shown_runs and self._written.is_bundle:
                 calls = {self._history.works[work].call for work in works}
-                if any(calls <= one.calls and one.works.issuperset(works) for one in self._written.windows.values()):
+                is_whole = any(
+                    calls <= one.calls and one.works.issuperset(works) for one in self._written.windows.values()
+                )
+                start_ns, end_ns = runs[run].start_ns, runs[run].end_ns
+                if is_whole and not any(one.start_ns <= end_ns and one.end_ns >= start_ns for one in orphans):
                     yield run, works
 
     def _is_wholly_profiled(self, run: int) -> bool:
