@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -21,6 +20,8 @@ FORMAT_VERSION = 1
 in the layout."""
 _MAGIC = b"ortprobe timeline\n"
 _LENGTH_BYTES = 8
+_NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises at text that is no JSON, of another form, not UTF-8, or nested too deep."""
 
 
 class _Version(msgspec.Struct):
@@ -31,9 +32,10 @@ class _Version(msgspec.Struct):
     written_by: str
 
 
-class _Stored(msgspec.Struct):
+class _Stored(_Version):
     columns: list[ColumnForm]
-    timeline: Any
+    timeline: msgspec.Raw
+    """With the number of a column in place of each."""
 
 
 def encode_timeline(timeline: Timeline) -> bytes:
@@ -49,16 +51,12 @@ def encode_timeline(timeline: Timeline) -> bytes:
         contents.append(content)
         return len(forms) - 1
 
-    objects = msgspec.to_builtins(timeline, enc_hook=number_of)
-    document = {
-        "format": FORMAT_VERSION,
-        "layout": layout_of_timeline(),
-        "written_by": __version__,
-        "columns": msgspec.to_builtins(forms),
-        "timeline": objects,
-    }
-    # json writes, and reads, halves of surrogate pairs, which paths can hold; msgspec's JSON refuses them
-    head = json.dumps(document, separators=(",", ":")).encode("ascii")
+    objects = msgspec.Raw(msgspec.json.encode(timeline, enc_hook=number_of))
+    head = msgspec.json.encode(
+        _Stored(
+            format=FORMAT_VERSION, layout=layout_of_timeline(), written_by=__version__, columns=forms, timeline=objects
+        )
+    )  # fmt: skip
     return b"".join((_MAGIC, len(head).to_bytes(_LENGTH_BYTES, "little"), head, *contents))
 
 
@@ -76,10 +74,10 @@ def decode_timeline(content: bytes, name: str) -> Timeline:
     if not content.startswith(_MAGIC) or len(content) < begin:
         raise UnreadableInput(f"{name}: holds no Timeline of ortprobe; export it again")
     behind = begin + int.from_bytes(content[len(_MAGIC) : begin], "little")
+    head = content[begin:behind]
     try:
-        document = json.loads(content[begin:behind])
-        version = msgspec.convert(document, _Version)
-    except (ValueError, RecursionError) as error:
+        version = msgspec.json.decode(head, type=_Version)
+    except _NO_JSON as error:
         raise _damaged(name, error) from error
     if (version.format, version.layout) != (FORMAT_VERSION, layout_of_timeline()):
         raise UnreadableInput(
@@ -87,10 +85,10 @@ def decode_timeline(content: bytes, name: str) -> Timeline:
             "use the version that wrote it, or export the bundle again"
         )
     try:
-        stored = msgspec.convert(document, _Stored)
+        stored = msgspec.json.decode(head, type=_Stored)
         column = _reader(stored.columns, memoryview(content)[behind:])
-        timeline = msgspec.convert(stored.timeline, Timeline, dec_hook=column)
-    except (ValueError, RecursionError) as error:
+        timeline = msgspec.json.decode(stored.timeline, type=Timeline, dec_hook=column)
+    except (*_NO_JSON, ValueError) as error:
         raise _damaged(name, error) from error
     fault = contradiction(timeline)
     if fault:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -86,9 +86,7 @@ def test_nothing_comes_back_as_nothing(tmp_path: Path) -> None:
     assert differences(through(timeline), timeline) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["</script>", "\0\x1b[2J", "\ud800", "\u202e", "", "\N{PILE OF POO}", '"', "x" * (1 << 20)]
-)
+@pytest.mark.parametrize("name", ["</script>", "\0\x1b[2J", "\u202e", "", "\N{PILE OF POO}", '"', "x" * (1 << 20)])
 def test_any_name_comes_back_as_it_is(name: str) -> None:
     (session, *others) = small().sessions
     session = replace(session, model=name, site=Site(file=name, line=3), session_options={name: name})
@@ -320,3 +318,30 @@ def test_values_of_a_stranger_give_a_timeline_that_could_be_or_are_refused(data:
     forged = replace(small(), **{table: replace(rows, **{name: column})})
     if not contradiction(forged):
         judged(lambda: through(forged))
+
+
+VALUES = [
+    -1, 0, 1, 7, -(1 << 63), (1 << 63) - 1, 1 << 62, 1 << 64, 10**400, 1.5, True, None, "", "x", "\ud800", [], ["x"],
+    {}, {"a": "b"}, {"a": {"b": "c"}}, [1 << 40], float("nan"),
+]  # fmt: skip
+
+
+def leaves(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each (container, key or index) in a JSON value."""
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        yield value, key
+        if isinstance(inner, dict | list):
+            yield from leaves(inner)
+
+
+@some
+@given(st.data())
+def test_any_value_in_any_object_gives_a_timeline_that_could_be_or_is_refused(data: st.DataObject) -> None:
+    head, columns = head_and_columns(encode_timeline(small()))
+    part = data.draw(
+        st.sampled_from(["lanes", "sessions", "sources", "clocks", "problems", "capture", "model_links", ""])
+    )
+    places = list(leaves(head["timeline"][part] if part else head["timeline"]))
+    for container, key in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=2)) if places else ():
+        container[key] = data.draw(st.sampled_from(VALUES))
+    judged(lambda: decode_timeline(put_together(head, columns), "x.pftrace"))
