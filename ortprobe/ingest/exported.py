@@ -34,7 +34,7 @@ _MOST_TEXT_BYTES = 1 << 30
 _KEY = re.compile(rb'"%s"\s*:\s*"' % TIMELINE_KEY.encode())
 _OTHER_CHROME = re.compile(rb'"traceEvents"\s*:')
 _OF_TORCH = re.compile(rb'"schemaVersion"\s*:')
-_INSTEAD = "give the bundle that it was made of, or a torch trace with --torch"
+_INSTEAD = "give the bundle that it was made of, an ORT profile with --ort, a torch trace with --torch"
 
 
 def read_export(path: Path) -> Timeline | None:
@@ -104,7 +104,8 @@ def _carries(beginning: _Beginning) -> bool:
 
 def _timeline(name: str, beginning: _Beginning) -> Timeline:
     try:
-        carried = b"".join(_pieces(beginning)) or _text(beginning)
+        pieces = list(_pieces(beginning))
+        carried = b"".join(pieces) if pieces else _text(beginning)
         content = b"".join(read_blocks(TraceFile(name, partial(BytesIO, carried))))
     except (BrokenStream, ValueError) as error:
         raise UnreadableInput(f"{name}: the Timeline in it is cut off or damaged ({error}); send it again") from error
@@ -139,22 +140,26 @@ def _pieces(beginning: _Beginning) -> Iterator[bytes]:
 
 def _packets(beginning: _Beginning) -> Iterator[list[tuple[int, bytes]]]:
     """The fields of each packet of a Perfetto trace by their numbers, those that have bytes; none from the first packet
-    on that is no packet, or is not there as a whole."""
+    on that is no packet. Of one that is cut off, what it carries of ours."""
     at = 0
     while beginning.reach(at + 2) and beginning.content[at] == _PACKET_TAG:
         beginning.reach(at + 1 + _VARINT_BYTES)
         begin, size_bytes = _varint(beginning.content, at + 1)
         at = begin + size_bytes
-        if not 0 < size_bytes <= _MOST_PACKET_BYTES or not beginning.reach(at):
+        if not 0 < size_bytes <= _MOST_PACKET_BYTES:
             return
-        fields = _fields(bytes(beginning.content[begin:at]))
-        if fields is None:
+        is_whole = beginning.reach(at)
+        found, is_packet = _fields(bytes(beginning.content[begin:at]))
+        if not is_whole:
+            found = [one for one in found if one[0] == TIMELINE_FIELD]
+            is_packet = bool(found)
+        if not is_packet:
             return
-        yield fields
+        yield found
 
 
-def _fields(packet: bytes) -> list[tuple[int, bytes]] | None:
-    """The fields of one packet, or None where it is none."""
+def _fields(packet: bytes) -> tuple[list[tuple[int, bytes]], bool]:
+    """The fields of a packet that have bytes, and whether it is one to its end."""
     found, at = list[tuple[int, bytes]](), 0
     while at < len(packet):
         at, key = _varint(packet, at)
@@ -168,10 +173,10 @@ def _fields(packet: bytes) -> list[tuple[int, bytes]] | None:
         elif wire in (_FIXED64, _FIXED32):
             at += 8 if wire == _FIXED64 else 4
         else:
-            return None
+            return found, False
         if not number:
-            return None
-    return found if at == len(packet) else None
+            return found, False
+    return found, at == len(packet)
 
 
 def _varint(content: bytes | bytearray, at: int) -> tuple[int, int]:
