@@ -36,7 +36,7 @@ def load(
     models: Sequence[str | Path] = (),
     nsys: Sequence[str | Path] = (),
 ) -> Report:
-    """Read, analyse and judge a bundle, which may be packed, what `render("perfetto")` or `render("chrome")` made of one,
+    """Read, analyse and judge a bundle, which may be packed, what `Report.render` made of one as `perfetto` or `chrome`,
     or bare ORT profiles and torch traces.
 
     `nsys` are exports of Nsight Systems to SQLite, by themselves, with ORT profiles, or of the processes that the

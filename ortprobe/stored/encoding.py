@@ -12,7 +12,7 @@ from ortprobe import __version__
 from ortprobe.errors import UnreadableInput
 from ortprobe.stored.checks import contradiction
 from ortprobe.stored.columns import Column, ColumnForm, decode_column, encode_column
-from ortprobe.stored.layout import layout_of_timeline
+from ortprobe.stored.layout import layout_of
 from ortprobe.timeline import Timeline
 
 FORMAT_VERSION = 1
@@ -54,7 +54,7 @@ def encode_timeline(timeline: Timeline) -> bytes:
     objects = msgspec.Raw(msgspec.json.encode(timeline, enc_hook=number_of))
     head = msgspec.json.encode(
         _Stored(
-            format=FORMAT_VERSION, layout=layout_of_timeline(), written_by=__version__, columns=forms, timeline=objects
+            format=FORMAT_VERSION, layout=layout_of(Timeline), written_by=__version__, columns=forms, timeline=objects
         )
     )  # fmt: skip
     return b"".join((_MAGIC, len(head).to_bytes(_LENGTH_BYTES, "little"), head, *contents))
@@ -79,7 +79,7 @@ def decode_timeline(content: bytes, name: str) -> Timeline:
         version = msgspec.json.decode(head, type=_Version)
     except _NO_JSON as error:
         raise _damaged(name, error) from error
-    if (version.format, version.layout) != (FORMAT_VERSION, layout_of_timeline()):
+    if (version.format, version.layout) != (FORMAT_VERSION, layout_of(Timeline)):
         raise UnreadableInput(
             f"{name}: was exported by ortprobe {version.written_by[:20]}, which this one, {__version__}, can't read; "
             "use the version that wrote it, or export the bundle again"

@@ -1,4 +1,4 @@
-"""What a Timeline is made of, as a number: two versions of ortprobe with the same one lay it out alike."""
+"""What a class is made of, as a number: two versions of ortprobe with the same one for a Timeline lay it out alike."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from enum import Enum
 from functools import cache
 from typing import get_args, get_type_hints
 
-from ortprobe.timeline import Timeline
-
 
 @cache
-def layout_of_timeline() -> str:
-    """16 hexadecimal digits of all attributes and enumerations of a Timeline, by name, type and value."""
-    return hashlib.sha256("\n".join(_lines(Timeline, set())).encode()).hexdigest()[:16]
+def layout_of(kind: type) -> str:
+    """16 hexadecimal digits of all attributes and enumerations in a dataclass, by name, type and value."""
+    return hashlib.sha256("\n".join(_lines(kind, set())).encode()).hexdigest()[:16]
 
 
 def _lines(hint: object, seen: set[object]) -> Iterator[str]:

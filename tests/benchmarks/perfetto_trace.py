@@ -42,8 +42,8 @@ def main(events: int) -> None:
         own_bytes = len(carried(report.timeline))
         export.write_bytes(trace)
         bundle_s, export_s = read_s(bundle), read_s(export)
-        print(f"{events:,} events, {marks:,} marks: {trace_s:.1f} s, {len(trace) / 1e6:.1f} MB, {own_bytes / 1e6:.1f} of "
-              f"them the Timeline ({len(trace) / marks:.0f} bytes a mark); read back in {export_s:.2f} s, "
+        print(f"{events:,} events, {marks:,} marks: {trace_s:.1f} s, {len(trace) / 1e6:.1f} MB, of which "
+              f"{own_bytes / 1e6:.1f} are the Timeline ({len(trace) / marks:.0f} bytes a mark); read back in {export_s:.2f} s, "
               f"the bundle in {bundle_s:.2f} s; the JSON report {json_s:.1f} s")  # fmt: skip
 
 
