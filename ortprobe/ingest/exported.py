@@ -19,8 +19,8 @@ from ortprobe.stored import decode_timeline
 from ortprobe.timeline import Timeline
 
 TIMELINE_FIELD = 60_000
-"""Number of the field of a `TracePacket`. Protocol Buffers leaves 50000 to 99999 to whoever wants a field of his own
-(`descriptor.proto`), Perfetto numbers its own to 1999, and its reader skips numbers of more than 16 bits at once."""
+"""Number of a field of `TracePacket`, and so of one that Perfetto skips: its own go to 1999. Protocol Buffers leaves
+50000 to 99999 to whoever wants a field of his own (`descriptor.proto`); Perfetto's reader holds numbers in 16 bits."""
 TIMELINE_KEY = "ortprobe_timeline"
 
 _PACKET_TAG = 0x0A
@@ -34,6 +34,7 @@ _MOST_TEXT_BYTES = 1 << 30
 _KEY = re.compile(rb'"%s"\s*:\s*"' % TIMELINE_KEY.encode())
 _OTHER_CHROME = re.compile(rb'"traceEvents"\s*:')
 _OF_TORCH = re.compile(rb'"schemaVersion"\s*:')
+"""Torch writes it first."""
 _INSTEAD = "give the bundle that it was made of, an ORT profile with --ort, a torch trace with --torch"
 
 

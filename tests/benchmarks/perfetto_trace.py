@@ -43,8 +43,8 @@ def main(events: int) -> None:
         export.write_bytes(trace)
         bundle_s, export_s = read_s(bundle), read_s(export)
         print(f"{events:,} events, {marks:,} marks: {trace_s:.1f} s, {len(trace) / 1e6:.1f} MB, of which "
-              f"{own_bytes / 1e6:.1f} are the Timeline ({len(trace) / marks:.0f} bytes a mark); read back in {export_s:.2f} s, "
-              f"the bundle in {bundle_s:.2f} s; the JSON report {json_s:.1f} s")  # fmt: skip
+              f"{own_bytes / 1e6:.1f} are the Timeline ({len(trace) / marks:.0f} bytes a mark); read back in "
+              f"{export_s:.2f} s, the bundle in {bundle_s:.2f} s; the JSON report {json_s:.1f} s")  # fmt: skip
 
 
 def read_s(path: Path) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
 from pathlib import Path
@@ -37,8 +38,6 @@ _NUMBERS = count()
 
 
 def layout(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    import sys
-
     path = folder / f"made_{next(_NUMBERS)}.py"
     path.write_text(source)
     spec = spec_from_file_location(path.stem, path)

@@ -74,7 +74,7 @@ def encode(count: int, number: int, fields: Sequence[Field]) -> bytes:
 
 
 def batches(count: int, number: int, fields: Sequence[Field]) -> Iterator[bytes]:
-    """The same, so many messages at once that no more than one or two megabytes are in memory."""
+    """The same in pieces of whole messages, `_ROWS_AT_ONCE` each."""
     for first in range(0, count, _ROWS_AT_ONCE):
         rows = slice(first, min(first + _ROWS_AT_ONCE, count))
         columns = list(_nested(number, fields, np.ones(rows.stop - first, np.bool_), rows))
