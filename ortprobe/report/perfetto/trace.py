@@ -83,8 +83,8 @@ def _timeline(timeline: Timeline) -> Iterator[bytes]:
 
 
 def _compressed(packets: bytes) -> bytes:
-    """One packet that stands for these."""
-    return wrapped(_PACKET, wrapped(_COMPRESSED_PACKETS, zlib.compress(packets, _LEVEL)))
+    """One packet that stands for these; none for none."""
+    return wrapped(_PACKET, wrapped(_COMPRESSED_PACKETS, zlib.compress(packets, _LEVEL))) if packets else b""
 
 
 def _tracks(sheet: MarkSheet, counted: Sequence[Counter]) -> Iterator[_Track]:
