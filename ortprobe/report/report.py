@@ -14,7 +14,7 @@ from ortprobe.ingest import load_bundles, load_files
 from ortprobe.report import frames
 from ortprobe.report.findings_json import findings_json
 from ortprobe.report.markdown import render_markdown
-from ortprobe.report.text import render_text
+from ortprobe.report.text import render_details, render_screen
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement, judge
 from ortprobe.timeline import Timeline
@@ -22,8 +22,9 @@ from ortprobe.timeline import Timeline
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["chrome", "html", "json", "markdown", "perfetto", "text"]
-_TEXT_WIDTH = 120
+Format = Literal["chrome", "details", "html", "json", "markdown", "perfetto", "text"]
+_DETAILS_WIDTH = 120
+_SCREEN_WIDTH = 100
 _FRAME_HEIGHT_PX = 860
 """Verdict, causes and some of the findings, or all of a usual timeline; the page scrolls inside its frame."""
 
@@ -161,11 +162,14 @@ class Report:
             return render_perfetto(self.judgement)
         if form == "markdown":
             return render_markdown(self.judgement).encode("utf-8", "replace")
-        return self._plain_text().encode("utf-8", "replace")
+        return self._plain_text(form).encode("utf-8", "replace")
 
-    def _plain_text(self) -> str:
+    def _plain_text(self, form: Literal["details", "text"]) -> str:
         from rich.console import Console
 
         page = StringIO()
-        render_text(self.judgement, Console(file=page, width=_TEXT_WIDTH, no_color=True))
+        if form == "text":
+            render_screen(self.judgement, Console(file=page, width=_SCREEN_WIDTH, no_color=True))
+        else:
+            render_details(self.judgement, Console(file=page, width=_DETAILS_WIDTH, no_color=True))
         return page.getvalue()
