@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -64,15 +66,13 @@ def render_perfetto(judgement: Judgement) -> bytes:
     counted = list(counters(timeline))
     tracks = list(_tracks(sheet, counted))
     first_row = 2 + len(sheet.lanes)
-    parts = [
-        *_timeline(timeline),
-        _compressed(_head(timeline, first_ns, pool, described)),
-        _compressed(_described(timeline, tracks)),
-        *map(_compressed, _events(timeline, marks, first_row, first_ns, flows_of(judgement, marks), described)),
-    ]
-    for number, counter in enumerate(counted):
-        parts.append(_compressed(_counter(counter, first_row + len(sheet.rows) + number, first_ns)))
-    return b"".join(parts)
+    packets = chain(
+        [_head(timeline, first_ns, pool, described), _described(timeline, tracks)],
+        _events(timeline, marks, first_row, first_ns, flows_of(judgement, marks), described),
+        (_counter(each, first_row + len(sheet.rows) + number, first_ns) for number, each in enumerate(counted)),
+    )
+    with ThreadPoolExecutor() as threads:  # zlib compresses some while NumPy makes the next
+        return b"".join((*_timeline(timeline), *threads.map(_compressed, packets)))
 
 
 def _timeline(timeline: Timeline) -> Iterator[bytes]:
