@@ -95,7 +95,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     SOURCE is a bundle: the folder NAME.ortprobe, or the file NAME.ortprobe.zip that ortprobe pack made of it. Several
     bundles, such as a program's and those of its children (NAME.ortprobe/children/*), or files of several processes of
     one machine, are put on one timeline. With a bundle, --nsys is what Nsight Systems recorded of the same process
-    (ortprobe nsys).
+    (ortprobe nsys). A .pftrace or .trace.json that this command wrote is a SOURCE, too: it holds all that was read for
+    it.
 
     text is one screen; details is all of it as text, and what a file that ends in .txt holds.
 

@@ -10,6 +10,7 @@ from ortprobe.ingest.assemble import Decoded
 from ortprobe.ingest.bundled import trace_versions
 from ortprobe.ingest.clocks.align import kernel_launches
 from ortprobe.ingest.clocks.place import Place, next_free_ns, place_at_epoch, place_by_fit
+from ortprobe.ingest.exported import refuse_export
 from ortprobe.ingest.linking.sessions import sessions_of_profiles
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
@@ -29,6 +30,8 @@ def decode_files(ort: Sequence[str], torch: Sequence[str], nsys: Sequence[Path] 
     Raises:
         UnreadableInput: a file is missing, or no trace of its kind.
     """
+    for path in (*map(Path, torch), *(_with_start(text)[0] for text in ort)):
+        refuse_export(path)
     traces = [read_kineto(TraceFile.at(Path(path))) for path in torch]
     traces += [trace for path in nsys for trace in read_nsight(path)]
     profiles = [(read_ort_profile(TraceFile.at(path)), start) for path, start in map(_with_start, ort)]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ortprobe.names import encodable
 from ortprobe.timeline import (
     NONE,
     STREAMS_OF_A_PROCESS,
@@ -193,7 +194,7 @@ class TimelineBuilder:
         node_columns = np.array(list(self._node_ids), np.int32).reshape(-1, 5).T
         return Collected(
             spans=Spans(**{name: column[order] for name, column in columns.items()}),
-            names=tuple(_encodable(name) for name in self._names),
+            names=tuple(encodable(name) for name in self._names),
             lanes=tuple(self._lanes),
             device_ops=self._table(DeviceOps, position),
             waits=self._table(Waits, position),
@@ -211,11 +212,6 @@ class TimelineBuilder:
             columns["span"] = position[columns["span"]]
         order = np.argsort(columns[_ORDERED_BY.get(kind, "span")], kind="stable")
         return kind(**{name: column[order] for name, column in columns.items()})
-
-
-def _encodable(name: str) -> str:
-    """JSON can name half a surrogate pair (`\\ud800`), which no file can be written with."""
-    return name.encode("utf-8", "replace").decode()
 
 
 def _first_free(parts: list[_Column]) -> int:

@@ -1,4 +1,4 @@
-"""Loading: bundles, or bare files that somebody recorded without ortprobe, as one Timeline."""
+"""Loading: bundles, an export, or bare files that somebody recorded without ortprobe, as one Timeline."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from ortprobe.errors import UsageError
 from ortprobe.ingest.assemble import assemble
 from ortprobe.ingest.bare import decode_files
 from ortprobe.ingest.bundled import decode_bundle
-from ortprobe.ingest.models.attach import read_models, recorded_models, with_models
+from ortprobe.ingest.exported import read_export
+from ortprobe.ingest.models.attach import models_of_sessions, read_models, recorded_models, with_models
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.nsight import read_nsight
-from ortprobe.timeline import Problem, ProblemKind, Timeline
+from ortprobe.timeline import ModelGraph, Problem, ProblemKind, Timeline
 from ortprobe.units import format_ns
 
 _SAME_CLOCK_NS = 1_000_000
@@ -23,14 +24,15 @@ _SAME_CLOCK_NS = 1_000_000
 
 
 def load_bundle(path: Path, models: Sequence[Path | str] = (), nsys: Sequence[Path] = ()) -> Timeline:
-    """The Timeline of a bundle, a folder or packed. Traces that are missing or damaged become problems of the Timeline.
+    """The Timeline of a bundle, a folder or packed, or of a trace for Perfetto or in Chrome's JSON that ortprobe wrote
+    of one. Traces of a bundle that are missing or damaged become problems of the Timeline.
 
     Model files that the program loaded are read where they still lie unchanged; `models` are others. `nsys` are exports
     of Nsight Systems that were made of the same processes at the same time.
 
     Raises:
         UnreadableInput: there is no bundle, its packed file is damaged, or one of `models` is no model.
-        UsageError: one of `models` is of no session, or one of `nsys` of none of the processes.
+        UsageError: one of `models` is of no session, one of `nsys` of none of the processes, or given with an export.
     """
     return load_bundles([path], models, nsys)
 
@@ -39,10 +41,15 @@ def load_bundles(
     paths: Sequence[Path], models: Sequence[Path | str] = (), nsys: Sequence[Path] = ()
 ) -> Timeline:  # fmt: skip
     """One Timeline of several processes of one machine, each captured in a bundle of its own; raises as `load_bundle`
-    does, and UsageError without any bundle."""
+    does, and UsageError without any bundle, and for an export beside others."""
     if not paths:
         raise UsageError("nothing to report: give a bundle")
     given = read_models(models)
+    for path in paths:
+        exported = read_export(path)
+        if exported is not None:
+            _refuse_beside(path, paths, nsys)
+            return _with_more_models(exported, given)
     with _collector_paused():
         bundles = [read_bundle(path) for path in paths]
         traces, others = _of_processes(nsys, {bundle.manifest.process for bundle in bundles})
@@ -75,6 +82,19 @@ def load_files(
     with _collector_paused():
         timeline = assemble(decode_files([str(path) for path in ort], [str(path) for path in torch], nsys))
     return with_models(timeline, given)
+
+
+def _with_more_models(timeline: Timeline, given: Sequence[ModelGraph]) -> Timeline:
+    if not given:
+        return timeline
+    return with_models(timeline, [*timeline.models, *given], models_of_sessions(timeline))
+
+
+def _refuse_beside(export: Path, paths: Sequence[Path], nsys: Sequence[Path]) -> None:
+    if len(paths) > 1:
+        raise UsageError(f"{export}: is a Timeline of its own, and can't be put on one with others; give their bundles")
+    if nsys:
+        raise UsageError(f"{nsys[0]}: can't be added to an export; give it with the bundle that {export} was made of")
 
 
 def _of_processes(

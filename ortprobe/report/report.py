@@ -37,7 +37,8 @@ def load(
     models: Sequence[str | Path] = (),
     nsys: Sequence[str | Path] = (),
 ) -> Report:
-    """Read, analyse and judge a bundle, which may be packed, or bare ORT profiles and torch traces.
+    """Read, analyse and judge a bundle, which may be packed, a trace for Perfetto or Chrome that ortprobe made of one,
+    or bare ORT profiles and torch traces.
 
     `nsys` are exports of Nsight Systems to SQLite, by themselves, with ORT profiles, or of the processes that the
     bundles are of.
@@ -53,7 +54,8 @@ def load(
 
     Raises:
         UnreadableInput: a file is missing, damaged, or something else than a trace.
-        UsageError: there is nothing to load, a model of no session, or an export of none of the bundles' processes.
+        UsageError: there is nothing to load, a model of no session, an export of none of the bundles' processes, or
+            a trace that ortprobe made beside other sources.
     """
     sources, exports = [source] if isinstance(source, str | Path) else source, [Path(one) for one in nsys]
     if sources:

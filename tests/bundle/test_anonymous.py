@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ from ortprobe.bundle.anonymous.pseudonyms import Pseudonyms
 from ortprobe.bundle.anonymous.records import anonymous_manifest
 from ortprobe.bundle.files import Folder
 from ortprobe.bundle.packing import Packing, pack
+from ortprobe.stored import encode_timeline
 
 CAPTURES = sorted(DATA.rglob("*.ortprobe"))
 
@@ -242,3 +244,20 @@ def test_the_same_bundle_makes_the_same_bytes(tmp_path: Path) -> None:
     one, _ = packed(bundle, tmp_path / "1.zip")
     other, _ = packed(bundle, tmp_path / "2.zip")
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_what_is_exported_of_an_anonymous_bundle_has_none_of_the_names(tmp_path: Path) -> None:
+    path, _ = packed(secretive(tmp_path / "app.ortprobe"), tmp_path / "sent.zip")
+    report = ortprobe.load(path)
+    stored = encode_timeline(report.timeline)
+    assert b"model_1.onnx" in stored
+    assert SECRET.encode() not in stored.lower()
+    assert SECRET not in report.render("chrome").decode().lower()
+    shown = b"".join(map(zlib.decompress, compressed_packets(report.render("perfetto"))))
+    assert b"file_1.py:3" in shown
+    assert SECRET.encode() not in shown.lower()
+
+
+def compressed_packets(trace: bytes) -> list[bytes]:
+    protos = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
+    return [each.compressed_packets for each in protos.Trace.FromString(trace).packet if each.compressed_packets]

@@ -15,6 +15,8 @@ from commands import ortprobe
 from onnx_models import ran
 from scene import Scene
 
+from ortprobe.report.report import load
+
 RESNET_FILES = [
     *("--ort", str(RESNET / "ort_a.json.gz")),
     *("--ort", str(RESNET / "ort_b.json.gz")),
@@ -99,7 +101,24 @@ def test_a_capture_that_allows_no_verdict_exits_with_1(tmp_path):
     assert "no verdict" in done.stdout.lower()
 
 
+@pytest.mark.parametrize("name", ["x.pftrace", "x.trace.json"])
+def test_what_was_exported_is_reported_as_the_bundle_is(bundle, name):
+    report(str(bundle), "-o", name, cwd=bundle.parent)
+    again = report(name, "--format", "json", cwd=bundle.parent)
+    assert again.stdout.encode() == load(bundle).render("json")
+
+
+def test_what_was_exported_is_compared_and_checked_as_the_bundle_is(bundle):
+    folder = bundle.parent
+    (folder / "x.pftrace").write_bytes(load(bundle).render("perfetto"))
+    checked = ortprobe("check", "x.pftrace", "--baseline", str(bundle), cwd=folder)
+    assert checked.returncode == 0, checked.stderr
+    compared = ortprobe("diff", str(bundle), "x.pftrace", "--format", "json", cwd=folder)
+    assert json.loads(compared.stdout)["verdict"], compared.stderr
+
+
 REFUSED = {
+    "trace of another program": (["other.pftrace"], "other.pftrace: is a Perfetto trace with no Timeline of ortprobe"),
     "missing bundle": (["nowhere.ortprobe"], "nowhere.ortprobe"),
     "folder that is no bundle": (["."], "no ortprobe bundle"),
     "file as bundle": (["cut.json"], "--ort"),
@@ -115,11 +134,12 @@ REFUSED = {
 def test_bad_input_gets_one_line_and_exit_code_2(tmp_path, name):
     words, named = REFUSED[name]
     (tmp_path / "cut.json").write_text('{"traceEvents": [{"ph": "X", ')
+    (tmp_path / "other.pftrace").write_bytes(b"\x0a\x02\x50\x01")
     done = report(*words, cwd=tmp_path, code=2)
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("ortprobe: ")
     assert named in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["cut.json"], "nothing is left behind"
+    assert {path.name for path in tmp_path.iterdir()} == {"cut.json", "other.pftrace"}, "nothing is left behind"
 
 
 def test_the_model_names_what_was_fused(tmp_path):

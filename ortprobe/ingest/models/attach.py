@@ -111,6 +111,13 @@ def recorded_models(stated: Sequence[Model], sessions: Sequence[Session]) -> tup
     return models, {session.index: numbers[session.model] for session in sessions if session.model in numbers}
 
 
+def models_of_sessions(timeline: Timeline) -> dict[int, int]:
+    """The index in `Timeline.models` of the model of each session that has one."""
+    of_nodes = timeline.model_links.model
+    known = np.flatnonzero(of_nodes != NONE)
+    return dict(zip(timeline.nodes.session[known].tolist(), of_nodes[known].tolist(), strict=True))
+
+
 def _read(path: Path) -> ModelGraph:
     """Importing onnx takes as long as reading a bundle: only what needs it imports it."""
     from ortprobe.ingest.models.onnx_model import read_onnx_model

@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.models.onnx_weights import without_weights
+from ortprobe.names import encodable
 from ortprobe.timeline import NONE, GraphNodes, GraphValues, Initializers, Int32s, ModelGraph, Ragged
 
 MAX_SIZE_BYTES = (1 << 31) - 1
@@ -49,7 +50,7 @@ def read_onnx_model(path: Path) -> ModelGraph:
     producer = f"{_text(model.producer_name)} {_text(model.producer_version)}".strip()
     if not len(columns.node_name):
         raise UnreadableInput(f"{path}: is no ONNX model (there is no node in it)")
-    return columns.collect(str(path), size_bytes, producer)
+    return columns.collect(encodable(str(path)), size_bytes, producer)
 
 
 def _parse(path: Path) -> tuple[onnx.ModelProto, int]:

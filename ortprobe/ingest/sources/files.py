@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from ortprobe.errors import UnreadableInput
+from ortprobe.names import encodable
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -46,7 +47,7 @@ class TraceFile:
     @classmethod
     def at(cls, path: Path) -> TraceFile:
         """A file of the file system."""
-        return cls(str(path), partial(_opened, path))
+        return cls(encodable(str(path)), partial(_opened, path))
 
 
 def _opened(path: Path) -> BinaryIO:

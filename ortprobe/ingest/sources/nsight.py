@@ -36,6 +36,7 @@ from ortprobe.ingest.sources.nsight_schema import (
 )
 from ortprobe.ingest.sources.nsight_waits import add_waits
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables, open_sqlite
+from ortprobe.names import encodable
 from ortprobe.timeline import Kind, Problem, ProblemKind, SourceKind
 
 _VERSION = re.compile(r"_v\d{4,5}$")
@@ -66,7 +67,8 @@ def read_nsight(path: Path) -> list[DeviceTrace]:
         _add_overhead(rows, tables)
         add_ranges(rows, tables)
         add_waits(rows, tables, calls)
-        whole = _Whole(path=str(path), tables=tables, problems=tuple(_problems(str(path), tables, rows)))
+        name = encodable(str(path))
+        whole = _Whole(path=name, tables=tables, problems=tuple(_problems(name, tables, rows)))
         return [whole.trace(rows, process) for process in rows.processes()]
 
 

@@ -2,15 +2,20 @@
 
 Lanes are processes and their rows threads, so that viewers keep the page's order; times are µs with three decimals
 since the first event (Trace Event Format, "Complete Events", "Flow Events", "Metadata Events").
+
+`otherData`, which viewers show or skip, holds the Timeline itself, so that ortprobe can read it back.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import msgspec
 import numpy as np
 
+from ortprobe.ingest.exported import TIMELINE_KEY
+from ortprobe.report.perfetto.carried import carried
 from ortprobe.report.rows.counters import counters
 from ortprobe.report.rows.findings import add_findings
 from ortprobe.report.rows.flows import Flows, flows_of
@@ -38,7 +43,11 @@ def render_chrome(judgement: Judgement) -> bytes:
     ]
     document = {
         "displayTimeUnit": "ns",
-        "otherData": {"start_ns": timeline.start_ns, "target": timeline.capture.target},
+        "otherData": {
+            TIMELINE_KEY: base64.urlsafe_b64encode(carried(timeline)).decode("ascii"),
+            "start_ns": timeline.start_ns,
+            "target": timeline.capture.target,
+        },
         "traceEvents": events,
     }
     return msgspec.json.encode(document)

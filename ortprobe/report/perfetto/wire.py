@@ -70,13 +70,23 @@ def encode(count: int, number: int, fields: Sequence[Field]) -> bytes:
 
     Fields come in the order in which they are given; one that is given several times is repeated.
     """
-    parts = []
+    return b"".join(batches(count, number, fields))
+
+
+def batches(count: int, number: int, fields: Sequence[Field]) -> Iterator[bytes]:
+    """The same in pieces of whole messages, `_ROWS_AT_ONCE` each."""
     for first in range(0, count, _ROWS_AT_ONCE):
         rows = slice(first, min(first + _ROWS_AT_ONCE, count))
         columns = list(_nested(number, fields, np.ones(rows.stop - first, np.bool_), rows))
         table, there = (np.stack(each, axis=1) for each in zip(*columns, strict=True))
-        parts.append(table[there].tobytes())
-    return b"".join(parts)
+        yield table[there].tobytes()
+
+
+def wrapped(number: int, content: bytes) -> bytes:
+    """One field of bytes, of any length."""
+    here = np.ones(1, np.bool_)
+    key = [*_key(number, _LENGTH, here), *_varint(np.array([len(content)], np.int64), here)]
+    return b"".join(byte.tobytes() for byte, _ in key) + content
 
 
 def _columns(field: Field, around: Bools, rows: slice) -> Iterator[_Column]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
@@ -13,12 +14,16 @@ import pytest
 from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.ingest.exported import TIMELINE_FIELD
+from ortprobe.report.perfetto import trace as perfetto_trace
+from ortprobe.report.perfetto.carried import carried
 from ortprobe.report.perfetto.trace import render_perfetto
 from ortprobe.rules import Judgement, judge
 from ortprobe.timeline import DEVICE_WORK, NONE, Kind, Timeline
 from ortprobe.timeline.intervals import union
 
 protos = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
+UnknownFieldSet = pytest.importorskip("google.protobuf.unknown_fields").UnknownFieldSet
 BEGIN, END, INSTANT, COUNTER = 1, 2, 3, 4
 
 
@@ -43,10 +48,24 @@ class Read:
     clocks: dict[int, int]
 
 
+def unpacked(trace: bytes) -> list[Any]:
+    """The packets in the packets, as Perfetto's reader gets them: those that ortprobe alone knows it skips."""
+    found = []
+    for packet in protos.Trace.FromString(trace).packet:
+        if packet.HasField("compressed_packets"):
+            (field,) = packet.ListFields()
+            assert field[0].name == "compressed_packets"
+            found += protos.Trace.FromString(zlib.decompress(packet.compressed_packets)).packet
+        else:
+            assert not packet.ListFields()
+            assert {field.field_number for field in UnknownFieldSet(packet)} == {TIMELINE_FIELD}
+    return found
+
+
 def read(judgement: Judgement) -> Read:
-    trace = protos.Trace.FromString(render_perfetto(judgement))
+    packets = unpacked(render_perfetto(judgement))
     tracks, words, clocks = {}, defaultdict(dict), {}
-    for packet in trace.packet:
+    for packet in packets:
         assert packet.trusted_packet_sequence_id == 1
         if packet.HasField("track_descriptor"):
             tracks[packet.track_descriptor.uuid] = packet.track_descriptor
@@ -55,7 +74,7 @@ def read(judgement: Judgement) -> Read:
                 words[kind][entry.iid] = entry.str.decode() if kind.endswith("values") else entry.name
         clocks |= {clock.clock_id: clock.timestamp for clock in packet.clock_snapshot.clocks}
     slices, counted, open_ones, last_ns = [], defaultdict(list), defaultdict(list), 0
-    for packet in trace.packet:
+    for packet in packets:
         if not packet.HasField("track_event"):
             continue
         event, track = packet.track_event, tracks[packet.track_event.track_uuid]
@@ -201,3 +220,23 @@ def test_every_event_of_the_timeline_is_there():
         kinds[kind] for kind in (Kind.ORT_NODE, Kind.ORT_RUN, Kind.ORT_EXECUTE, Kind.ORT_LOAD, Kind.ORT_INITIALIZE)
     )
     assert tracks["run"] == len(timeline().runs)
+
+
+def test_the_timeline_is_in_packets_of_a_field_that_perfetto_does_not_know(monkeypatch):
+    packet = protos.TracePacket.DESCRIPTOR
+    assert TIMELINE_FIELD not in packet.fields_by_number
+    assert not any(first <= TIMELINE_FIELD < beyond for first, beyond in packet.extension_ranges)
+    monkeypatch.setattr(perfetto_trace, "_CHUNK_BYTES", 10_000)
+    packets = protos.Trace.FromString(render_perfetto(judged())).packet
+    pieces = [field.data for packet in packets for field in UnknownFieldSet(packet)]
+    assert len(pieces) > 2
+    assert b"".join(pieces) == carried(timeline())
+
+
+def test_compressed_packets_hold_whole_packets_of_three_bytes_or_more():
+    """`ProtoTraceTokenizer` stops where no more than two bytes are left (Perfetto v58)."""
+    for packet in protos.Trace.FromString(render_perfetto(judged())).packet:
+        if packet.HasField("compressed_packets"):
+            inner = zlib.decompress(packet.compressed_packets)
+            assert inner[0] == 0x0A
+            assert len(protos.Trace.FromString(inner).packet[-1].SerializeToString()) >= 3

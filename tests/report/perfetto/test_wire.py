@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ortprobe.report.perfetto import wire
-from ortprobe.report.perfetto.wire import Fixed64s, Nested, Texts, Varints, encode
+from ortprobe.report.perfetto.wire import Fixed64s, Nested, Texts, Varints, encode, wrapped
 
 protos = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
 
@@ -45,3 +45,9 @@ def test_any_packets_are_read_back(packets, rows_at_once):
             assert packet.track_event.HasField("name") == (name is not None)
             assert packet.track_event.name == (name or "")
             assert packet.track_event.counter_value == value
+
+
+@given(st.binary(max_size=300) | st.just(b"x" * 70_000))
+def test_bytes_of_any_length_are_read_back(content):
+    read = protos.Trace.FromString(wrapped(1, wrapped(50, content)))
+    assert [packet.compressed_packets for packet in read.packet] == [content]
