@@ -1,7 +1,8 @@
 """Ranges in the NVTX domain `ortprobe`, which Nsight Systems shows as rows of their own.
 
 Names are those of the calls, so that they stay the same over runs and `nsys stats` sums them up; the category says
-which of the steps a call belongs to, and the payload of a run is its number.
+which of the steps a call belongs to, and the payload of a run or an iteration is its number. They nest: `iteration`,
+then what the program calls (the steps of a Runner first), then what those call.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
-DOMAIN = "ortprobe"
-Category = Literal["session", "bind", "copy", "run", "clone", "wait"]
+from ortprobe.capture.hooks.nvtx_domain import open_domain
+from ortprobe.capture.hooks.nvtx_iterations import in_thread
+
+PROGRAM = "program"
+Category = Literal["program", "session", "bind", "copy", "run", "clone", "wait"]
 Push = Callable[[int | None], None]
 Pop = Callable[[], None]
 
@@ -28,20 +32,15 @@ def no_pop() -> None:
 def range_functions(name: str, category: Category) -> tuple[Push, Pop]:
     """A function that opens the range `name` in this thread, given a payload or None, and one that closes it.
 
-    Where no tool listens, or the package nvtx can't be used, these are `no_push` and `no_pop`: NVTX looks for a tool
-    once, when a domain is made (`nvtxDomainIsEnabled`, nvtx 0.2.12 and later).
+    Where no tool listens, or the package nvtx can't be used, these are `no_push` and `no_pop`.
     """
-    try:
-        import nvtx
-
-        domain = nvtx.get_domain(DOMAIN)
-        plain = domain.get_event_attributes(message=name, category=category)
-    except Exception:
+    domain = open_domain()
+    if domain is None:
         return no_push, no_pop
-    if plain is None:
-        return no_push, no_pop
+    plain = domain.get_event_attributes(message=name, category=category)
 
     def push(payload: int | None = None) -> None:
+        in_thread.entering(name, category)
         if payload is None:
             domain.push_range(plain)
         else:
@@ -49,5 +48,35 @@ def range_functions(name: str, category: Category) -> tuple[Push, Pop]:
 
     def pop() -> None:
         domain.pop_range()
+        in_thread.left()
 
     return push, pop
+
+
+class ProgramRange:
+    """The range `program`, while which nsys records (`-c nvtx -p program@ortprobe`).
+
+    It belongs to the process, so that no range that a thread leaves open keeps it open. Beginning it takes 0.1 s, until
+    nsys records, and ending it some seconds. Seen in nsys 2022.4 and 2023.4: processes that die in it leave a whole
+    recording, which goes on in the others; one that ends it ends the recording of all.
+    """
+
+    def __init__(self) -> None:
+        self._opened: int | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._opened is not None
+
+    def begin(self) -> None:
+        """Open it, once. The package nvtx imports numpy: not before the program does."""
+        domain = open_domain()
+        if domain is not None and self._opened is None:
+            self._opened = domain.start_range(domain.get_event_attributes(message=PROGRAM, category=PROGRAM))
+
+    def end(self) -> None:
+        """Close it, and this thread's iteration, if they are open."""
+        domain, opened = open_domain() if self.has_begun else None, self._opened
+        if domain is not None and opened is not None:
+            in_thread.end_iteration()
+            domain.end_range(opened)

@@ -59,7 +59,8 @@ def hook_way_to_run(patches: Patches, recorder: Recorder, session_class: type, n
 def hook_costs_ns(recorder: Recorder, calls: int = 200) -> list[int]:
     """What the hook on `run` adds to each of so many calls, tried on a session whose run does nothing.
 
-    In Nsight Systems these are ranges `ortprobe_hook_cost`, after the program's own.
+    With `ortprobe nsys --whole` these are ranges `ortprobe_hook_cost` inside of one `ortprobe_hook_costs`, after the
+    program's own.
     """
 
     class Idle:
@@ -72,12 +73,15 @@ def hook_costs_ns(recorder: Recorder, calls: int = 200) -> list[int]:
     recorder.sessions.keep(session, state)
     hooked = _wrap_run(Idle.ortprobe_hook_cost, recorder)
     costs: list[int] = []
+    push, pop = range_functions("ortprobe_hook_costs", "run")
+    push(None)
     for _ in range(calls):
         start_ns = perf_counter_ns()
         hooked(session)
         middle_ns = perf_counter_ns()
         session.ortprobe_hook_cost()
         costs.append(2 * middle_ns - start_ns - perf_counter_ns())
+    pop()
     return costs
 
 
