@@ -22,8 +22,9 @@ _FORMATS: dict[str, Format] = {
     ".txt": "text",
     ".pftrace": "perfetto",
     ".trace.json": "chrome",
+    ".nvtxt": "nvtxt",
 }
-_FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json"}
+_FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json", "nvtxt": ".nvtxt"}
 """What goes to a file also where none is named, and how its name ends."""
 _TABLES = "parquet"
 _CHOICES = (*_FORMATS.values(), _TABLES)
@@ -94,8 +95,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     one machine, are put on one timeline. With a bundle, --nsys is what Nsight Systems recorded of the same process
     (ortprobe nsys).
 
+    With -o NODES.nvtxt and --nsys, the executed nodes are written as NVTX ranges in text, with the line for Nsight
+    Systems' own ImportNvtxt that puts them into the recording. Nsight Systems shows them there; nsys stats does not.
+
     Exit code 1 means that the capture allows no verdict, 2 that it can't be read.
     """
+    from ortprobe.report.nvtxt import merge_line
     from ortprobe.report.report import load
 
     sources: tuple[Path, ...] = options["sources"]
@@ -116,6 +121,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         write_output(out, report.render(form), force=options["force"])
         click.echo(f"ortprobe: {report.verdict}", err=True)
         click.echo(f"ortprobe: report {out} ({format_bytes(out.stat().st_size)})", err=True)
+        if form == "nvtxt":
+            click.echo(f"ortprobe: next: {merge_line(Path(options['nsys'][0]), out)}", err=True)
         if options["open_page"]:
             webbrowser.open(out.resolve().as_uri())
     ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)

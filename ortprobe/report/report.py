@@ -22,7 +22,7 @@ from ortprobe.timeline import Timeline
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["chrome", "html", "json", "markdown", "perfetto", "text"]
+Format = Literal["chrome", "html", "json", "markdown", "nvtxt", "perfetto", "text"]
 _TEXT_WIDTH = 120
 _FRAME_HEIGHT_PX = 860
 """Verdict, causes and some of the findings, or all of a usual timeline; the page scrolls inside its frame."""
@@ -142,7 +142,11 @@ class Report:
         write_parquet(self.timeline.to_pandas(), Path(folder), force=force)
 
     def render(self, form: Format) -> bytes:
-        """The report in one of its formats, UTF-8."""
+        """The report in one of its formats, UTF-8.
+
+        Raises:
+            UsageError: for `nvtxt`, where no recording of Nsight Systems was given, or no node has its place in it.
+        """
         if form == "html":
             from ortprobe.report.html import render_html
 
@@ -157,6 +161,10 @@ class Report:
             from ortprobe.report.perfetto.trace import render_perfetto
 
             return render_perfetto(self.judgement)
+        if form == "nvtxt":
+            from ortprobe.report.nvtxt import render_nvtxt
+
+            return render_nvtxt(self.timeline)
         if form == "markdown":
             return render_markdown(self.judgement).encode("utf-8", "replace")
         return self._plain_text().encode("utf-8", "replace")

@@ -64,6 +64,8 @@ class DeviceTrace:
     """How many events the file gives a negative length; here they have none."""
     problems: tuple[Problem, ...]
     """What is missing from it."""
+    began_ns: int | None = None
+    """When the recording began, where the file's own times count from then; None where they do not, or none is stated."""
     blocking: Mapping[tuple[int, int], bool] = field(default_factory=dict)
     """(device, stream) → whether it orders itself with the legacy default stream, where the file says so."""
 
@@ -84,7 +86,7 @@ def add_trace(builder: TimelineBuilder, trace: DeviceTrace, thread_of: Callable[
 
     Returns the number of the source.
     """
-    source = builder.source(trace.kind, trace.path, len(trace), trace.backwards)
+    source = builder.source(trace.kind, trace.path, len(trace), trace.backwards, trace.began_ns)
     first = builder.add_spans(
         start_ns=trace.start_ns,
         end_ns=trace.end_ns,

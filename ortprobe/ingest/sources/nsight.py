@@ -79,6 +79,7 @@ class _Whole:
             devices=tuple(self.tables.values("TARGET_INFO_GPU", "name")),
             versions=_versions(self.tables),
             problems=self.problems,
+            began_ns=rows.epoch_ns or None,
             blocking=_blocking(self.tables, process),
             **columns,
         )
