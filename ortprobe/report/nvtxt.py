@@ -1,8 +1,8 @@
 """Executed ONNX nodes as NVTX ranges in text (NVTXT), which `ImportNvtxt` merges into a recording of Nsight Systems.
 
 Seen of ImportNvtxt 2022.4 and 2023.4: times of `TimeBase = Relative` are those of the recording's export to SQLite; a
-line that it can't read ends the import; strings can't hold quotes, and a backslash before the last one hides it. Merged
-ranges are shown by Nsight Systems and in its exports to JSON and text; its export to SQLite leaves them out, and so does
+line that it can't read ends the import; strings can't hold quotes, and a backslash before the last one hides it. The
+recording then holds the ranges, as its exports to JSON and text show; its export to SQLite leaves them out, and so does
 `nsys stats`, which reads that.
 """
 

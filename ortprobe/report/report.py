@@ -153,6 +153,13 @@ class Report:
             return render_html(self.judgement).encode("utf-8", "replace")
         if form == "json":
             return findings_json(self.judgement)
+        if form in ("chrome", "nvtxt", "perfetto"):
+            return self._for_viewers(form)
+        if form == "markdown":
+            return render_markdown(self.judgement).encode("utf-8", "replace")
+        return self._plain_text().encode("utf-8", "replace")
+
+    def _for_viewers(self, form: Format) -> bytes:
         if form == "chrome":
             from ortprobe.report.perfetto.chrome import render_chrome
 
@@ -161,13 +168,9 @@ class Report:
             from ortprobe.report.perfetto.trace import render_perfetto
 
             return render_perfetto(self.judgement)
-        if form == "nvtxt":
-            from ortprobe.report.nvtxt import render_nvtxt
+        from ortprobe.report.nvtxt import render_nvtxt
 
-            return render_nvtxt(self.timeline)
-        if form == "markdown":
-            return render_markdown(self.judgement).encode("utf-8", "replace")
-        return self._plain_text().encode("utf-8", "replace")
+        return render_nvtxt(self.timeline)
 
     def _plain_text(self) -> str:
         from rich.console import Console

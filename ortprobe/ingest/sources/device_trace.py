@@ -65,7 +65,7 @@ class DeviceTrace:
     problems: tuple[Problem, ...]
     """What is missing from it."""
     began_ns: int | None = None
-    """When the recording began, where the file's own times count from then; None where they do not, or none is stated."""
+    """When the recording began, where the file's own times count from then and it says so."""
     blocking: Mapping[tuple[int, int], bool] = field(default_factory=dict)
     """(device, stream) → whether it orders itself with the legacy default stream, where the file says so."""
 
