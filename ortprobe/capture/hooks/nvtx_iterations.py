@@ -55,15 +55,23 @@ class ThreadIterations(threading.local):
     @contextmanager
     def iteration(self) -> Iterator[None]:
         """What is inside is one iteration."""
+        with self.apart():
+            opened = _Iteration.open()
+            try:
+                yield
+            finally:
+                if opened is not None:
+                    opened.close()
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """What is inside is in no iteration that its lines make."""
         self.end_iteration()
-        opened = _Iteration.open()
         self._depth += 1
         try:
             yield
         finally:
             self._depth -= 1
-            if opened is not None:
-                opened.close()
 
     def _called(self, line: _Line, category: str) -> None:
         comes_back = line in self._to_run
