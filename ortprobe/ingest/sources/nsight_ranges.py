@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ortprobe.ingest.sources.hook_log import RUN_CALLS
 from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK, PROCESS_SHIFT, NsightRows
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Int64s, Kind
 
 OWN_DOMAIN = "ortprobe"
-ITERATION = "iteration"
-"""Of our ranges the one whose payload is not the number of a run."""
 RUN_MARKER = "ortprobe.run#"
 """How the range of a run is called in torch's traces: with its number, by which the hooked call is found."""
 _TABLE = "NVTX_EVENTS"
@@ -45,7 +44,7 @@ def _domains(rows: NsightRows, found: Mapping[str, Int64s], texts: list[str]) ->
 
 
 def _name(domain: str, text: str, payload: int) -> str:
-    if domain == OWN_DOMAIN and payload != NONE and text != ITERATION:
+    if domain == OWN_DOMAIN and text in RUN_CALLS and payload != NONE:
         return f"{RUN_MARKER}{payload}"
     return f"{domain}:{text}" if domain else text
 
