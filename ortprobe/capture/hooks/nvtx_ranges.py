@@ -7,6 +7,7 @@ then what the program calls (the steps of a Runner first), then what those call.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Literal
@@ -63,20 +64,24 @@ class ProgramRange:
 
     def __init__(self) -> None:
         self._opened: int | None = None
+        self._process = 0
 
     @property
     def has_begun(self) -> bool:
-        return self._opened is not None
+        """Also once it has ended."""
+        return self._process != 0
 
     def begin(self) -> None:
         """Open it, once. The package nvtx imports numpy: not before the program does."""
         domain = open_domain()
-        if domain is not None and self._opened is None:
+        if domain is not None and not self.has_begun:
+            self._process = os.getpid()
             self._opened = domain.start_range(domain.get_event_attributes(message=PROGRAM, category=PROGRAM))
 
     def end(self) -> None:
-        """Close it, and this thread's iteration, if they are open."""
-        domain, opened = open_domain() if self.has_begun else None, self._opened
-        if domain is not None and opened is not None:
+        """Close it, and this thread's iteration, if this process opened it; what was forked from it leaves it open."""
+        opened, self._opened = self._opened, None
+        domain = open_domain() if opened is not None and self._process == os.getpid() else None
+        if domain is not None:
             in_thread.end_iteration()
             domain.end_range(opened)

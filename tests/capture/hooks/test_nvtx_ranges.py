@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -168,6 +170,27 @@ def test_children_begin_the_range_and_leave_its_end_to_the_program(tool: Tool, t
     whats = [what for what, *_ in tool.events()]
     assert (whats.count("start"), whats.count("end")) == (2, 1)
     assert len(iterations(tool)) == 2
+
+
+def test_a_block_in_code_is_the_range_and_its_forks_leave_it_open(tool: Tool, model: Path, tmp_path: Path) -> None:
+    text = (
+        f"MODEL = {str(model)!r}\n"
+        + CREATE
+        + (
+            "import os, ortprobe\n"
+            "with ortprobe.trace('out', torch_profiler=False):\n"
+            "    create().run(None, feeds)\n"
+            "    child = os.fork()\n"
+            "if child:\n    os.waitpid(child, 0)\n"
+            "os._exit(0)\n"
+        )
+    )
+    (tmp_path / "block.py").write_text(text)
+    command = [sys.executable, "block.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    whats = [what for what, *_ in tool.events()]
+    assert (whats.count("start"), whats.count("end")) == (1, 1)
 
 
 def test_numpy_is_not_imported_before_the_program_does(tool: Tool, trace_script: Trace) -> None:
