@@ -57,9 +57,9 @@ def range_functions(name: str, category: Category) -> tuple[Push, Pop]:
 class ProgramRange:
     """The range `program`, while which nsys records (`-c nvtx -p program@ortprobe`).
 
-    It belongs to the process, so that no range that a thread leaves open keeps it open. Beginning it takes 0.1 s, until
-    nsys records, and ending it some seconds. Seen in nsys 2022.4 and 2023.4: processes that die in it leave a whole
-    recording, which goes on in the others; one that ends it ends the recording of all.
+    It belongs to the process, so that no range that a thread leaves open keeps it open. Seen in nsys 2022.4 and 2023.4:
+    the first process to begin it, parent or child, begins the recording of all (0.1 s), and a process that dies in it
+    leaves a whole recording, which goes on in the others. The program alone ends it (2 to 4 s), its children do not.
     """
 
     def __init__(self) -> None:

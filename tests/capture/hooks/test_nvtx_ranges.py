@@ -160,7 +160,7 @@ def test_a_program_ends_as_it_would(tool: Tool, trace_script: Trace, end: str) -
 
 
 def test_children_begin_the_range_and_leave_its_end_to_the_program(tool: Tool, trace_script: Trace) -> None:
-    """One that ended it would end the recording of all (nsys 2022.4, 2023.4)."""
+    """The program may not import onnxruntime at all, and it may go on when a child has ended."""
     text = CREATE + (
         "import subprocess, sys\nsession = create()\n"
         "if sys.argv[1] == 'word':\n    subprocess.run([sys.executable, __file__, 'child'], check=True)\n"
