@@ -96,7 +96,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     (ortprobe nsys).
 
     With -o NODES.nvtxt and --nsys, the executed nodes are written as NVTX ranges in text, with the line for Nsight
-    Systems' own ImportNvtxt that puts them into the recording. Nsight Systems shows them there; nsys stats does not.
+    Systems' own ImportNvtxt that puts them into the recording: for its window, since nsys stats does not read them.
 
     Exit code 1 means that the capture allows no verdict, 2 that it can't be read.
     """
