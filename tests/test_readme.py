@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from captures import service
 from commands import ROOT
@@ -32,7 +33,7 @@ def asked(monkeypatch) -> dict[str, object]:
     monkeypatch.chdir(ROOT)
     names: dict[str, object] = {}
     blocks = re.findall(r"```python\n(.*?)```", QUESTIONS, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     for block in blocks:
         exec(block, names)
     return names
@@ -64,15 +65,51 @@ def test_the_section_names_every_frame():
     assert set(re.findall(r"`(\w+)`", table)) >= set(TABLES)
 
 
-def test_the_question_in_sql_has_the_answer_of_the_one_in_pandas(asked, tmp_path, monkeypatch):
+def test_waits_and_gaps_are_those_of_the_timeline(asked):
+    timeline = service()
+    spans, waits = timeline.spans, timeline.waits.span
+    known = waits[timeline.links.hook[waits] != NONE]
+    named = known[timeline.hooks.site[timeline.links.hook[known]] != NONE]
+    assert asked["waits"].duration_ns.sum() == spans.duration_ns[waits].sum()
+    assert len(named) > 40
+    assert asked["stalls"]["sum"].sum() == spans.duration_ns[named].sum()
+
+    ops = timeline.device_ops.span
+    for lane in np.unique(spans.lane[ops]):
+        own = ops[spans.lane[ops] == lane]
+        before_ns = np.maximum.accumulate(spans.end_ns[own])[:-1]
+        gaps = asked["gaps"].loc[own].gap_ns
+        assert gaps.isna().tolist() == [True] + [False] * (len(own) - 1)
+        assert gaps.iloc[1:].tolist() == (spans.start_ns[own[1:]] - before_ns).tolist()
+
+
+@pytest.fixture
+def answers(asked, tmp_path, monkeypatch) -> list[list[tuple[object, ...]]]:
+    """What DuckDB answers to each question in SQL, in their order."""
     duckdb = pytest.importorskip("duckdb")
-    pytest.importorskip("pyarrow")
     asked["ortprobe"].load("tests/data/h100-service.ortprobe").to_parquet(tmp_path / "tables")
-    (query,) = re.findall(r"```sql\n(.*?)```", QUESTIONS, re.DOTALL)
+    (text,) = re.findall(r"```sql\n(.*?)```", QUESTIONS, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    answer = duckdb.sql(query).fetchall()
-    expected = asked["by_node"].nlargest(10, "sum")
-    assert [(gpu_ns, times) for _, _, gpu_ns, times in answer] == list(expected.itertuples(index=False, name=None))
+    return [duckdb.sql(query).fetchall() for query in text.split(";") if query.strip()]
+
+
+def test_the_questions_in_sql_have_the_answers_of_those_in_pandas(asked, answers):
+    kernels, runs, during, waits, gaps = answers
+    by_node = asked["by_node"].nlargest(10, "sum")
+    assert [row[2:] for row in kernels] == rows_of(by_node)
+    assert runs == rows_of(asked["runs"][["latency_ns", "gpu_ns"]].reset_index())
+    by_kind = asked["during"].groupby(["run", "kind"], observed=True).duration_ns.agg(["sum", "count"])
+    assert sorted(during) == sorted(rows_of(by_kind.reset_index()))
+    named = [row for row in waits if row[1] is not None]
+    assert sorted(named) == sorted(rows_of(asked["stalls"].reset_index()))
+    longest = asked["gaps"].nlargest(10, "gap_ns")[["lane_label", "gap_ns", "node_name", "run"]]
+    assert sorted(map(str, gaps)) == sorted(map(str, rows_of(longest)))
+
+
+def rows_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
+    """As plain values, None for what is missing."""
+    columns = [[None if pd.isna(value) else value for value in frame[name].tolist()] for name in frame]
+    return list(zip(*columns, strict=True))
 
 
 def test_the_catalogue_is_that_of_the_rules():

@@ -107,7 +107,9 @@ def columns_of(table: str) -> tuple[Column, ...]:
     if owner is Spans:
         duration = Column(name="duration_ns", owner=Spans, attribute="duration_ns")
         of_lane = [Column(name=name, owner=Lane, attribute=attribute) for attribute, name in _OF_LANE.items()]
-        columns = [*columns, duration, *of_lane, *_attributes(Links)]
+        hooked = Column(name="hook_span", owner=Timeline, attribute="hook_span_of_each")
+        of_links = [hooked if column.name == "hook" else column for column in _attributes(Links)]
+        columns = [*columns, duration, *of_lane, *of_links]
     first = [column for name in _FIRST for column in columns if column.name == name]
     return (*first, *(column for column in columns if column not in first))
 

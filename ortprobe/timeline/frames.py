@@ -21,14 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ortprobe.timeline.columns import Column, columns_of, index_of, label_of
-from ortprobe.timeline.model import Lane, Site
+from ortprobe.timeline.model import Lane, Site, Timeline
 from ortprobe.timeline.spans import NONE, InNames
 from ortprobe.timeline.tables import Links
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ortprobe.timeline.model import Timeline
 
     Values: TypeAlias = "NDArray[Any] | pd.api.extensions.ExtensionArray"
 
@@ -107,7 +105,7 @@ def _values(timeline: Timeline, rows: object, column: Column) -> Values:
         of_lanes = [getattr(lane, column.attribute) for lane in timeline.lanes]
         lane = timeline.spans.lane
         return _names(lane, of_lanes) if column.hint is str else _of_objects(of_lanes, column)[lane]
-    owner = timeline.links if column.owner is Links else rows
+    owner = {Links: timeline.links, Timeline: timeline}.get(column.owner, rows)
     return _of_numbers(getattr(owner, column.attribute), column, timeline.names)
 
 

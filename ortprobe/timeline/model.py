@@ -12,7 +12,7 @@ import numpy as np
 from ortprobe.timeline.graph import ModelGraph, ModelLinks
 from ortprobe.timeline.intervals import Intervals, union
 from ortprobe.timeline.problem import Problem
-from ortprobe.timeline.spans import NONE, Spans
+from ortprobe.timeline.spans import NONE, Int32s, Spans
 from ortprobe.timeline.tables import (
     DeviceOps,
     Handovers,
@@ -304,6 +304,12 @@ class Timeline:
     def site_at(self, name: int) -> Site | None:
         """The program's line that this entry of `names` holds; None for NONE, and where it holds none."""
         return parse_site(self.names[name]) if name != NONE else None
+
+    @property
+    def hook_span_of_each(self) -> Int32s:
+        """Any span → the HOOK span of the innermost hooked call around it, or around its launch; NONE when there is
+        none. It has the line of the program."""
+        return np.append(self.hooks.span, np.int32(NONE))[self.links.hook]
 
     def to_pandas(self) -> Frames:
         """Every table as a DataFrame, with names for numbers and `<NA>` for what is not there."""

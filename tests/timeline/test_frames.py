@@ -117,6 +117,21 @@ def test_columns_that_refer_to_a_table_join_with_its_index(timeline):
     assert used == set(REFERENCES)
 
 
+def test_what_is_said_to_count_rows_of_a_table_is_a_reference(timeline):
+    described = timeline.to_pandas().describe()
+    counts_rows = described.meaning.str.contains(r"Index in `Timeline\.|row in `|HOOK span")
+    assert set(described.column[counts_rows]) - set(REFERENCES) == set()
+
+
+def test_the_hooked_call_of_a_span_is_found_by_its_number(timeline):
+    frames, hook = timeline.to_pandas(), timeline.links.hook
+    joined = frames.spans[["hook_span"]].join(frames.hooks[["site"]], on="hook_span")
+    sites = np.append(timeline.hooks.site, NONE)[hook].tolist()
+    assert joined.site.astype(object).where(joined.site.notna(), None).tolist() == [
+        timeline.names[site] if site != NONE else None for site in sites
+    ]
+
+
 def test_joins_leave_times_exact_where_there_is_no_partner():
     """float64 holds times since 1970 to 256 ns."""
     timeline = service()
