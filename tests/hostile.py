@@ -38,5 +38,6 @@ def judged(load: Callable[[], Timeline]) -> Timeline | None:
     report = Report(judgement)
     assert report.render("json")
     assert report.render("text")
+    assert report.render("details")
     assert build_tables(judgement)
     return timeline

@@ -7,6 +7,7 @@ import sys
 import webbrowser
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _MOST_CHILD_REPORTS = 8
 _STDERR_DESCRIPTOR = 2
+_NARROWEST = 80
+_LINES_BELOW = 4
+"""What is said below the report: where it lies, what to do next, and the prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +91,19 @@ def conclude(outputs: Outputs, on_disk: Outputs, choices: Choices, exit_code: in
         from ortprobe.cli.report import write_reports
 
         report = write_reports(on_disk.bundle, on_disk.html, on_disk.findings, force=choices.force)
-        verdict = report.verdict
+        shown = _show_screen(report)
         size = format_bytes(on_disk.html.stat().st_size)
     except Exception as error:
         reason = error if isinstance(error, OrtprobeError) else f"{type(error).__name__}: {error}"
         say(f"the capture is in {outputs.bundle}, but analysing it failed: {reason}")
         return exit_code or OrtprobeError.exit_code
-    say(f"{verdict}")
+    if not shown:
+        say(report.verdict)
     say(f"report {outputs.html} ({size})")
     for path in _child_reports(report, on_disk, choices):
         say(f"report {outputs.html.with_name(path.name)} ({format_bytes(path.stat().st_size)}), of a child process")
-    say(f"next: open it in a browser, or ortprobe report {outputs.bundle} --format text")
+    form = "details" if shown else "text"
+    say(f"next: open it in a browser, or ortprobe report {outputs.bundle} --format {form}")
     if choices.open_report:
         webbrowser.open(on_disk.html.as_uri())
     return exit_code
@@ -126,6 +132,25 @@ def say(line: str) -> None:
     with suppress(OSError, ValueError, RuntimeError):
         if _file_behind_stderr() == _STDERR:
             click.echo(f"ortprobe: {line}", file=sys.__stderr__)
+
+
+def _show_screen(report: Report) -> bool:
+    """Show the report where stderr is a terminal that holds it, and the lines that follow; whether it was."""
+    from rich.console import Console
+
+    from ortprobe.report.text.encoding import print_encodable
+    from ortprobe.report.text.screen import print_lines, screen_lines
+
+    with suppress(OSError, ValueError, RuntimeError):
+        if sys.__stderr__ is None or not sys.__stderr__.isatty() or _file_behind_stderr() != _STDERR:
+            return False
+        console = Console(file=sys.__stderr__)
+        room = console.height - _LINES_BELOW
+        lines = screen_lines(report.judgement, console.width, room)
+        if console.width >= _NARROWEST and len(lines) <= room:
+            print_encodable(console, partial(print_lines, lines))
+            return True
+    return False
 
 
 def _file_behind_stderr() -> tuple[int, int] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +20,17 @@ _FORMATS: dict[str, Format] = {
     ".html": "html",
     ".json": "json",
     ".md": "markdown",
-    ".txt": "text",
+    ".txt": "details",
     ".pftrace": "perfetto",
     ".trace.json": "chrome",
     ".nvtxt": "nvtxt",
 }
 _FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json", "nvtxt": ".nvtxt"}
 """What goes to a file also where none is named, and how its name ends."""
+_SCREEN: Format = "text"
+"""One screen of a terminal. A file that ends in .txt holds all there is to say."""
 _TABLES = "parquet"
-_CHOICES = (*_FORMATS.values(), _TABLES)
+_CHOICES = (_SCREEN, *_FORMATS.values(), _TABLES)
 _NO_VERDICT = 1
 
 
@@ -77,7 +80,7 @@ def refuse_existing(path: Path, *, force: bool) -> None:
 @click.option(
     "--model", "models", multiple=True, metavar="FILE", help="The ONNX model that ran, to name what ORT fused."
 )
-@click.option("--format", "form", type=click.Choice(_CHOICES), help="By the end of -o if not given.")
+@click.option("--format", "form", type=click.Choice(_CHOICES), help="By the end of -o if not given; else text.")
 @click.option(
     "-o",
     "--out",
@@ -97,6 +100,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     With -o NODES.nvtxt and --nsys, the executed nodes are written as NVTX ranges in text, with the line for Nsight
     Systems' own ImportNvtxt that puts them into the recording: for its window, since nsys stats does not read them.
+
+    text is one screen; details is all of it as text, and what a file that ends in .txt holds.
 
     Exit code 1 means that the capture allows no verdict, 2 that it can't be read.
     """
@@ -147,14 +152,16 @@ def check_sources(
 
 def print_report(report: Report, form: Format) -> None:
     """Print to stdout: text in the terminal's own width and colours, anything else as it is."""
-    if form != "text":
-        click.echo(report.render(form).decode(), nl=False)
-        return
     from rich.console import Console
 
-    from ortprobe.report.text import render_text
+    from ortprobe.report.text import render_details, render_screen
+    from ortprobe.report.text.encoding import print_encodable
 
-    render_text(report.judgement, Console())
+    renders = {"text": render_screen, "details": render_details}
+    if form in renders:
+        print_encodable(Console(), partial(renders[form], report.judgement))
+    else:
+        click.echo(report.render(form).decode(), nl=False)
 
 
 def _tables_folder(out: Path | None, *, force: bool) -> Path:
@@ -178,7 +185,7 @@ def _write_tables(report: Report, folder: Path, *, force: bool) -> None:
 def _output(out: Path | None, form: Format | None, source: Path) -> tuple[Path | None, Format]:
     if out is None:
         named = f"{source.name.partition('.')[0]}{_FILES[form]}" if form in _FILES else ""
-        return Path(named) if named else None, form or "text"
+        return Path(named) if named else None, form or _SCREEN
     if form is not None:
         return out, form
     both = "".join(out.suffixes[-2:])

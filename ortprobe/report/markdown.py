@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
+from ortprobe.report.missing import missing
 from ortprobe.report.node_lines import node_lines
 from ortprobe.report.path_wording import basis_text, change_text, path_text, re_inits_text, saving_text
 from ortprobe.report.run_wording import phase_differences_text, reason_text, spread_text, telling_reasons
@@ -19,13 +20,11 @@ from ortprobe.report.sayable import (
     stated_slowest,
     stated_what_ifs,
     stated_without_re_inits,
-    unsayable,
 )
 from ortprobe.report.session_lines import session_lines
 from ortprobe.report.verdict import verdict
 from ortprobe.report.wording import CAUSE_LABELS, CREATION_LABELS, cost_text, found_by_kernels
-from ortprobe.rules import Finding, Judgement, NotApplicable, RuleFailed
-from ortprobe.timeline import Problem
+from ortprobe.rules import Finding, Judgement
 from ortprobe.units import format_ns, format_ratio
 
 TOP_NODES = 10
@@ -176,18 +175,8 @@ def _operators(analyses: Analyses) -> str:
 
 
 def _missing(judgement: Judgement) -> str:
-    lines = [_problem(judgement.analyses, problem) for problem in judgement.analyses.integrity.problems]
-    for judged in judgement.judged:
-        if isinstance(judged.outcome, NotApplicable) and judged.outcome.evidence_missing:
-            lines.append(f"{judged.rule.code} {judged.rule.name}: {judged.outcome.why}")
-        if isinstance(judged.outcome, RuleFailed):
-            lines.append(f"{judged.rule.code} {judged.rule.name} broke: {judged.outcome.error}")
+    lines = [f"{each.what}: {each.why}" for each in missing(judgement)]
     return "## Not captured, not judged\n\n" + "\n".join(f"* {escaped(line)}" for line in lines) if lines else ""
-
-
-def _problem(analyses: Analyses, problem: Problem) -> str:
-    forbidden = unsayable(analyses, problem)
-    return f"{problem.kind.value}: {problem.detail}" + (f" (not to be told: {forbidden})" if forbidden else "")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

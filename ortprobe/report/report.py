@@ -14,7 +14,7 @@ from ortprobe.ingest import load_bundles, load_files
 from ortprobe.report import frames
 from ortprobe.report.findings_json import findings_json
 from ortprobe.report.markdown import render_markdown
-from ortprobe.report.text import render_text
+from ortprobe.report.text import render_details, render_screen
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Finding, Judgement, judge
 from ortprobe.timeline import Timeline
@@ -22,8 +22,9 @@ from ortprobe.timeline import Timeline
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["chrome", "html", "json", "markdown", "nvtxt", "perfetto", "text"]
-_TEXT_WIDTH = 120
+Format = Literal["chrome", "details", "html", "json", "markdown", "nvtxt", "perfetto", "text"]
+_DETAILS_WIDTH = 120
+_SCREEN_WIDTH = 100
 _FRAME_HEIGHT_PX = 860
 """Verdict, causes and some of the findings, or all of a usual timeline; the page scrolls inside its frame."""
 
@@ -147,19 +148,21 @@ class Report:
         Raises:
             UsageError: for `nvtxt`, where no recording of Nsight Systems was given, or no node has its place in it.
         """
-        if form == "html":
-            from ortprobe.report.html import render_html
+        match form:
+            case "html":
+                from ortprobe.report.html import render_html
 
-            return render_html(self.judgement).encode("utf-8", "replace")
-        if form == "json":
-            return findings_json(self.judgement)
-        if form in ("chrome", "nvtxt", "perfetto"):
-            return self._for_viewers(form)
-        if form == "markdown":
-            return render_markdown(self.judgement).encode("utf-8", "replace")
-        return self._plain_text().encode("utf-8", "replace")
+                return render_html(self.judgement).encode("utf-8", "replace")
+            case "json":
+                return findings_json(self.judgement)
+            case "markdown":
+                return render_markdown(self.judgement).encode("utf-8", "replace")
+            case "chrome" | "nvtxt" | "perfetto":
+                return self._for_viewers(form)
+            case "details" | "text":
+                return self._plain_text(form).encode("utf-8", "replace")
 
-    def _for_viewers(self, form: Format) -> bytes:
+    def _for_viewers(self, form: Literal["chrome", "nvtxt", "perfetto"]) -> bytes:
         if form == "chrome":
             from ortprobe.report.perfetto.chrome import render_chrome
 
@@ -172,9 +175,12 @@ class Report:
 
         return render_nvtxt(self.timeline)
 
-    def _plain_text(self) -> str:
+    def _plain_text(self, form: Literal["details", "text"]) -> str:
         from rich.console import Console
 
         page = StringIO()
-        render_text(self.judgement, Console(file=page, width=_TEXT_WIDTH, no_color=True))
+        if form == "text":
+            render_screen(self.judgement, Console(file=page, width=_SCREEN_WIDTH, no_color=True))
+        else:
+            render_details(self.judgement, Console(file=page, width=_DETAILS_WIDTH, no_color=True))
         return page.getvalue()

@@ -38,10 +38,15 @@ def attached_text(attached: int) -> str:
 
 def spread_text(spread: Spread) -> str:
     """`median 2.18 ms, p90 2.3 ms, min 2.1 ms, max 2.9 ms`: a percentile of too few runs is left out."""
+    return ", ".join(spread_parts(spread))
+
+
+def spread_parts(spread: Spread) -> Sequence[str]:
+    """The same, one by one."""
     percentiles = (("p90", spread.p90_ns), ("p95", spread.p95_ns), ("p99", spread.p99_ns))
     stated = [f"{name} {format_ns(time_ns)}" for name, time_ns in percentiles if time_ns is not None]
     ends = [f"min {format_ns(spread.min_ns)}", f"max {format_ns(spread.max_ns)}"] if spread.count > 1 else []
-    return ", ".join((f"median {format_ns(spread.median_ns)}", *stated, *ends))
+    return (f"median {format_ns(spread.median_ns)}", *stated, *ends)
 
 
 def phases_text(phases: Mapping[Phase, int]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
+from ortprobe.analysis.idle.busy_bins import BusyBins
 from ortprobe.analysis.nodes.bounds import SessionBound
 from ortprobe.analysis.nodes.detours import Detour
 from ortprobe.analysis.nodes.node_times import NodeTimes
@@ -168,6 +169,13 @@ def doubtful_intervals(analyses: Analyses, claim: Claim) -> Intervals:
     starts = [timeline.start_ns if each.start_ns is None else each.start_ns for each in problems]
     ends = [last_ns if each.end_ns is None else each.end_ns for each in problems]
     return np.array(starts, np.int64), np.array(ends, np.int64)
+
+
+def told_bins(analyses: Analyses, bins: BusyBins) -> Bools:
+    """For each bin whether its busy time can be told: not where work was lost in it."""
+    lost_from_ns, lost_to_ns = doubtful_intervals(analyses, Claim.IDLE)
+    touched = (bins.start_ns[:, None] < lost_to_ns) & (bins.end_ns[:, None] > lost_from_ns)
+    return np.asarray(~touched.any(axis=1), np.bool_)
 
 
 _PATHS_REST_ON = (Claim.LATENCY, Claim.GPU_TIME, Claim.WAITS)

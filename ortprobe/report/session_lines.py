@@ -6,7 +6,7 @@ from __future__ import annotations
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.sayable import doubt
-from ortprobe.report.wording import stale_text
+from ortprobe.report.wording import CREATION_LABELS, stale_text
 from ortprobe.rules.session_costs import (
     creation_items,
     first_run_items,
@@ -15,6 +15,7 @@ from ortprobe.rules.session_costs import (
     runs_text,
     tuning_text,
 )
+from ortprobe.timeline import Session
 from ortprobe.units import format_ns
 
 TOP_STALE = 3
@@ -23,6 +24,14 @@ TOP_STALE = 3
 def session_lines(analyses: Analyses) -> list[str]:
     """One line each, none where the capture does not tell. Names in them are as the sources have them."""
     return [*_divisions(analyses), *_stale(analyses)]
+
+
+def origin_text(session: Session) -> str:
+    """`created by set_providers, replaced 0`: why a session came to life. Names in it are as the sources have them."""
+    replaced = f", replaced {session.replaces}" if session.replaces is not None else ""
+    inferred = " (inferred)" if session.replaces_is_inferred else ""
+    failed = f", failed: {session.error}" if session.error else ""
+    return f"{CREATION_LABELS[session.creation]}{replaced}{inferred}{failed}"
 
 
 def _divisions(analyses: Analyses) -> list[str]:

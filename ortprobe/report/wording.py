@@ -147,6 +147,12 @@ def not_needed_text(groups: Sequence[WaitGroup]) -> str:
     return f"not needed: {NEED_LABELS[Need.ORDERS_NOTHING_SEEN]}; without it, a later wait may stall instead"
 
 
+def unresolved_text(groups: Sequence[WaitGroup]) -> str:
+    """How many waits hold nothing about what they waited for; empty for none."""
+    count, unresolved = sum(group.count for group in groups), sum(group.unresolved for group in groups)
+    return f"{unresolved:,} of {count:,} don't say what they waited for" if unresolved else ""
+
+
 def waited_nodes(waits: WaitTimes, rows: Int64s) -> list[str]:
     """The node of the last work that each wait waited for; empty where it has none."""
     timeline, work = waits.timeline, waits.work[rows]

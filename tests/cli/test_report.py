@@ -6,12 +6,13 @@ import base64
 import json
 import re
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import pytest
 from captures import RACE, RESNET
-from commands import ortprobe
+from commands import ENVIRONMENT, ortprobe
 from onnx_models import ran
 from scene import Scene
 
@@ -72,6 +73,28 @@ def test_text_goes_to_the_terminal(bundle):
     assert "\x1b" not in done.stdout, "no colour where nobody can see it"
 
 
+def test_the_terminal_gets_one_screen_and_a_txt_file_all_of_it(bundle):
+    screen = report(str(bundle), cwd=bundle.parent).stdout
+    assert screen.splitlines()[-1] == "next: all of it: --format details; the page: -o NAME.html"
+    report(str(bundle), "-o", "all.txt", cwd=bundle.parent)
+    details = report(str(bundle), "--format", "details", cwd=bundle.parent).stdout
+    heads = {"Sessions", "Runs", "Not captured, not judged"}
+    assert heads <= set(details.splitlines())
+    assert heads <= set((bundle.parent / "all.txt").read_text().splitlines())
+    assert not heads & set(screen.splitlines())
+
+
+@pytest.mark.parametrize("form", ["text", "details"])
+def test_a_terminal_without_blocks_gets_ascii(bundle, form):
+    command = [sys.executable, "-m", "ortprobe", "report", str(bundle), "--format", form]
+    environment = {**ENVIRONMENT, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout.decode("ascii")
+    assert "Runs" in shown
+    assert "50.0 us" in shown or "60.0 us" in shown
+
+
 def test_an_existing_output_stays_unless_forced(bundle):
     out = bundle.parent / "out.json"
     out.write_text("mine")
@@ -123,7 +146,7 @@ def test_the_model_names_what_was_fused(tmp_path):
     assert page.returncode == 1
     packed = re.search('id="data-tables">([^<]+)<', (tmp_path / "out.html").read_text()).group(1)
     assert "/conv1 + /norm1 + /relu1" in zlib.decompress(base64.b64decode(packed), -zlib.MAX_WBITS).decode()
-    text = report(*words, cwd=tmp_path, code=1).stdout
+    text = report(*words, "--format", "details", cwd=tmp_path, code=1).stdout
     assert "4 of 7 found in the model, 3 put in by ORT" in " ".join(text.split())
 
 

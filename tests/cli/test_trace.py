@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import termios
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import onnx
 import pytest
-from commands import ortprobe, run_python
+from captures import DATA
+from commands import ENVIRONMENT, ortprobe, run_python
 from onnx import TensorProto, helper
 
 from ortprobe.bundle import Call, read_bundle
@@ -72,6 +80,50 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
     assert sorted(tmp_path.rglob("*")) == before
+
+
+CONCLUDE = """
+from pathlib import Path
+from ortprobe.cli.outputs import Choices, Outputs, conclude
+outputs = Outputs.of(Path("."), "healthy")
+conclude(outputs, outputs.absolute(), Choices(no_report=False, force=False, open_report=False), 0)
+"""
+
+
+def said_in_a_terminal(folder: Path, rows: int, columns: int) -> str:
+    """What is said on stderr once a program has been traced, where that is a terminal of this size."""
+    shutil.copytree(DATA / "h100-examples" / "healthy.ortprobe", folder / "healthy.ortprobe")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (rows, columns))
+    environment = {name: value for name, value in ENVIRONMENT.items() if name not in ("COLUMNS", "LINES")}
+    command = [sys.executable, "-c", CONCLUDE]
+    process = subprocess.Popen(
+        command, cwd=folder, env={**environment, "TERM": "xterm"}, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    with suppress(OSError), os.fdopen(ours, "rb", buffering=0) as terminal:
+        while part := terminal.read(4096):
+            said += part
+    assert process.wait(timeout=60) == 0
+    return said.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_that_holds_it_gets_the_report_on_one_screen(tmp_path: Path) -> None:
+    lines = said_in_a_terminal(tmp_path, rows=45, columns=100).splitlines()
+    assert len(lines) <= 45
+    assert any(line.startswith("\x1b[1mRuns") for line in lines)
+    assert lines[-2].startswith("ortprobe: report healthy.html (")
+    assert lines[-1].endswith("or ortprobe report healthy.ortprobe --format details")
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(24, 100), (60, 60)])
+def test_a_terminal_that_is_too_small_gets_the_verdict(tmp_path: Path, rows: int, columns: int) -> None:
+    said = said_in_a_terminal(tmp_path, rows, columns)
+    assert "ortprobe: nothing wrong found by the" in said
+    assert "Runs" not in said
+    assert said.splitlines()[-1].endswith("or ortprobe report healthy.ortprobe --format text")
 
 
 def test_model_without_onnxruntime_is_one_line_and_leaves_nothing(tmp_path: Path, model: Path) -> None:

@@ -38,7 +38,7 @@ def sound() -> Judgement:
 
 
 def text(judgement: Judgement) -> str:
-    return Report(judgement).render("text").decode()
+    return Report(judgement).render("details").decode()
 
 
 def document(judgement: Judgement) -> dict:

@@ -24,7 +24,7 @@ def summary(judgement: Judgement) -> dict:
 
 
 def text(judgement: Judgement) -> str:
-    return Report(judgement).render("text").decode().partition("Waits\n")[2].partition("\n\n")[0]
+    return Report(judgement).render("details").decode().partition("Waits\n")[2].partition("\n\n")[0]
 
 
 @pytest.fixture

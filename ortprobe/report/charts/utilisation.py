@@ -14,7 +14,7 @@ from ortprobe.analysis.idle.device_idle import DeviceIdle
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.charts.chart import Chart
 from ortprobe.report.charts.figures import NS_PER_MS, styled
-from ortprobe.report.sayable import doubt, doubtful_intervals
+from ortprobe.report.sayable import doubt, told_bins
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import Bools, Int32s, Int64s, Timeline
 from ortprobe.units import format_ns, format_ratio
@@ -49,12 +49,10 @@ def utilisation_chart(judgement: Judgement) -> Chart:
 def _device_bins(judgement: Judgement) -> Iterator[_DeviceBins]:
     analyses, first_piece = judgement.analyses, 0
     windows = recorded_windows(analyses.timeline)
-    lost_from_ns, lost_to_ns = doubtful_intervals(analyses, Claim.IDLE)
     for device in analyses.idle.devices:
         bins = compute_busy_bins(device, windows, _BINS)
-        touched = (bins.start_ns[:, None] < lost_to_ns) & (bins.end_ns[:, None] > lost_from_ns)
         keys = _keys(analyses.timeline, device, bins, first_piece)
-        yield _DeviceBins(device, bins, np.asarray(~touched.any(axis=1), np.bool_), keys)
+        yield _DeviceBins(device, bins, told_bins(analyses, bins), keys)
         first_piece += len(device.columns.piece_gap)
 
 

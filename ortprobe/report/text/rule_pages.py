@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ortprobe.report.rule_pages import threshold_text
-from ortprobe.report.text.findings import STYLES
 from ortprobe.report.text.fix import fix_text
+from ortprobe.report.text.styles import SEVERITY_STYLES
 from ortprobe.rules import HEADINGS, Rule
 
 
@@ -27,7 +27,10 @@ def print_rules(rules: Sequence[Rule], console: Console) -> None:
         for rule in members:
             code, severity, name = _short(rule)
             table.add_row(
-                Text(code, "bold"), Text(severity, STYLES[rule.severity]), name, Text(rule.documentation.summary)
+                Text(code, "bold"),
+                Text(severity, SEVERITY_STYLES[rule.severity]),
+                name,
+                Text(rule.documentation.summary),
             )
         console.print(Text(family, "bold underline"))
         console.print(Padding(table, (0, 0, 1, 2), expand=False))
@@ -55,7 +58,7 @@ def _short(rule: Rule) -> tuple[str, str, str]:
 
 
 def _head(rule: Rule) -> Text:
-    severity = (f"{rule.code} {rule.severity.value}", STYLES[rule.severity])
+    severity = (f"{rule.code} {rule.severity.value}", SEVERITY_STYLES[rule.severity])
     return Text.assemble(severity, f"  {rule.name}, {rule.family}\n", (rule.documentation.summary, "bold"))
 
 

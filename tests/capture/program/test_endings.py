@@ -108,7 +108,7 @@ def test_sudden_death_leaves_what_was_done_and_a_report_that_says_so(
     pair.check()
     assert pair.traced.bundle.manifest.ending is None
     assert run_count(pair.traced) == 5
-    report = ortprobe("report", pair.traced.folder, "--format", "text", cwd=tmp_path)
+    report = ortprobe("report", pair.traced.folder, "--format", "details", cwd=tmp_path)
     text = " ".join(report.stdout.split())
     assert report.returncode == 0, report.stderr
     assert text.startswith("the program ended at once (killed, crashed, or by os._exit); before that, ")

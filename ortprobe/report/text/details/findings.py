@@ -8,11 +8,10 @@ from rich.text import Text
 
 from ortprobe.names import printable
 from ortprobe.report.text.fix import fix_text
+from ortprobe.report.text.styles import SEVERITY_STYLES
 from ortprobe.report.wording import cost_text
-from ortprobe.rules import Finding, Judgement, Severity
+from ortprobe.rules import Finding, Judgement
 from ortprobe.units import format_ns
-
-STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 def findings_section(judgement: Judgement) -> RenderableType | None:
@@ -24,7 +23,9 @@ def findings_section(judgement: Judgement) -> RenderableType | None:
 
 def _finding(finding: Finding) -> RenderableType:
     head = Text.assemble(
-        (f"{finding.code} {finding.severity.value}", STYLES[finding.severity]), "  ", (printable(finding.title), "bold")
+        (f"{finding.code} {finding.severity.value}", SEVERITY_STYLES[finding.severity]),
+        "  ",
+        (printable(finding.title), "bold"),
     )
     cost = f"cost {cost_text(finding) or format_ns(None)} ({finding.confidence.value})"
     where = ", ".join(str(site) for site in finding.where)

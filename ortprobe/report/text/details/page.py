@@ -1,4 +1,4 @@
-"""The report for a terminal: one screen that says what happened, what to change, and what nobody knows."""
+"""All of the report as text: what happened, what to change, and what nobody knows."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from ortprobe.report.text.capture import children_section, missing_section
-from ortprobe.report.text.devices import devices_section
-from ortprobe.report.text.findings import findings_section
-from ortprobe.report.text.nodes import nodes_section
-from ortprobe.report.text.runs import runs_section
-from ortprobe.report.text.sessions import sessions_section
-from ortprobe.report.text.waits import waits_section
-from ortprobe.report.text.what_ifs import path_section, what_ifs_section
+from ortprobe.report.text.details.capture import children_section, missing_section
+from ortprobe.report.text.details.devices import devices_section
+from ortprobe.report.text.details.findings import findings_section
+from ortprobe.report.text.details.nodes import nodes_section
+from ortprobe.report.text.details.runs import runs_section
+from ortprobe.report.text.details.sessions import sessions_section
+from ortprobe.report.text.details.waits import waits_section
+from ortprobe.report.text.details.what_ifs import path_section, what_ifs_section
 from ortprobe.report.verdict import verdict
 from ortprobe.rules import Judgement
 
 
-def render_text(judgement: Judgement, console: Console) -> None:
+def render_details(judgement: Judgement, console: Console) -> None:
     """Print the report. All names come from traces and are printed as they are, never read as markup."""
     analyses = judgement.analyses
     console.print(Text(verdict(judgement), style="bold"))

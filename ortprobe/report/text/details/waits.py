@@ -11,7 +11,7 @@ from ortprobe.analysis.analyses import Analyses
 from ortprobe.names import printable
 from ortprobe.report.sayable import doubt_of_waits, stated_waits
 from ortprobe.report.text.layout import table_of
-from ortprobe.report.wording import WAIT_ROLE_LABELS, not_needed_text
+from ortprobe.report.wording import WAIT_ROLE_LABELS, not_needed_text, unresolved_text
 from ortprobe.units import format_ns
 
 TOP_WAITS = 5
@@ -32,7 +32,5 @@ def waits_section(analyses: Analyses) -> RenderableType | None:
     others = [group for group in groups if group not in shown]
     stalled = format_ns(sum(group.stall_ns or 0 for group in others))
     rest = f"{sum(group.count for group in others):,} more waits: {stalled}" if others else ""
-    count, unresolved = sum(group.count for group in groups), sum(group.unresolved for group in groups)
-    blind = f"{unresolved:,} of {count:,} don't say what they waited for" if unresolved else ""
-    lines = (rest, blind, doubt_of_waits(analyses) or not_needed_text(groups))
+    lines = (rest, unresolved_text(groups), doubt_of_waits(analyses) or not_needed_text(groups))
     return Group(table, *(Text(line) for line in lines if line))

@@ -10,7 +10,7 @@ from scene import Scene
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.ingest import load_bundle
-from ortprobe.report.text import render_text
+from ortprobe.report.text import render_details
 from ortprobe.rules import judge
 from ortprobe.timeline import Timeline
 
@@ -19,7 +19,7 @@ ESCAPE = "\x1b"
 
 def text_of(timeline: Timeline, **options: object) -> str:
     out = io.StringIO()
-    render_text(judge(Analyses(timeline)), Console(file=out, width=120, **options))
+    render_details(judge(Analyses(timeline)), Console(file=out, width=120, **options))
     return out.getvalue()
 
 

@@ -6,11 +6,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ortprobe.analysis.analyses import Analyses
-from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.names import printable
-from ortprobe.report.session_lines import session_lines
+from ortprobe.report.session_lines import origin_text, session_lines
 from ortprobe.report.text.layout import table_of
-from ortprobe.report.wording import CREATION_LABELS
 from ortprobe.units import format_ns
 
 
@@ -22,7 +20,7 @@ def sessions_section(analyses: Analyses) -> RenderableType | None:
     for life in analyses.sessions.lives:
         table.add_row(
             Text(str(life.session.index)),
-            Text(_origin(life)),
+            Text(printable(origin_text(life.session))),
             format_ns(life.creation_ns),
             str(life.runs),
             format_ns(life.first_run_ns),
@@ -30,11 +28,3 @@ def sessions_section(analyses: Analyses) -> RenderableType | None:
             format_ns(life.re_init_cost_ns) if life.session.replaces is not None else "–",
         )
     return Group(table, *(Text(printable(line)) for line in session_lines(analyses)))
-
-
-def _origin(life: SessionLife) -> str:
-    session = life.session
-    replaced = f", replaced {session.replaces}" if session.replaces is not None else ""
-    inferred = " (inferred)" if session.replaces_is_inferred else ""
-    failed = f", failed: {printable(session.error)}" if session.error else ""
-    return f"{CREATION_LABELS[session.creation]}{replaced}{inferred}{failed}"
