@@ -23,6 +23,7 @@ from ortprobe.capture.environment import describe_devices, describe_environment,
 from ortprobe.capture.handovers.handovers import hook_handovers
 from ortprobe.capture.hook_log import HookLog, one_line
 from ortprobe.capture.hooks.imports import ORT_PYTHON, ImportWatcher
+from ortprobe.capture.hooks.nvtx_ranges import ProgramRange
 from ortprobe.capture.hooks.ort_calls import hook_calls
 from ortprobe.capture.hooks.ort_creation import hook_creation
 from ortprobe.capture.hooks.ort_runs import hook_costs_ns
@@ -85,6 +86,8 @@ class Capture:
         self._watcher = ImportWatcher()
         self._models = ModelBook()
         self._graphs = CudaGraphs()
+        self.range = ProgramRange()
+        """What of the program Nsight Systems records: from its first import of onnxruntime or torch to its end."""
         self._recorder: Recorder | None = None
         self._children: ChildProcesses | None = None
 
@@ -140,6 +143,7 @@ class Capture:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.range.end()
         self.finish(exit_code=1 if exc else 0, exception=one_line(exc) if exc else "")
 
     def _complete(self, recorder: Recorder, ending: Ending) -> None:
@@ -195,6 +199,7 @@ class Capture:
         if recorder is None:
             return
         try:
+            self.range.begin()
             hook_creation(self._patches, recorder, collection.InferenceSession)
             hook_calls(self._patches, recorder, collection)
         except Exception as error:
@@ -205,6 +210,7 @@ class Capture:
         if recorder is None:
             return
         try:
+            self.range.begin()
             TorchHooks(recorder, torch).install(self._patches)
             recorder.torch = torch
             hook_handovers(self._patches, recorder)

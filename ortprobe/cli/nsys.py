@@ -11,14 +11,23 @@ from pathlib import Path
 
 import click
 
+from ortprobe.capture.hooks.nvtx_domain import DOMAIN
+from ortprobe.capture.hooks.nvtx_ranges import PROGRAM
 from ortprobe.errors import UsageError
 
+EVENT_OPTION = "--cuda-event-trace"
+"""Records which event a wait waits for. Nsight Systems 2022.4 and 2023.4 do not know it."""
 NSYS_OPTIONS = (
     "-t", "cuda,nvtx",
-    "--cuda-event-trace=true",  # which event a wait waits for
+    f"{EVENT_OPTION}=true",
     "--cuda-graph-trace=node",
     "-s", "none",
     "--cpuctxsw=none",
+)  # fmt: skip
+RANGE_OPTIONS = (
+    "-c", "nvtx",
+    "-p", f"{PROGRAM}@{DOMAIN}",
+    "--capture-range-end=stop",  # nsys's own stop-shutdown kills the program with the bundle unfinished
 )  # fmt: skip
 
 
@@ -28,31 +37,45 @@ NSYS_OPTIONS = (
     no_args_is_help=True,
 )
 @click.option("--run", is_flag=True, help="Run it instead of printing it.")
+@click.option("--whole", is_flag=True, help="Record the whole process, its imports and its end too.")
 @click.option("--name", default="", help="Name of nsys's file; the target's by default.")
 @click.argument("target", nargs=-1, type=click.UNPROCESSED, metavar="[TRACE OPTIONS] TARGET [ARGS]...")
 @click.pass_context
-def command(ctx: click.Context, /, run: bool, name: str, target: tuple[str, ...]) -> None:
+def command(ctx: click.Context, /, run: bool, whole: bool, name: str, target: tuple[str, ...]) -> None:
     """Print the nsys command line that records TARGET with ortprobe's ranges; TARGET as for ortprobe trace.
 
+    nsys records from the target's first import of onnxruntime or torch to its end: while the range `program` is open.
     nsys and torch's profiler need the same CUPTI subscriber, so torch's profiler is left out.
     """
     if not target:
         raise UsageError("nothing to record: give a target as for ortprobe trace")
-    line = nsys_command(name or name_of(target), target)
+    nsys = shutil.which("nsys")
+    line = nsys_command(name or name_of(target), target, whole=whole)
+    if nsys is not None and not knows(nsys, EVENT_OPTION):
+        click.echo("ortprobe: this nsys does not record events of CUDA: waits for them can't be followed", err=True)
+        line = [word for word in line if not word.startswith(EVENT_OPTION)]
     if not run:
         click.echo(shlex.join(line))
         return
-    nsys = shutil.which("nsys")
     if nsys is None:
         raise UsageError("nsys is not on the PATH; install Nsight Systems, or run the printed line where it is")
     ctx.exit(subprocess.run([nsys, *line[1:]], check=False).returncode)
 
 
-def nsys_command(name: str, target: tuple[str, ...]) -> list[str]:
+def knows(nsys: str, option: str) -> bool:
+    """Whether `nsys profile --help` names an option; what can't be asked is taken to know it."""
+    try:
+        done = subprocess.run([nsys, "profile", "--help"], capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return done.returncode != 0 or option in done.stdout
+
+
+def nsys_command(name: str, target: tuple[str, ...], *, whole: bool = False) -> list[str]:
     """`nsys profile … python -m ortprobe trace --nvtx-only --no-report TARGET`, word by word."""
     python = os.path.basename(sys.executable) or "python"
     trace = [python, "-m", "ortprobe", "trace", "--nvtx-only", "--no-report", *target]
-    return ["nsys", "profile", *NSYS_OPTIONS, "-o", name, *trace]
+    return ["nsys", "profile", *NSYS_OPTIONS, *(() if whole else RANGE_OPTIONS), "-o", name, *trace]
 
 
 def name_of(target: tuple[str, ...]) -> str:

@@ -23,8 +23,9 @@ _FORMATS: dict[str, Format] = {
     ".txt": "details",
     ".pftrace": "perfetto",
     ".trace.json": "chrome",
+    ".nvtxt": "nvtxt",
 }
-_FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json"}
+_FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json", "nvtxt": ".nvtxt"}
 """What goes to a file also where none is named, and how its name ends."""
 _SCREEN: Format = "text"
 """One screen of a terminal. A file that ends in .txt holds all there is to say."""
@@ -98,10 +99,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     (ortprobe nsys). A .pftrace or .trace.json that this command wrote is a SOURCE, too: it holds all that was read for
     it.
 
+    With -o NODES.nvtxt and --nsys, the executed nodes are written as NVTX ranges in text, with the line for Nsight
+    Systems' own ImportNvtxt that puts them into the recording: for its window, since nsys stats does not read them.
+
     text is one screen; details is all of it as text, and what a file that ends in .txt holds.
 
     Exit code 1 means that the capture allows no verdict, 2 that it can't be read.
     """
+    from ortprobe.report.nvtxt import merge_line
     from ortprobe.report.report import load
 
     sources: tuple[Path, ...] = options["sources"]
@@ -122,6 +127,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         write_output(out, report.render(form), force=options["force"])
         click.echo(f"ortprobe: {report.verdict}", err=True)
         click.echo(f"ortprobe: report {out} ({format_bytes(out.stat().st_size)})", err=True)
+        if form == "nvtxt":
+            click.echo(f"ortprobe: next: {merge_line(Path(options['nsys'][0]), out)}", err=True)
         if options["open_page"]:
             webbrowser.open(out.resolve().as_uri())
     ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)

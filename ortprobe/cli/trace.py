@@ -257,6 +257,7 @@ def record(program: Program, folder: Path, request: Request, killed: Callable[[i
     A signal that kills the program calls `killed` with its exit code and the bundle complete, and nothing returns.
     """
     from ortprobe.bundle import Target
+    from ortprobe.capture.environment import profiling_tool
     from ortprobe.capture.program.program import Outcome, run_program
     from ortprobe.capture.program.signals import FatalSignals
     from ortprobe.capture.tracing import Capture
@@ -297,7 +298,10 @@ def record(program: Program, folder: Path, request: Request, killed: Callable[[i
             outcome = run_program(program)
         finally:
             runs_on = capture.daemons_at_work()
+            capture.range.end()
             finish(outcome)
+    if request.nvtx_only and profiling_tool() and not capture.range.has_begun:
+        say("no NVTX range was opened, so that nsys may have recorded nothing; see ortprobe doctor, and nsys --whole")
     return replace(outcome, runs_on=runs_on)
 
 

@@ -152,9 +152,13 @@ class TimelineBuilder:
             self._lanes[number] = lane
         return number
 
-    def source(self, kind: SourceKind, path: str, spans: int, backwards: int = 0) -> int:
+    def source(
+        self, kind: SourceKind, path: str, spans: int, backwards: int = 0, began_ns: int | None = None
+    ) -> int:  # fmt: skip
         """Register a file; answers with its number."""
-        source = Source(kind=kind, path=path, spans=spans, process=self._process, backwards=backwards)
+        source = Source(
+            kind=kind, path=path, spans=spans, process=self._process, backwards=backwards, began_ns=began_ns
+        )
         self._sources.append(source)
         return len(self._sources) - 1
 

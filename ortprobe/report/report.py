@@ -22,7 +22,7 @@ from ortprobe.timeline import Timeline
 if TYPE_CHECKING:
     import pandas as pd
 
-Format = Literal["chrome", "details", "html", "json", "markdown", "perfetto", "text"]
+Format = Literal["chrome", "details", "html", "json", "markdown", "nvtxt", "perfetto", "text"]
 _DETAILS_WIDTH = 120
 _SCREEN_WIDTH = 100
 _FRAME_HEIGHT_PX = 860
@@ -145,13 +145,26 @@ class Report:
         write_parquet(self.timeline.to_pandas(), Path(folder), force=force)
 
     def render(self, form: Format) -> bytes:
-        """The report in one of its formats, UTF-8."""
-        if form == "html":
-            from ortprobe.report.html import render_html
+        """The report in one of its formats, UTF-8.
 
-            return render_html(self.judgement).encode("utf-8", "replace")
-        if form == "json":
-            return findings_json(self.judgement)
+        Raises:
+            UsageError: for `nvtxt`, where no recording of Nsight Systems was given, or no node has its place in it.
+        """
+        match form:
+            case "html":
+                from ortprobe.report.html import render_html
+
+                return render_html(self.judgement).encode("utf-8", "replace")
+            case "json":
+                return findings_json(self.judgement)
+            case "markdown":
+                return render_markdown(self.judgement).encode("utf-8", "replace")
+            case "chrome" | "nvtxt" | "perfetto":
+                return self._for_viewers(form)
+            case "details" | "text":
+                return self._plain_text(form).encode("utf-8", "replace")
+
+    def _for_viewers(self, form: Literal["chrome", "nvtxt", "perfetto"]) -> bytes:
         if form == "chrome":
             from ortprobe.report.perfetto.chrome import render_chrome
 
@@ -160,9 +173,9 @@ class Report:
             from ortprobe.report.perfetto.trace import render_perfetto
 
             return render_perfetto(self.judgement)
-        if form == "markdown":
-            return render_markdown(self.judgement).encode("utf-8", "replace")
-        return self._plain_text(form).encode("utf-8", "replace")
+        from ortprobe.report.nvtxt import render_nvtxt
+
+        return render_nvtxt(self.timeline)
 
     def _plain_text(self, form: Literal["details", "text"]) -> str:
         from rich.console import Console

@@ -87,6 +87,8 @@ class Source:
     """OS process id; NONE where no source of the process states it."""
     backwards: int = 0
     """How many of them the file gives a negative length; here they have none."""
+    began_ns: int | None = None
+    """When the file's own times begin, in Unix time, where they count from the beginning of a recording."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -196,13 +196,6 @@ except SystemExit as end:
     assert done.stdout.endswith("0 set()\n")
 
 
-def test_nsys_line_names_the_same_target(tmp_path: Path) -> None:
-    done = ortprobe("nsys", "--example", "missing-wait", cwd=tmp_path)
-    assert done.returncode == 0
-    assert done.stdout.startswith("nsys profile -t cuda,nvtx --cuda-event-trace=true")
-    assert done.stdout.rstrip().endswith("-m ortprobe trace --nvtx-only --no-report --example missing-wait")
-
-
 def test_model_that_onnxruntime_refuses_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     graph = helper.make_graph(
         [helper.make_node("Nonsense", ["x"], ["y"], domain="nowhere")],

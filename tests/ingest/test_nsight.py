@@ -316,6 +316,27 @@ def test_a_recording_over_a_bundle_has_no_hole_and_a_bounded_clock(recorded):
     assert recorded[1].integrity.sync_calls == recorded[1].integrity.sync_resolved == 500
 
 
+def test_the_numbers_of_iterations_and_of_trials_of_the_hooks_are_not_those_of_runs(tmp_path, recorded):
+    path = tmp_path / "x.sqlite"
+    path.write_bytes(gzip.decompress((RECORDED / "missing-wait.sqlite.gz").read_bytes()))
+    with sqlite3.connect(path) as file:
+        file.execute("INSERT INTO StringIds (id, value) VALUES (999999, 'iteration')")
+        columns = [column for _, column, *_ in file.execute("PRAGMA table_info(NVTX_EVENTS)").fetchall()]
+        changed = {"start": "start - 50", "end": '"end" + 50', "textId": "999999", "int64Value": "int64Value + 1"}
+        values = ", ".join(changed.get(column, f'"{column}"') for column in columns)
+        (run,) = file.execute("SELECT id FROM StringIds WHERE value = 'run_with_iobinding'").fetchone()
+        file.execute(f"INSERT INTO NVTX_EVENTS SELECT {values} FROM NVTX_EVENTS WHERE textId = {run}")
+    before, timeline = recorded[1].timeline, load_bundle(RECORDED / "missing-wait-nsys.zip", nsys=[path])
+    names = Counter(timeline.name_of(span) for span in timeline.spans.of_kind(Kind.ANNOTATION).tolist())
+    runs = {name: number for name, number in names.items() if name.startswith("ortprobe.run#")}
+    assert runs == {f"ortprobe.run#{number}": 1 for number in range(160)}
+    assert (names["ortprobe:iteration"], names["ortprobe:ortprobe_hook_cost"]) == (160, 200)
+    assert timeline.problems == before.problems
+    assert [(one.low_ns, one.high_ns) for one in timeline.clocks] == [
+        (one.low_ns, one.high_ns) for one in before.clocks
+    ]
+
+
 def test_nodes_of_a_recording_have_the_kernels_that_our_own_capture_finds(recorded):
     """In the 18 runs that both watched with ORT's profile, the first two left out."""
     by_node = []

@@ -312,20 +312,22 @@ def _kineto(survey: Survey) -> Iterator[Check]:
 
 
 def _nsys(survey: Survey) -> Iterator[Check]:
-    """Seen on an H100: nsys 2023.4 shows ranges of the package nvtx 0.2.11, none of 0.2.13; 2025.3 shows 0.2.17's."""
+    """Seen: ranges of nvtx 0.2.12 to 0.2.17 in nsys 2022.4, 2023.4 and 2025.3; `--cuda-event-trace` in 2025.3 alone."""
     if survey.nsys is None:
         yield Check("nsys", _NOT_APPLICABLE, "nsys is not on the PATH", "ortprobe trace does not need it")
         return
     package = survey.packages.get("nvtx", "")
     found, nsys, nvtx = f"{survey.nsys}, nvtx {package or 'not installed'}", _version(survey.nsys), _version(package, 3)
-    if nvtx and (nsys >= (2025, 3) or (nsys >= (2023, 4) and nvtx == (0, 2, 11))):
+    if nvtx < (0, 2, 12):
+        means = "ortprobe nsys records nothing: it waits for a range of ortprobe's"
+        yield Check("nsys", _WARNING, found, means, "pip install 'nvtx>=0.2.12', or ortprobe nsys --whole")
+    elif nsys < (2022, 4):
+        means = "whether this nsys shows ranges of ortprobe's is not known"
+        yield Check("nsys", _WARNING, found, means, "use a later nsys, or ortprobe nsys --whole")
+    elif nsys <= (2023, 4):
+        yield Check("nsys", _OK, found, "ortprobe nsys records, with ranges, and without which event a wait waits for")
+    else:
         yield Check("nsys", _OK, found, "ortprobe nsys records, with ranges")
-        return
-    known = not nvtx or (() < nsys <= (2023, 4) and nvtx >= (0, 2, 13))
-    means = (
-        "ortprobe nsys records without ranges" if known else "whether this nsys shows this nvtx's ranges is not known"
-    )
-    yield Check("nsys", _WARNING, found, means, "use nsys 2025.3 or later, or pip install nvtx==0.2.11")
 
 
 def _disk(survey: Survey) -> Iterator[Check]:

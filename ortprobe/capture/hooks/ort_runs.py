@@ -16,6 +16,7 @@ from ortprobe.bundle import NONE
 from ortprobe.capture.hook_log import TICK_BITS, one_line
 from ortprobe.capture.hooks.buffer_ranges import array_fields, value_fields
 from ortprobe.capture.hooks.callsite import call_site
+from ortprobe.capture.hooks.nvtx_iterations import in_thread
 from ortprobe.capture.hooks.nvtx_ranges import no_push, range_functions
 from ortprobe.capture.hooks.patches import Patches, as_hook
 from ortprobe.capture.recorder import Recorder
@@ -59,7 +60,7 @@ def hook_way_to_run(patches: Patches, recorder: Recorder, session_class: type, n
 def hook_costs_ns(recorder: Recorder, calls: int = 200) -> list[int]:
     """What the hook on `run` adds to each of so many calls, tried on a session whose run does nothing.
 
-    In Nsight Systems these are ranges `ortprobe_hook_cost`, after the program's own.
+    With `ortprobe nsys --whole` these are ranges `ortprobe_hook_cost`, after the program's own.
     """
 
     class Idle:
@@ -72,12 +73,13 @@ def hook_costs_ns(recorder: Recorder, calls: int = 200) -> list[int]:
     recorder.sessions.keep(session, state)
     hooked = _wrap_run(Idle.ortprobe_hook_cost, recorder)
     costs: list[int] = []
-    for _ in range(calls):
-        start_ns = perf_counter_ns()
-        hooked(session)
-        middle_ns = perf_counter_ns()
-        session.ortprobe_hook_cost()
-        costs.append(2 * middle_ns - start_ns - perf_counter_ns())
+    with in_thread.apart():
+        for _ in range(calls):
+            start_ns = perf_counter_ns()
+            hooked(session)
+            middle_ns = perf_counter_ns()
+            session.ortprobe_hook_cost()
+            costs.append(2 * middle_ns - start_ns - perf_counter_ns())
     return costs
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ortprobe.capture.hook_log import one_line
 from ortprobe.capture.hooks.callsite import call_site
+from ortprobe.capture.hooks.nvtx_iterations import in_thread
 from ortprobe.capture.hooks.nvtx_ranges import Category, range_functions
 from ortprobe.capture.recorder import current_recorder
 from ortprobe.capture.runner.buffers import CUDA, make_buffers
@@ -144,13 +145,14 @@ class Runner:
             return self._buffers.clone()
 
     def __call__(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """Copy, run, clone. Binds at the first call and whenever a shape changes."""
-        if self._binding is None or self._shapes != {name: tuple(feed.shape) for name, feed in feeds.items()}:
-            self.bind(feeds)
-        else:
-            self.copy(feeds)
-        self.run()
-        return self.clone()
+        """Copy, run, clone: one NVTX range `iteration`. Binds at the first call and whenever a shape changes."""
+        with in_thread.iteration():
+            if self._binding is None or self._shapes != {name: tuple(feed.shape) for name, feed in feeds.items()}:
+                self.bind(feeds)
+            else:
+                self.copy(feeds)
+            self.run()
+            return self.clone()
 
     def _bound(self) -> onnxruntime.IOBinding:
         if self._binding is None:

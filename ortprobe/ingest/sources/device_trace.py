@@ -64,6 +64,8 @@ class DeviceTrace:
     """How many events the file gives a negative length; here they have none."""
     problems: tuple[Problem, ...]
     """What is missing from it."""
+    began_ns: int | None = None
+    """When the recording began, where the file's own times count from then and it says so."""
     blocking: Mapping[tuple[int, int], bool] = field(default_factory=dict)
     """(device, stream) → whether it orders itself with the legacy default stream, where the file says so."""
     gpus: Mapping[int, str] = field(default_factory=dict)
@@ -91,7 +93,7 @@ def add_trace(builder: TimelineBuilder, trace: DeviceTrace, thread_of: Callable[
 
     Returns the number of the source.
     """
-    source = builder.source(trace.kind, trace.path, len(trace), trace.backwards)
+    source = builder.source(trace.kind, trace.path, len(trace), trace.backwards, trace.began_ns)
     first = builder.add_spans(
         start_ns=trace.start_ns,
         end_ns=trace.end_ns,

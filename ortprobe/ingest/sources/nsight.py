@@ -88,6 +88,7 @@ class _Whole:
             devices=device_names(self.tables, process),
             versions=_versions(self.tables),
             problems=self.problems,
+            began_ns=rows.epoch_ns or None,
             blocking=blocking_streams(self.tables, process),
             gpus=uuids_of_devices(self.tables, process),
             **columns,

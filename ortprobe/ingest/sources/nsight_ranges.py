@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ortprobe.ingest.sources.hook_log import RUN_CALLS
 from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK, PROCESS_SHIFT, NsightRows
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Int64s, Kind
@@ -43,7 +44,7 @@ def _domains(rows: NsightRows, found: Mapping[str, Int64s], texts: list[str]) ->
 
 
 def _name(domain: str, text: str, payload: int) -> str:
-    if domain == OWN_DOMAIN and payload != NONE:
+    if domain == OWN_DOMAIN and text in RUN_CALLS and payload != NONE:
         return f"{RUN_MARKER}{payload}"
     return f"{domain}:{text}" if domain else text
 

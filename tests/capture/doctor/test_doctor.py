@@ -238,10 +238,11 @@ def test_a_gpu_hidden_on_purpose_is_no_problem() -> None:
     ("nsys", "nvtx", "status", "means"),
     [
         ("2025.3.1.90", "0.2.17", Status.OK, "with ranges"),
-        ("2023.4.1.97", "0.2.11", Status.OK, "with ranges"),
-        ("2023.4.1.97", "0.2.13", Status.WARNING, "without ranges"),
-        ("2024.6.1.90", "0.2.13", Status.WARNING, "not known"),
-        ("2025.3.1.90", "", Status.WARNING, "without ranges"),
+        ("2023.4.4.54", "0.2.17", Status.OK, "with ranges, and without which event"),
+        ("2022.4.2.1", "0.2.12", Status.OK, "with ranges, and without which event"),
+        ("2021.3.1.54", "0.2.17", Status.WARNING, "not known"),
+        ("2025.3.1.90", "0.2.11", Status.WARNING, "records nothing"),
+        ("2025.3.1.90", "", Status.WARNING, "records nothing"),
     ],
 )
 def test_nsys_shows_ranges_of_some_versions_of_nvtx(nsys: str, nvtx: str, status: Status, means: str) -> None:
