@@ -37,7 +37,7 @@ from ortprobe.ingest.sources.nsight_schema import (
 from ortprobe.ingest.sources.nsight_waits import add_waits
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables, open_sqlite
 from ortprobe.names import encodable
-from ortprobe.timeline import Kind, Problem, ProblemKind, SourceKind
+from ortprobe.timeline import NONE, Kind, Problem, ProblemKind, SourceKind
 
 _VERSION = re.compile(r"_v\d{4,5}$")
 """Behind the name of each call of the runtime stands since which version of CUDA it has its form."""
@@ -45,6 +45,8 @@ _MEMORY = {0: "Pageable", 1: "Pinned", 2: "Device", 3: "Array", 4: "Managed", 5:
 """`ENUM_CUDA_MEM_KIND`, as Kineto names them."""
 _COPIES = dict(enumerate(("HtoD", "DtoH", "HtoA", "AtoH", "AtoA", "AtoD", "DtoA", "DtoD", "HtoH", "PtoP"), start=1))
 """`ENUM_CUDA_MEMCPY_OPER`, as Kineto names them."""
+_HANDED_OVER = "Number of CUPTI events produced"
+_MIGHT_LACK = "events might have been collected."
 _LOST = re.compile(r"dropped|lost|not all|incomplete|overflow", re.IGNORECASE)
 
 
@@ -121,9 +123,22 @@ def _problems(path: str, tables: SqliteTables, rows: NsightRows) -> Iterator[Pro
     if rows.impossible:
         detail = f"{path}: {rows.impossible:,} events have times that no capture can have"
         yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=rows.impossible)
-    for text in tables.values("DIAGNOSTIC_EVENT", "text"):
-        if _LOST.search(text):
-            yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{path}: Nsight Systems said: {text.strip()}")
+    for text in _losses(tables):
+        yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{path}: Nsight Systems said: {text}")
+
+
+def _losses(tables: SqliteTables) -> Iterator[str]:
+    """What nsys said of events that it lost. Of a recording that a range begins and ends, 2025.3 always says that not
+    all "might have been collected": that is left out for a process that handed over its last buffers."""
+    texts = [text.strip() for text in tables.values("DIAGNOSTIC_EVENT", "text")]
+    processes = tables.columns("DIAGNOSTIC_EVENT", "globalPid")["globalPid"].tolist() or [NONE] * len(texts)
+    said = list(zip(processes, texts, strict=True))
+    is_whole = {process for process, text in said if text.startswith(_HANDED_OVER) and process != NONE}
+    yield from (
+        text
+        for process, text in said
+        if _LOST.search(text) and not (text.endswith(_MIGHT_LACK) and process in is_whole)
+    )
 
 
 def _call_name(name: str) -> str:

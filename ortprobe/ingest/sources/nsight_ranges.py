@@ -12,6 +12,7 @@ from ortprobe.ingest.sources.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Int64s, Kind
 
 OWN_DOMAIN = "ortprobe"
+PROGRAM_RANGE = f"{OWN_DOMAIN}:program"
 RUN_MARKER = "ortprobe.run#"
 """How the range of a run is called in torch's traces: with its number, by which the hooked call is found."""
 _TABLE = "NVTX_EVENTS"
@@ -20,7 +21,8 @@ _PUSH_POP, _START_END, _DOMAIN = 59, 60, 75
 
 
 def add_ranges(rows: NsightRows, tables: SqliteTables) -> None:
-    """Ranges of every domain, as annotations named `domain:text`; of our own, those of runs by their number alone."""
+    """Ranges of every domain, as annotations named `domain:text`; of our own, those of runs by their number alone, and
+    not the one while which nsys records: it is open before anything is there to see."""
     found = tables.columns(
         _TABLE, "start", "end", "eventType", "globalTid", "textId", "domainId", "uint64Value", "int64Value"
     )
@@ -28,11 +30,13 @@ def add_ranges(rows: NsightRows, tables: SqliteTables) -> None:
     domains = _domains(rows, found, texts)
     ranges = np.flatnonzero(np.isin(found["eventType"], (_PUSH_POP, _START_END)) & (found["end"] != NONE))
     names = [
-        rows.name(_name(_domain(found, row, domains), _text(rows, found, row, texts), _payload(found, row)))
+        _name(_domain(found, row, domains), _text(rows, found, row, texts), _payload(found, row))
         for row in ranges.tolist()
     ]
-    own = {column: values[ranges] for column, values in found.items()}
-    rows.add(Kind.ANNOTATION, own, name=np.array(names, np.int32), place=own["globalTid"])
+    shown = np.array([name != PROGRAM_RANGE for name in names], np.bool_)
+    own = {column: values[ranges[shown]] for column, values in found.items()}
+    numbers = [rows.name(name) for name in names if name != PROGRAM_RANGE]
+    rows.add(Kind.ANNOTATION, own, name=np.array(numbers, np.int32), place=own["globalTid"])
 
 
 def _domains(rows: NsightRows, found: Mapping[str, Int64s], texts: list[str]) -> dict[tuple[int, int], str]:
