@@ -26,6 +26,9 @@ _COMMANDS = {
     "nsys": "The right nsys command line for a target.",
 }
 
+_READER_GONE = 141
+"""What a shell shows for a program that SIGPIPE ended."""
+
 
 class LazyCommands(click.Group):
     """Imports `ortprobe.cli.<command>` when a command is used, and configures it; `--help` needs none of them."""
@@ -40,6 +43,16 @@ class LazyCommands(click.Group):
         assert isinstance(command, click.Command)
         configure(ctx, command, _COMMANDS)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. Where nobody reads its output any more, it ends as a shell's commands do: click would exit
+        with 1, which says something of the capture."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Leave nothing for Python to flush into the closed pipe when it exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise click.exceptions.Exit(_READER_GONE) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -75,10 +88,6 @@ def main() -> None:
         raise KeyboardInterrupt from None
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        # The reader has gone; leave nothing for Python to flush into the closed pipe when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
     sys.exit(code)
 
 

@@ -11,7 +11,8 @@ import click
 from ortprobe.cli.budget import BudgetOption
 from ortprobe.cli.configuration import origin
 from ortprobe.cli.diff import parse_gate
-from ortprobe.cli.report import check_sources, refuse_existing, write_output
+from ortprobe.cli.output_files import format_by_ending, refuse_existing, write_output
+from ortprobe.cli.report import check_sources
 from ortprobe.errors import UsageError
 from ortprobe.names import printable
 
@@ -120,11 +121,8 @@ def _outputs(outs: Sequence[Path], form: str | None, *, force: bool) -> Mapping[
         raise UsageError(f"--format {form}: is of one output, and there are {len(outs)}; end each -o in its format")
     chosen = {}
     for out in outs:
-        if form is None and out.suffix not in _SUFFIXES:
-            known = ", ".join(_SUFFIXES)
-            raise UsageError(f"{out}: no format is known for {out.suffix!r}; end it in {known}, or say --format")
+        chosen[out] = form or format_by_ending(out, _SUFFIXES)
         refuse_existing(out, force=force)
-        chosen[out] = form or _SUFFIXES[out.suffix]
     return chosen
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ortprobe.cli.report import check_sources, refuse_existing, write_output
+from ortprobe.cli.output_files import format_by_ending, refuse_existing, write_output
+from ortprobe.cli.report import check_sources
 from ortprobe.errors import UsageError
 from ortprobe.units import format_bytes
 
@@ -101,14 +102,9 @@ def _sides(
 
 
 def _form(out: Path | None, form: DiffFormat | None) -> DiffFormat:
-    if form is not None:
-        return form
-    if out is None:
-        return "text"
-    if out.suffix not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        raise UsageError(f"{out}: no format is known for {out.suffix!r}; end it in {known}, or say --format")
-    return _FORMATS[out.suffix]
+    if form is None:
+        return "text" if out is None else format_by_ending(out, _FORMATS)
+    return form
 
 
 def _print(diff: Diff, form: DiffFormat) -> None:

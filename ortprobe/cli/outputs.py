@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ortprobe.cli.output_files import write_output
 from ortprobe.errors import OrtprobeError, OutputExists, UsageError
 from ortprobe.units import format_bytes
 
@@ -88,9 +89,7 @@ def conclude(outputs: Outputs, on_disk: Outputs, choices: Choices, exit_code: in
         return exit_code
     say("analysing")
     try:
-        from ortprobe.cli.report import write_reports
-
-        report = write_reports(on_disk.bundle, on_disk.html, on_disk.findings, force=choices.force)
+        report = _write_reports(on_disk, force=choices.force)
         shown = _show_screen(report)
         size = format_bytes(on_disk.html.stat().st_size)
     except Exception as error:
@@ -109,9 +108,18 @@ def conclude(outputs: Outputs, on_disk: Outputs, choices: Choices, exit_code: in
     return exit_code
 
 
+def _write_reports(outputs: Outputs, *, force: bool) -> Report:
+    """The page and `findings.json`, beside the bundle."""
+    from ortprobe.report.report import load
+
+    report = load(outputs.bundle)
+    write_output(outputs.html, report.render("html"), force=force)
+    write_output(outputs.findings, report.render("json"), force=force)
+    return report
+
+
 def _child_reports(parent: Report, outputs: Outputs, choices: Choices) -> list[Path]:
     """A page for each child process that ran a session, `NAME-child-PID.html`, for those with the most runs."""
-    from ortprobe.cli.report import write_output
     from ortprobe.report.report import load
 
     written = []

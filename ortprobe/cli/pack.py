@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ortprobe.cli.report import refuse_existing
+from ortprobe.cli.output_files import refuse_existing
 from ortprobe.errors import UsageError
 from ortprobe.names import printable
 from ortprobe.units import format_bytes

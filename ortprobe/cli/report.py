@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import webbrowser
 from collections.abc import Sequence
 from functools import partial
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ortprobe.errors import OutputExists, UsageError
+from ortprobe.cli.output_files import format_by_ending, refuse_existing, write_output
+from ortprobe.errors import UsageError
 from ortprobe.units import format_bytes
 
 if TYPE_CHECKING:
@@ -25,49 +28,15 @@ _FORMATS: dict[str, Format] = {
     ".trace.json": "chrome",
     ".nvtxt": "nvtxt",
 }
-_FILES: dict[str, str] = {"html": ".html", "perfetto": ".pftrace", "chrome": ".trace.json", "nvtxt": ".nvtxt"}
+_FILES = {form: ending for ending, form in _FORMATS.items() if form in ("html", "perfetto", "chrome", "nvtxt")}
 """What goes to a file also where none is named, and how its name ends."""
 _SCREEN: Format = "text"
 """One screen of a terminal. A file that ends in .txt holds all there is to say."""
 _TABLES = "parquet"
 _CHOICES = (_SCREEN, *_FORMATS.values(), _TABLES)
 _NO_VERDICT = 1
-
-
-def write_reports(bundle: Path, html: Path, findings_json: Path, *, force: bool) -> Report:
-    """What `ortprobe trace` leaves beside a bundle: the page and `findings.json`.
-
-    Raises:
-        OutputExists: one of them is already there and `force` is not set.
-    """
-    from ortprobe.report.report import load
-
-    report = load(bundle)
-    write_output(html, report.render("html"), force=force)
-    write_output(findings_json, report.render("json"), force=force)
-    return report
-
-
-def write_output(path: Path, content: bytes, *, force: bool) -> None:
-    """Write one output whole or not at all.
-
-    Raises:
-        OutputExists: it is already there and `force` is not set.
-        UsageError: it can't be written.
-    """
-    refuse_existing(path, force=force)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path}: can't be written ({error.strerror}); choose another with -o") from error
-
-
-def refuse_existing(path: Path, *, force: bool) -> None:
-    """Refuse an output that is already there, before the work of making it is done."""
-    if path.exists() and not force:
-        raise OutputExists(f"{path}: already there; choose another with -o, or overwrite it with --force")
+_ENDINGS = re.compile(r"(\.(ortprobe|zip|json|pftrace|trace|sqlite|nsys-rep|gz|zst)|@\d+)+$")
+"""What the name of a source ends in that is no part of what the capture is called."""
 
 
 @click.command("report", no_args_is_help=True)
@@ -185,13 +154,10 @@ def _write_tables(report: Report, folder: Path, *, force: bool) -> None:
 
 def _output(out: Path | None, form: Format | None, source: Path) -> tuple[Path | None, Format]:
     if out is None:
-        named = f"{source.name.partition('.')[0]}{_FILES[form]}" if form in _FILES else ""
-        return Path(named) if named else None, form or _SCREEN
-    if form is not None:
-        return out, form
-    both = "".join(out.suffixes[-2:])
-    ending = both if both in _FORMATS else out.suffix
-    if ending not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        raise UsageError(f"{out}: no format is known for {ending!r}; end it in {known}, or say --format")
-    return out, _FORMATS[ending]
+        return Path(_name_of(source) + _FILES[form]) if form in _FILES else None, form or _SCREEN
+    return out, form or format_by_ending(out, _FORMATS)
+
+
+def _name_of(source: Path) -> str:
+    """`app` for `reports/app.ortprobe`, and for `.` in there."""
+    return _ENDINGS.sub("", os.path.basename(os.path.abspath(source))) or "capture"

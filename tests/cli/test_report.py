@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import subprocess
 import zlib
 from pathlib import Path
@@ -83,6 +84,39 @@ def test_the_terminal_gets_one_screen_and_a_txt_file_all_of_it(bundle):
     assert heads <= set(details.splitlines())
     assert heads <= set((bundle.parent / "all.txt").read_text().splitlines())
     assert not heads & set(screen.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("source", "below", "named"),
+    [
+        ("app.ortprobe", ".", "app.pftrace"),
+        (".", "app.ortprobe", "app.pftrace"),
+        ("app.ortprobe/.", ".", "app.pftrace"),
+        ("app.v2.ortprobe", ".", "app.v2.pftrace"),
+        ("app.ortprobe.zip", ".", "app.pftrace"),
+        ("app.trace.json", ".", "app.pftrace"),
+    ],
+)
+def test_what_goes_to_a_file_is_named_for_its_source(bundle, source, below, named):
+    shutil.copytree(bundle, bundle.with_name("app.v2.ortprobe"))
+    ortprobe("pack", bundle, cwd=bundle.parent)
+    (bundle.parent / "app.trace.json").write_bytes(load(bundle).render("chrome"))
+    report(source, "--format", "perfetto", cwd=bundle.parent / below)
+    assert (bundle.parent / below / named).stat().st_size
+
+
+def test_bare_files_name_what_is_made_of_them(tmp_path):
+    shutil.copy(RESNET / "ort_a.json.gz", tmp_path / "a.json.gz")
+    report("--ort", "a.json.gz@1700000000000000000", "--format", "chrome", cwd=tmp_path)
+    assert (tmp_path / "a.trace.json").stat().st_size
+
+
+def test_what_can_not_be_written_leaves_nothing_behind(bundle):
+    (bundle.parent / "page.html").mkdir()
+    before = set(bundle.parent.iterdir())
+    done = report(str(bundle), "-o", "page.html", "--force", cwd=bundle.parent, code=2)
+    assert done.stderr == "ortprobe: page.html: can't be written (Is a directory); choose another with -o\n"
+    assert set(bundle.parent.iterdir()) == before
 
 
 def test_an_existing_output_stays_unless_forced(bundle):

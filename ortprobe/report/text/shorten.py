@@ -13,7 +13,7 @@ def cut(text: str, cells: int) -> str:
     """A sentence without its end: `The session was built again on…`."""
     if cell_len(text) <= cells:
         return text
-    return set_cell_size(text, cells - 1).rstrip() + ELLIPSIS if cells > 0 else ""
+    return _beginning(text, cells - 1).rstrip().rstrip(ELLIPSIS) + ELLIPSIS if cells > 0 else ""
 
 
 def shorten(text: str, cells: int) -> str:
@@ -43,6 +43,19 @@ def _without_middle(text: str, cells: int) -> str:
     if cells <= 0:
         return ""
     before = (cells - 1) // 3
-    # Cutting the reversed text from its end keeps the last cells.
-    after = set_cell_size(text[::-1], cells - 1 - before)[::-1]
-    return set_cell_size(text, before) + ELLIPSIS + after
+    return _beginning(text, before) + ELLIPSIS + _end(text, cells - 1 - before)
+
+
+def _beginning(text: str, cells: int) -> str:
+    """As many of the first characters as fit."""
+    sized = set_cell_size(text, cells)
+    # Of a wide character that is cut in half, a blank is left.
+    return sized if text.startswith(sized) else sized[:-1]
+
+
+def _end(text: str, cells: int) -> str:
+    """As many of the last characters as fit, without marks whose character does not."""
+    rest = text[len(_beginning(text, cell_len(text) - cells)) :]
+    while rest and (not cell_len(rest[0]) or cell_len(rest) > cells):
+        rest = rest[1:]
+    return rest
