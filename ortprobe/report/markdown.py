@@ -17,6 +17,7 @@ from ortprobe.report.sayable import (
     stated_operators,
     stated_overhead,
     stated_path_shares,
+    stated_sessions,
     stated_slowest,
     stated_what_ifs,
     stated_without_re_inits,
@@ -80,8 +81,11 @@ def _runs(analyses: Analyses) -> str:
     runs, overhead = analyses.runs, stated_overhead(analyses)
     if not len(runs.latency_ns):
         return ""
+    count = f"{len(runs.latency_ns):,}"
+    if unknown := doubt(analyses, Claim.LATENCY):
+        return "## Runs\n\n" + table(("", "value"), [("runs", count), ("how long they took", unknown)])
     rows = [
-        ("runs", str(len(runs.latency_ns))),
+        ("runs", count),
         ("first", format_ns(runs.first_ns)),
         ("steady", spread_text(runs.latency)),
         ("period", spread_text(runs.period)),
@@ -108,11 +112,11 @@ def _sessions(analyses: Analyses) -> str:
             str(life.session.index),
             CREATION_LABELS[life.session.creation],
             format_ns(life.creation_ns),
-            str(life.runs),
+            f"{life.runs:,}",
             format_ns(life.first_run_ns),
             format_ns(life.steady_run_ns),
         )
-        for life in analyses.sessions.lives
+        for life in stated_sessions(analyses).lives
     ]
     columns = ("session", "origin", "creation", "runs", "first run", "steady run")
     lines = "".join(f"\n\n{escaped(line)}." for line in session_lines(analyses))

@@ -19,6 +19,8 @@ from ortprobe.analysis.path.re_inits import WithoutReInits
 from ortprobe.analysis.path.what_if import WhatIfs
 from ortprobe.analysis.runs.run_comparison import RunComparison, phase_differences
 from ortprobe.analysis.runs.run_phases import RunPhases
+from ortprobe.analysis.sessions.first_runs import NO_RUNS
+from ortprobe.analysis.sessions.session_lives import SessionLives
 from ortprobe.analysis.trust.believable import Believable
 from ortprobe.analysis.trust.claims import Claim
 from ortprobe.analysis.trust.overhead import NO_OVERHEAD, Overhead
@@ -97,6 +99,22 @@ def stated_waits(analyses: Analyses) -> tuple[WaitGroup, ...]:
         replace(group, stall_ns=None, not_needed_ns=None, needs={Need.UNKNOWN: group.count})
         for group in analyses.wait_groups
     )
+
+
+def stated_sessions(analyses: Analyses) -> SessionLives:
+    """The lives of sessions, without any time where latencies can't be told."""
+    sessions = analyses.sessions
+    if not doubt(analyses, Claim.LATENCY):
+        return sessions
+    lives = tuple(
+        replace(
+            life, creation_ns=None, creation=None, first_run_ns=None, steady_run_ns=None, first_run_excess_ns=None,
+            first_runs=NO_RUNS, re_init_cost_ns=None,
+        )
+        for life in sessions.lives
+    )  # fmt: skip
+    stale = tuple(replace(each, until_ns=None) for each in sessions.stale or ())
+    return replace(sessions, lives=lives, re_init_cost_ns=None, stale=None if sessions.stale is None else stale)
 
 
 def stated_overhead(analyses: Analyses) -> Overhead:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.sayable import doubt
+from ortprobe.report.sayable import doubt, stated_sessions
 from ortprobe.report.wording import CREATION_LABELS, stale_text
 from ortprobe.rules.session_costs import (
     creation_items,
@@ -75,7 +75,7 @@ def _dearest_new_shapes(analyses: Analyses) -> str:
 
 
 def _stale(analyses: Analyses) -> list[str]:
-    stale = analyses.sessions.stale or ()
+    stale = stated_sessions(analyses).stale or ()
     dearest = sorted(stale, key=lambda each: -(each.held_ns or 0))
     more = [f"and {len(stale) - TOP_STALE} more sessions held without use"] if len(stale) > TOP_STALE else []
     return [*(stale_text(each) for each in dearest[:TOP_STALE]), *more]

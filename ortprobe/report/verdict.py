@@ -56,7 +56,7 @@ def _healthy(judgement: Judgement) -> str:
 def _measured(judgement: Judgement) -> str:
     analyses = judgement.analyses
     runs = len(analyses.timeline.runs)
-    parts = [f"{runs} run" if runs == 1 else f"{runs} runs"]
+    parts = [f"{runs} run" if runs == 1 else f"{runs:,} runs"]
     capture = analyses.timeline.capture
     if capture.counted_runs:
         parts.append(f"{capture.counted_runs:,} more that were only counted")

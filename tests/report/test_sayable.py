@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -17,6 +18,7 @@ from ortprobe.report.html.sections import key_figures, tracing_sentence
 from ortprobe.report.html.tables import build_tables
 from ortprobe.report.markdown import render_markdown
 from ortprobe.report.report import Report
+from ortprobe.report.text.details import waits
 from ortprobe.rules import Judgement, judge
 from ortprobe.timeline import NONE, Problem, ProblemKind, Timeline
 from ortprobe.units import NOT_MEASURED
@@ -141,3 +143,50 @@ def test_paths_and_changes_that_can_not_be_told_are_nowhere_numbers():
     sounder = {table.key: table for table in build_tables(sound())}
     assert sounder["what-ifs"].keys
     assert sounder["paths"].keys
+
+
+def of_set_providers(*problems: Problem) -> Judgement:
+    return judge(Analyses(replace(captures.example("set-providers").timeline, problems=problems)))
+
+
+def between(shown: str, first: str, last: str) -> str:
+    """From one heading to the next."""
+    return shown[shown.index(first) : shown.index(last)]
+
+
+def times_of_sessions_and_runs(judgement: Judgement) -> list[str]:
+    """Every time in what each form of the report says of sessions and of runs."""
+    details, markdown = text(judgement), render_markdown(judgement)
+    screen = Report(judgement).render("text").decode()
+    said = [
+        between(details, "\nSessions\n", "\nDevice\n"),
+        between(markdown, "## Runs", "## GPU 0"),
+        between(screen, "\nSessions", "\nGPU"),
+        *(fact.value for fact in key_figures(judgement) if "run" in fact.term),
+    ]
+    tables = [table for table in build_tables(judgement) if table.key in ("sessions", "runs")]
+    assert len(tables) == 2
+    said += [
+        f"{cell} ns" for table in tables for column in table.columns if column.kind == "ns" for cell in column.values
+    ]
+    said += [str(chart.figure) for chart in build_charts(judgement) if chart.key == "sessions"]
+    return re.findall(r"\d (?:ns|µs|ms|s)\b", "\n".join(said))
+
+
+def test_times_of_sessions_and_runs_are_nowhere_numbers_when_the_clock_was_set():
+    assert len(times_of_sessions_and_runs(of_set_providers())) > 100
+    judgement = of_set_providers(Problem(kind=ProblemKind.CLOCK_STEPPED, detail="planted", count=1))
+    assert times_of_sessions_and_runs(judgement) == []
+    for shown in (text(judgement), render_markdown(judgement).replace("\\", "")):
+        assert "can't tell, because the wall clock was set" in shown
+    for table in build_tables(judgement):
+        if table.key in ("sessions", "runs"):
+            assert "times: can't tell, because the wall clock was set" in table.note
+
+
+def test_waits_that_nobody_can_sum_up_are_no_time(monkeypatch):
+    judgement = spoilt(ProblemKind.CLOCK_STEPPED)
+    monkeypatch.setattr(waits, "TOP_WAITS", 1)
+    assert "more waits: not measured" in text(judgement)
+    assert "more waits: 0 ns" not in text(judgement)
+    assert "more waits: not measured" not in text(sound())

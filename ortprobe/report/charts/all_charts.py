@@ -10,7 +10,7 @@ from ortprobe.report.charts.node_hosts import node_hosts_chart
 from ortprobe.report.charts.nodes import nodes_chart, op_types_chart
 from ortprobe.report.charts.sessions import sessions_chart
 from ortprobe.report.charts.utilisation import utilisation_chart
-from ortprobe.report.sayable import stated_nodes
+from ortprobe.report.sayable import stated_nodes, stated_sessions
 from ortprobe.rules.engine import Judgement
 
 TRACE_TYPES = frozenset({"bar", "scatter"})
@@ -24,7 +24,7 @@ def build_charts(judgement: Judgement) -> tuple[Chart, ...]:
         distribution_chart(judgement),
         utilisation_chart(judgement),
         idle_chart(judgement),
-        sessions_chart(judgement.analyses.sessions),
+        sessions_chart(stated_sessions(judgement.analyses)),
         op_types_chart(stated_nodes(judgement.analyses)),
         nodes_chart(judgement),
         node_hosts_chart(judgement),

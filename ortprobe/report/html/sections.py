@@ -63,11 +63,15 @@ def key_figures(judgement: Judgement) -> tuple[Fact, ...]:
     """The handful of numbers that one wants to see first."""
     analyses = judgement.analyses
     runs, nodes = analyses.runs, analyses.nodes
+    times = {
+        "first run": runs.first_ns,
+        "median run": runs.median_ns,
+        "median run, not traced": runs.untraced_median_ns,
+    }
+    untold = doubt(analyses, Claim.LATENCY)
     figures = [
         Fact("runs", f"{len(analyses.timeline.runs):,}"),
-        Fact("first run", format_ns(runs.first_ns)),
-        Fact("median run", format_ns(runs.median_ns)),
-        Fact("median run, not traced", format_ns(runs.untraced_median_ns)),
+        *(Fact(name, NOT_MEASURED if untold else format_ns(time_ns)) for name, time_ns in times.items()),
         Fact("sessions created", f"{analyses.sessions.created}"),
         Fact("of them re-inits", f"{analyses.sessions.re_inits}"),
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.html.tables.model import Cell, Column, Table, note_of
 from ortprobe.report.run_wording import attached_text
-from ortprobe.report.sayable import stated_device_busy, stated_phases
+from ortprobe.report.sayable import doubt, stated_device_busy, stated_phases
 from ortprobe.rules.engine import Judgement
 from ortprobe.timeline import NONE, Int64s
 
@@ -17,8 +18,10 @@ def runs_table(judgement: Judgement) -> Table:
     shown = range(min(len(runs), _MAX_RUNS))
     zero_ns, phases = analyses.timeline.start_ns, stated_phases(analyses)
 
+    unknown = doubt(analyses, Claim.LATENCY)
+
     def measured(column: Int64s) -> list[Cell]:
-        return [None if column[i] == NONE else int(column[i]) for i in shown]
+        return [None if unknown or column[i] == NONE else int(column[i]) for i in shown]
 
     columns = (
         Column("Run", "int", list(shown)),
@@ -40,5 +43,5 @@ def runs_table(judgement: Judgement) -> Table:
         Column("Attached", "text", [attached_text(int(times.attached[i])) for i in shown]),
         Column("Failed", "text", ["failed" if times.failed[i] else "" for i in shown]),
     )
-    note = note_of(len(runs), len(shown), "runs", "the first")
+    note = note_of(len(runs), len(shown), "runs", "the first") + (f"; times: {unknown}" if unknown else "")
     return Table("runs", "Runs", note, columns, [f"r{i}" for i in shown], open=True)

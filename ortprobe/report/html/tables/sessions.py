@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from ortprobe.analysis.sessions.creations import Phase
 from ortprobe.analysis.sessions.session_lives import OptionChange, SessionLife
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.report.html.tables.model import Column, Table, note_of
+from ortprobe.report.sayable import doubt, stated_sessions
 from ortprobe.report.wording import CREATION_LABELS, site_text, stale_text
 from ortprobe.rules.engine import Judgement
 from ortprobe.rules.session_costs import Items, first_run_items, listed
@@ -22,7 +24,7 @@ _PHASES = {
 
 def sessions_table(judgement: Judgement) -> Table:
     """One row a C session, in order of creation."""
-    lives = judgement.analyses.sessions.lives
+    lives = stated_sessions(judgement.analyses).lives
     zero_ns = judgement.analyses.timeline.start_ns
     sessions = [life.session for life in lives]
     columns = (
@@ -49,7 +51,8 @@ def sessions_table(judgement: Judgement) -> Table:
         Column("Model", "text", [each.model for each in sessions]),
         Column("Line", "text", [site_text(each.site) for each in sessions]),
     )
-    note = note_of(len(lives), len(lives), "sessions", "the first")
+    unknown = doubt(judgement.analyses, Claim.LATENCY)
+    note = note_of(len(lives), len(lives), "sessions", "the first") + (f"; times: {unknown}" if unknown else "")
     return Table("sessions", "Sessions", note, columns, [f"c{each.index}" for each in sessions])
 
 
@@ -67,5 +70,5 @@ def _options(changes: Sequence[OptionChange]) -> str:
 
 
 def _held(judgement: Judgement, session: int) -> str:
-    stale = judgement.analyses.sessions.stale or ()
+    stale = stated_sessions(judgement.analyses).stale or ()
     return next((stale_text(each) for each in stale if each.session == session), "")

@@ -28,11 +28,11 @@ def nodes_section(analyses: Analyses) -> RenderableType | None:
     for node in times.nodes[:TOP_NODES]:
         names = (node.name, operator_text(node), node.provider.removesuffix("ExecutionProvider"))
         host, device = format_ns(node.host_ns), format_ns(node.device_ns)
-        kernels = str(node.kernels) if node.device_ns is not None else NOT_MEASURED
+        kernels = f"{node.kernels:,}" if node.device_ns is not None else NOT_MEASURED
         per_run, share = format_ns(node.device_per_run_ns), format_ratio(node.device_ns or 0, whole_ns)
         figures = (device, per_run, share, host, kernels) if times.by_device else (host,)
         table.add_row(str(node.session), *(Text(printable(name)) for name in names), *figures)
-    shown = f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes)}"
+    shown = f"the dearest {min(TOP_NODES, len(times.nodes))} of {len(times.nodes):,}"
     found = found_by_kernels(times, analyses.attribution)
     blind = doubt(analyses, Claim.NODE_TIME) or "no device time was captured"
     note = shown if times.by_device else f"{shown}, by host time: {blind}"

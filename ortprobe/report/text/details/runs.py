@@ -31,11 +31,12 @@ _MOST_REASONS = 3
 def runs_section(analyses: Analyses) -> RenderableType | None:
     """None without a run."""
     runs = analyses.runs
-    if not len(runs.latency_ns):
+    count = len(runs.latency_ns)
+    if not count:
         return None
     failed = int(runs.failed.sum())
     lines = [
-        f"{len(runs.latency_ns)} runs" + (f", {failed} of them raised" if failed else ""),
+        ("1 run" if count == 1 else f"{count:,} runs") + (f", {failed:,} of them raised" if failed else ""),
         *_latency(analyses),
         *_slowest(analyses),
         *_tracing(analyses),

@@ -30,7 +30,8 @@ def waits_section(analyses: Analyses) -> RenderableType | None:
         figures = (f"{group.count:,}", format_ns(group.stall_ns), format_ns(group.not_needed_ns))
         table.add_row(*(Text(printable(name)) for name in names), *figures)
     others = [group for group in groups if group not in shown]
-    stalled = format_ns(sum(group.stall_ns or 0 for group in others))
+    known_ns = [group.stall_ns for group in others if group.stall_ns is not None]
+    stalled = format_ns(sum(known_ns) if known_ns else None)
     rest = f"{sum(group.count for group in others):,} more waits: {stalled}" if others else ""
     lines = (rest, unresolved_text(groups), doubt_of_waits(analyses) or not_needed_text(groups))
     return Group(table, *(Text(line) for line in lines if line))

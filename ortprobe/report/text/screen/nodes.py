@@ -28,7 +28,7 @@ def nodes_section(analyses: Analyses, width: int) -> list[Text]:
     shares = [_time_ns(node, by_device=by_device) / max(whole_ns, 1) for node in shown]
     figures = ("a run", "kernels", "of GPU time") if by_device else ("host", "of host time")
     columns = (
-        Column(heading=f"Nodes, {len(shown)} of {len(times.nodes)}", least=16),
+        Column(heading=f"Nodes, {len(shown)} of {len(times.nodes):,}", least=16),
         Column(heading="operator", least=8),
         Column(heading="session", figures=True),
         Column(heading="provider"),

@@ -9,7 +9,7 @@ from rich.text import Text
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.session_lives import SessionLife
 from ortprobe.analysis.trust.claims import Claim
-from ortprobe.report.sayable import doubt
+from ortprobe.report.sayable import doubt, stated_sessions
 from ortprobe.report.session_lines import origin_text
 from ortprobe.report.text.screen.grid import Column, notes, table
 from ortprobe.report.text.shorten import cut
@@ -20,14 +20,14 @@ TOP_SESSIONS = 3
 
 def sessions_section(analyses: Analyses, width: int) -> list[Text]:
     """Those that cost most to make and to warm up, in the order in which they were made; empty without a session."""
-    lives = analyses.sessions.lives
+    lives = stated_sessions(analyses).lives
     if not lives:
         return []
     dearest = sorted(lives, key=lambda life: -_cost_ns(life))[:TOP_SESSIONS]
     shown = sorted(dearest, key=lambda life: life.session.index)
     columns = (
         Column(
-            heading=f"Sessions, {len(shown)} of {len(lives)}" if len(shown) < len(lives) else "Sessions",
+            heading=f"Sessions, {len(shown)} of {len(lives):,}" if len(shown) < len(lives) else "Sessions",
             least=22,
             shortened=cut,
         ),
@@ -37,15 +37,11 @@ def sessions_section(analyses: Analyses, width: int) -> list[Text]:
         ),
     )
     unknown = doubt(analyses, Claim.LATENCY)
-    rows = [_row(life, times_known=not unknown) for life in shown]
-    return [*table(columns, rows, width), *notes([f"times: {unknown}"] if unknown else [], width)]
+    return [*table(columns, map(_row, shown), width), *notes([f"times: {unknown}"] if unknown else [], width)]
 
 
-def _row(life: SessionLife, *, times_known: bool) -> Sequence[str]:
-    creation, *of_runs = (
-        _time(time_ns if times_known else None)
-        for time_ns in (life.creation_ns, life.first_run_ns, life.steady_run_ns, life.re_init_cost_ns)
-    )
+def _row(life: SessionLife) -> Sequence[str]:
+    creation, *of_runs = map(_time, (life.creation_ns, life.first_run_ns, life.steady_run_ns, life.re_init_cost_ns))
     return f"{life.session.index} {origin_text(life.session)}", creation, f"{life.runs:,}", *of_runs
 
 
