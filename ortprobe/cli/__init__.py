@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -50,9 +51,14 @@ class LazyCommands(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # Leave nothing for Python to flush into the closed pipe when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             raise click.exceptions.Exit(_READER_GONE) from None
+        except OSError as error:
+            # A file that can't be opened is named in the error.
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            _drop_output()
+            raise OrtprobeError(f"what is to be printed can't be written ({error.strerror})") from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -89,6 +95,11 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         code = 130
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Leave nothing for Python to flush where it can't be written, when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _told(error: click.ClickException) -> str:

@@ -127,9 +127,16 @@ def _outputs(outs: Sequence[Path], form: str | None, *, force: bool) -> Mapping[
 
 
 def _show(done: Check, subject: Subject, form: str | None) -> None:
-    from ortprobe.report.check.formats import render
+    from rich.console import Console
 
-    click.echo(render(done, subject, form or "text").decode(), nl=False)
+    from ortprobe.report.check.formats import render
+    from ortprobe.report.text.encoding import write_encodable
+
+    shown = render(done, subject, form or "text").decode()
+    if form in (None, "text"):
+        write_encodable(Console(), shown)
+    else:
+        click.echo(shown, nl=False)
 
 
 def _write(done: Check, subject: Subject, path: Path, form: str, *, force: bool) -> None:

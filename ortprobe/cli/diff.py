@@ -77,9 +77,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if out is None:
         _print(diff, form)
     else:
-        write_output(out, diff.render(form), force=options["force"])
+        content = diff.render(form)
+        write_output(out, content, force=options["force"])
         click.echo(f"ortprobe: {diff.verdict}", err=True)
-        click.echo(f"ortprobe: comparison {out} ({format_bytes(out.stat().st_size)})", err=True)
+        click.echo(f"ortprobe: comparison {out} ({format_bytes(len(content))})", err=True)
         if options["open_page"]:
             webbrowser.open(out.resolve().as_uri())
     ctx.exit(_REGRESSED if diff.regressed else 0)

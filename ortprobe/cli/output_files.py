@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from ortprobe.errors import OutputExists, UsageError
 
@@ -30,9 +31,9 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     """Refuse an output that is already there, before the work of making it is done.
 
     Raises:
-        OutputExists: it is, and `force` is not set.
+        OutputExists: it is, and `force` is not set. Devices and pipes are not overwritten by writing to them.
     """
-    if path.exists() and not force:
+    if path.exists() and not force and not _is_device_or_pipe(path):
         raise OutputExists(f"{path}: already there; choose another with -o, or overwrite it with --force")
 
 
@@ -44,11 +45,34 @@ def write_output(path: Path, content: bytes, *, force: bool) -> None:
         UsageError: it can't be written.
     """
     refuse_existing(path, force=force)
-    unfinished = path.with_name(path.name + ".partial")
+    with whole_output(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_output(path: Path) -> Iterator[BinaryIO]:
+    """A file that has its name, in place of what had it before, once all of it is written. Devices and pipes, such as
+    `/dev/stdout`, are written as they are, and what a link leads to in place of the link.
+
+    Raises:
+        UsageError: it can't be written.
+    """
+    place = Path(os.path.realpath(path))
+    unfinished = place.with_name(place.name + ".partial")
     try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
+        if _is_device_or_pipe(path):
+            with path.open("wb") as device:
+                yield device
+            return
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(place)
     except OSError as error:
+        raise UsageError(f"{path}: can't be written ({error.strerror}); choose another with -o") from error
+    finally:
         with suppress(OSError):
             unfinished.unlink()
-        raise UsageError(f"{path}: can't be written ({error.strerror}); choose another with -o") from error
+
+
+def _is_device_or_pipe(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ortprobe.cli.output_files import refuse_existing
+from ortprobe.cli.output_files import refuse_existing, whole_output
 from ortprobe.errors import UsageError
 from ortprobe.names import printable
 from ortprobe.units import format_bytes
@@ -60,16 +60,8 @@ def _write(files: BundleFiles, out: Path) -> Packing:
 
     from ortprobe.bundle.packing import pack
 
-    partial = out.with_name(f"{out.name}.partial")
-    try:
-        with Console(stderr=True).status("packing"), partial.open("wb") as target:
-            packing = pack(files, target)
-        partial.replace(out)
-    except OSError as error:
-        raise UsageError(f"{out}: can't be written ({error.strerror}); choose another with -o") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return packing
+    with Console(stderr=True).status("packing"), whole_output(out) as target:
+        return pack(files, target)
 
 
 def _say(line: str) -> None:

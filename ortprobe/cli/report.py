@@ -93,9 +93,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if out is None:
         print_report(report, form)
     else:
-        write_output(out, report.render(form), force=options["force"])
+        content = report.render(form)
+        write_output(out, content, force=options["force"])
         click.echo(f"ortprobe: {report.verdict}", err=True)
-        click.echo(f"ortprobe: report {out} ({format_bytes(out.stat().st_size)})", err=True)
+        click.echo(f"ortprobe: report {out} ({format_bytes(len(content))})", err=True)
         if form == "nvtxt":
             click.echo(f"ortprobe: next: {merge_line(Path(options['nsys'][0]), out)}", err=True)
         if options["open_page"]:

@@ -98,12 +98,18 @@ def command(ctx: click.Context, /, form: str, **options: Any) -> None:
     a target that fails with it, or no telling. 2: wrong usage, or a target that fails without the change.
     """
     request = make_request(**options)
+    from rich.console import Console
+
     from ortprobe.cli.trials import try_change
+    from ortprobe.report.text.encoding import write_encodable
     from ortprobe.report.trials.text import trial_text
     from ortprobe.report.trials.trial_json import trial_json
 
     result = try_change(request, say)
-    click.echo(trial_json(result).decode() if form == "json" else trial_text(result), nl=False)
+    if form == "json":
+        click.echo(trial_json(result).decode(), nl=False)
+    else:
+        write_encodable(Console(), trial_text(result))
     ctx.exit(0 if result.is_good else _NOT_GOOD)
 
 

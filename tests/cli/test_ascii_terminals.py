@@ -19,6 +19,7 @@ BUNDLE = str(DATA / "h100-examples" / "missing-wait.ortprobe")
         (["rules"], "Y1"),
         (["explain", "B8"], "us"),
         (["diff", *PAIR], "us"),
+        (["check", BUNDLE], "us a run"),
         (["report", BUNDLE], "next: ortprobe explain Y1"),
         (["report", BUNDLE, "--format", "details"], "Critical path"),
     ],

@@ -111,14 +111,6 @@ def test_bare_files_name_what_is_made_of_them(tmp_path):
     assert (tmp_path / "a.trace.json").stat().st_size
 
 
-def test_what_can_not_be_written_leaves_nothing_behind(bundle):
-    (bundle.parent / "page.html").mkdir()
-    before = set(bundle.parent.iterdir())
-    done = report(str(bundle), "-o", "page.html", "--force", cwd=bundle.parent, code=2)
-    assert done.stderr == "ortprobe: page.html: can't be written (Is a directory); choose another with -o\n"
-    assert set(bundle.parent.iterdir()) == before
-
-
 def test_an_existing_output_stays_unless_forced(bundle):
     out = bundle.parent / "out.json"
     out.write_text("mine")

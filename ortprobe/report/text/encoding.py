@@ -25,7 +25,12 @@ def print_encodable(console: Console, render: Callable[[Console], None]) -> None
     """Print what `render` prints, in what the console's encoding has."""
     with console.capture() as held:
         render(console)
-    console.file.write(encodable(held.get(), console.encoding))
+    write_encodable(console, held.get())
+
+
+def write_encodable(console: Console, text: str) -> None:
+    """Write text as it is, neither wrapped nor coloured, in what the console's encoding has."""
+    console.file.write(encodable(text, console.encoding))
     console.file.flush()
 
 
