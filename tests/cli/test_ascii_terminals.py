@@ -11,6 +11,7 @@ from commands import ENVIRONMENT
 
 PAIR = [str(DATA / "h200-diff" / name) for name in ("first-0.zip", "node-0.zip")]
 BUNDLE = str(DATA / "h100-examples" / "missing-wait.ortprobe")
+EXAMPLE = str(DATA / "h100-examples" / "set-providers.ortprobe")
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ BUNDLE = str(DATA / "h100-examples" / "missing-wait.ortprobe")
         (["rules"], "Y1"),
         (["explain", "B8"], "us"),
         (["diff", *PAIR], "us"),
-        (["check", BUNDLE], "us a run"),
+        (["check", EXAMPLE], "us a run"),
         (["report", BUNDLE], "next: ortprobe explain Y1"),
         (["report", BUNDLE, "--format", "details"], "Critical path"),
     ],

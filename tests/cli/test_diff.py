@@ -68,7 +68,7 @@ def test_the_output_is_written_where_asked_and_never_overwritten(folder, tmp_pat
         (["old-0.ortprobe"], "one for after"),
         (["old-0.ortprobe", "missing.ortprobe"], "missing.ortprobe: is not there"),
         (["old-0.ortprobe", "new-0.ortprobe", "--gate", "five"], "write a percentage"),
-        (["old-0.ortprobe", "new-0.ortprobe", "--before", "old-0.ortprobe"], "given twice"),
+        (["old-0.ortprobe", "new-0.ortprobe", "--before", "old-0.ortprobe"], "no repeat of it"),
         (["--before", "old-0.ortprobe"], "nothing to compare"),
         (["old-0.ortprobe", "new-0.ortprobe", "-o", "diff.xyz"], "no format is known"),
     ],

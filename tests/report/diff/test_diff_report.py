@@ -10,8 +10,10 @@ import pytest
 from planted_loops import Loop
 
 from ortprobe.analysis.comparison.verdict import gate_of
+from ortprobe.errors import UsageError
 from ortprobe.report.diff.diff import Diff, load_diff
 from ortprobe.report.diff.diff_wording import account_lines
+from ortprobe.report.report import load
 
 ESCAPE = "\x1b[31m|<b>[x](y)`"
 
@@ -101,3 +103,12 @@ def test_markdown_holds_the_same_figures(slower):
     assert page.startswith("# ortprobe diff\n\n**slower by ")
     assert "| GPU: b | 100 µs | 140 µs | \\+40.0 µs |" in page or "| GPU: b | 100 µs | 140 µs | +40.0 µs |" in page
     assert "| **together** |" in page
+
+
+def test_a_capture_is_no_repeat_of_itself_whatever_form_it_is_in(tmp_path):
+    first, second, after = (Loop(seed=seed).write(tmp_path / f"{seed}.ortprobe") for seed in range(3))
+    (export := tmp_path / "0.pftrace").write_bytes(load(first).render("perfetto"))
+    for again in (first, export):
+        with pytest.raises(UsageError, match=f"{again.name}: is the capture that .*0.ortprobe is, too, and no repeat"):
+            load_diff([first, second, again], [after])
+    assert load_diff([export, second], [after, first]).comparison
