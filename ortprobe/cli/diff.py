@@ -53,7 +53,9 @@ def parse_gate(_ctx: click.Context, _option: click.Parameter, value: str | None)
     help="Output file; without it a page is diff.html, all else goes to the terminal.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output if it is already there.")
-@click.option("--open", "open_page", is_flag=True, help="Open an HTML page in the browser.")
+@click.option(
+    "--open", "open_page", is_flag=True, help="Open the page in the browser; makes one without -o and --format."
+)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Compare the bundle BEFORE with the bundle AFTER: slower, faster, the same within so much, or no telling. What
@@ -68,7 +70,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     before, after = _sides(options["captures"], options["before"], options["after"])
     out: Path | None = options["out"]
-    form = _form(out, options["form"])
+    form = _form(out, options["form"], "html" if options["open_page"] else "text")
     if out is None and form == "html":
         out = _PAGE
     if out is not None:
@@ -82,7 +84,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         write_output(out, content, force=options["force"])
         click.echo(f"ortprobe: {diff.verdict}", err=True)
         click.echo(f"ortprobe: comparison {out} ({format_bytes(len(content))})", err=True)
-        if options["open_page"]:
+        if options["open_page"] and form == "html":
             webbrowser.open(out.resolve().as_uri())
     ctx.exit(_REGRESSED if diff.regressed else 0)
 
@@ -101,9 +103,9 @@ def _sides(
     return sides
 
 
-def _form(out: Path | None, form: DiffFormat | None) -> DiffFormat:
+def _form(out: Path | None, form: DiffFormat | None, otherwise: DiffFormat) -> DiffFormat:
     if form is None:
-        return "text" if out is None else format_by_ending(out, _FORMATS)
+        return otherwise if out is None else format_by_ending(out, _FORMATS)
     return form
 
 

@@ -57,7 +57,9 @@ _ENDINGS = re.compile(r"(\.(ortprobe|zip|json|pftrace|trace|sqlite|nsys-rep|gz|z
     help="Output file, or a folder for parquet; text goes to the terminal without it.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output if it is already there.")
-@click.option("--open", "open_page", is_flag=True, help="Open an HTML report in the browser.")
+@click.option(
+    "--open", "open_page", is_flag=True, help="Open the page in the browser; makes one without -o and --format."
+)
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Analyse SOURCE, or the files given with --ort, --torch and --nsys.
@@ -86,7 +88,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         report = load(sources, ort=ort, torch=torch, models=models, nsys=options["nsys"])
         _write_tables(report, folder, force=options["force"])
         ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)
-    out, form = _output(options["out"], options["form"], Path([*sources, *torch, *ort, *options["nsys"]][0]))
+    wanted = "html" if options["open_page"] and not options["out"] else _SCREEN
+    out, form = _output(options["out"], options["form"], wanted, Path([*sources, *torch, *ort, *options["nsys"]][0]))
     if out is not None:
         refuse_existing(out, force=options["force"])
     report = load(sources, ort=ort, torch=torch, models=models, nsys=options["nsys"])
@@ -99,7 +102,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         click.echo(f"ortprobe: report {out} ({format_bytes(len(content))})", err=True)
         if form == "nvtxt":
             click.echo(f"ortprobe: next: {merge_line(Path(options['nsys'][0]), out)}", err=True)
-        if options["open_page"]:
+        if options["open_page"] and form == "html":
             webbrowser.open(out.resolve().as_uri())
     ctx.exit(0 if report.judgement.has_verdict else _NO_VERDICT)
 
@@ -153,9 +156,11 @@ def _write_tables(report: Report, folder: Path, *, force: bool) -> None:
     click.echo(f"ortprobe: tables {folder} ({len(files)} files, {format_bytes(sum(files))})", err=True)
 
 
-def _output(out: Path | None, form: Format | None, source: Path) -> tuple[Path | None, Format]:
+def _output(out: Path | None, form: Format | None, otherwise: Format, source: Path) -> tuple[Path | None, Format]:
+    """Where it goes, None for the terminal, and in which format: `otherwise` where neither says it."""
     if out is None:
-        return Path(_name_of(source) + _FILES[form]) if form in _FILES else None, form or _SCREEN
+        form = form or otherwise
+        return Path(_name_of(source) + _FILES[form]) if form in _FILES else None, form
     return out, form or format_by_ending(out, _FORMATS)
 
 

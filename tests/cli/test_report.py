@@ -7,12 +7,13 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import pytest
 from captures import RACE, RESNET
-from commands import ortprobe
+from commands import ENVIRONMENT, ortprobe
 from onnx_models import ran
 from scene import Scene
 
@@ -109,6 +110,24 @@ def test_bare_files_name_what_is_made_of_them(tmp_path):
     shutil.copy(RESNET / "ort_a.json.gz", tmp_path / "a.json.gz")
     report("--ort", "a.json.gz@1700000000000000000", "--format", "chrome", cwd=tmp_path)
     assert (tmp_path / "a.trace.json").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("words", "opened"),
+    [
+        (["report", "app.ortprobe", "--open"], "app.html"),
+        (["report", "app.ortprobe", "--open", "-o", "page.html"], "page.html"),
+        (["report", "app.ortprobe", "--open", "--format", "json"], ""),
+        (["report", "app.ortprobe", "--open", "-o", "page.json"], ""),
+        (["diff", "app.ortprobe", "app.ortprobe", "--open"], "diff.html"),
+    ],
+)
+def test_what_is_opened_is_a_page(bundle, monkeypatch, words, opened):
+    (bundle.parent / "browser.py").write_text("import sys; open('opened', 'w').write(sys.argv[1])")
+    monkeypatch.setitem(ENVIRONMENT, "BROWSER", f"{sys.executable} browser.py %s")
+    assert "Traceback" not in ortprobe(*words, cwd=bundle.parent).stderr
+    noted = bundle.parent / "opened"
+    assert (noted.read_text() if noted.exists() else "") == ((bundle.parent / opened).as_uri() if opened else "")
 
 
 def test_an_existing_output_stays_unless_forced(bundle):

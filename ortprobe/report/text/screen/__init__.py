@@ -1,5 +1,5 @@
 """The report on one screen, one module a section: what to know before opening anything else."""
 
-from ortprobe.report.text.screen.page import next_steps, print_lines, render_screen, screen_lines
+from ortprobe.report.text.screen.page import print_lines, render_screen, screen_lines
 
-__all__ = ["next_steps", "print_lines", "render_screen", "screen_lines"]
+__all__ = ["print_lines", "render_screen", "screen_lines"]

@@ -25,7 +25,7 @@ _HEIGHT = 40
 def render_screen(judgement: Judgement, console: Console) -> None:
     """Print the report on one screen. All names come from traces and are printed as they are, never read as markup."""
     height = max(_HEIGHT, console.height - 1) if console.is_terminal else _HEIGHT
-    next_line = Text(cut(next_steps(judgement), console.width))
+    next_line = Text(cut(_next_steps(judgement), console.width))
     print_lines([*screen_lines(judgement, console.width, height), next_line], console)
 
 
@@ -58,7 +58,7 @@ def screen_lines(judgement: Judgement, width: int, height: int = _HEIGHT) -> lis
     return [_fitted(line, width) for line in lines]
 
 
-def next_steps(judgement: Judgement) -> str:
+def _next_steps(judgement: Judgement) -> str:
     """How to read on, about the gravest finding and about all of it."""
     gravest = [f"ortprobe explain {finding.code}" for finding in judgement.findings[:1]]
     return f"next: {'; '.join([*gravest, 'all of it: --format details', 'the page: -o NAME.html'])}"
