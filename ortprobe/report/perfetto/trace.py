@@ -19,7 +19,7 @@ import numpy as np
 
 from ortprobe.ingest.exported import TIMELINE_FIELD
 from ortprobe.report.perfetto.carried import carried
-from ortprobe.report.perfetto.wire import Field, Fixed64s, Nested, Texts, Varints, batches, encode, wrapped
+from ortprobe.report.perfetto.wire import Field, Fixed64s, Nested, Texts, Varints, batches, encode, one, wrapped
 from ortprobe.report.rows.counters import Counter, counters
 from ortprobe.report.rows.findings import add_findings
 from ortprobe.report.rows.flows import Flows, flows_of
@@ -145,14 +145,10 @@ def _head(timeline: Timeline, first_ns: int, pool: NamePool, described: Mapping[
 
 
 def _interned(kind: int, texts: Sequence[str]) -> bytes:
-    count = len(texts)
-    entry: list[Field] = [Varints(number=1, values=np.arange(1, count + 1)), Texts(number=2, values=texts)]
-    fields: list[Field] = [
-        _of_sequence(count),
-        Varints(number=_FLAGS, values=np.full(count, _NEEDS_INTERNED, np.int64)),
-        Nested(number=_INTERNED, fields=[Nested(number=kind, fields=entry)]),
-    ]
-    return encode(count, _PACKET, fields)
+    """A packet for each text, made by itself: some names are a thousand times as long as others."""
+    before = one(_SEQUENCE, _SEQUENCE_ID) + one(_FLAGS, _NEEDS_INTERNED)
+    entries = (one(1, number) + wrapped(2, text.encode("utf-8", "replace")) for number, text in enumerate(texts, 1))
+    return b"".join(wrapped(_PACKET, before + wrapped(_INTERNED, wrapped(kind, entry))) for entry in entries)
 
 
 def _events(

@@ -44,7 +44,7 @@ class Fixed64s:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Texts:
-    """A field of strings; for few messages."""
+    """A field of strings; for few messages, each of which takes the room of the longest."""
 
     number: int
     values: Sequence[str]
@@ -84,9 +84,21 @@ def batches(count: int, number: int, fields: Sequence[Field]) -> Iterator[bytes]
 
 def wrapped(number: int, content: bytes) -> bytes:
     """One field of bytes, of any length."""
-    here = np.ones(1, np.bool_)
-    key = [*_key(number, _LENGTH, here), *_varint(np.array([len(content)], np.int64), here)]
-    return b"".join(byte.tobytes() for byte, _ in key) + content
+    return _one_varint(number << 3 | _LENGTH) + _one_varint(len(content)) + content
+
+
+def one(number: int, value: int) -> bytes:
+    """One field of a whole number that is not negative."""
+    return _one_varint(number << 3 | _VARINT) + _one_varint(value)
+
+
+def _one_varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def _columns(field: Field, around: Bools, rows: slice) -> Iterator[_Column]:

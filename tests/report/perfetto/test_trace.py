@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -205,6 +206,23 @@ def test_marks_without_length_are_instants_and_names_are_data(tmp_path):
     scene = Scene().torch_op(name, 0, 0).torch_op("aten::add", 0, 5).session(0, 0, 10).hook("run", 20, 5, session=0)
     found = read(judge(Analyses(scene.load(tmp_path))))
     assert [each.end_ns - each.start_ns for each in found.slices if each.name.startswith("</script>")] == [0]
+
+
+def test_a_long_name_takes_no_room_for_each_of_the_others(tmp_path):
+    scene = Scene().session(0, 0, 10)
+    for number in range(2000):
+        scene.hook("run", 20 + 10 * number, 5, session=0)
+    name = "kernel<" + "x" * 20_000 + ">"
+    judgement = judge(Analyses(scene.launch(name, 21, 23, 1, 1).load(tmp_path)))
+    render_perfetto(judgement)  # what analyses keep is not counted
+    tracemalloc.start()
+    try:
+        found = render_perfetto(judgement)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 20 << 20, "2,000 times the name would be 40 MB"
+    assert any(event.name == name for packet in unpacked(found) for event in packet.interned_data.event_names)
 
 
 def test_an_empty_capture_is_an_empty_trace(tmp_path):

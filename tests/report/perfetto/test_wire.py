@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ortprobe.report.perfetto import wire
-from ortprobe.report.perfetto.wire import Fixed64s, Nested, Texts, Varints, encode, wrapped
+from ortprobe.report.perfetto.wire import Fixed64s, Nested, Texts, Varints, encode, one, wrapped
 
 protos = pytest.importorskip("perfetto.protos.perfetto.trace.perfetto_trace_pb2")
 
@@ -45,6 +45,12 @@ def test_any_packets_are_read_back(packets, rows_at_once):
             assert packet.track_event.HasField("name") == (name is not None)
             assert packet.track_event.name == (name or "")
             assert packet.track_event.counter_value == value
+
+
+@given(st.integers(1, 2000), st.integers(0, (1 << 63) - 1))
+def test_one_field_is_as_a_column_of_one(number, value):
+    column = encode(1, 1, [Varints(number=number, values=np.array([value], np.int64))])
+    assert wrapped(1, one(number, value)) == column
 
 
 @given(st.binary(max_size=300) | st.just(b"x" * 70_000))
