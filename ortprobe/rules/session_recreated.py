@@ -38,8 +38,9 @@ import numpy as np
 
 from ortprobe.analysis.analyses import Analyses
 from ortprobe.analysis.sessions.session_lives import SessionLife
+from ortprobe.analysis.trust.claims import Claim
 from ortprobe.rules.costs import stretches
-from ortprobe.rules.evidence import cited, creation_spans, distinct_sites, passed_unless_unseen, run_span
+from ortprobe.rules.evidence import cant_tell, cited, creation_spans, distinct_sites, passed_unless_unseen, run_span
 from ortprobe.rules.finding import Confidence, Finding, NotApplicable, Outcome, Severity
 from ortprobe.rules.rule import Rule
 from ortprobe.rules.session_costs import (
@@ -94,20 +95,25 @@ def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
     repeated = [life for life in again if life.repeats is not None]
     inferred = any(life.session.replaces_is_inferred for life in again) or bool(repeated)
     grave = in_use and (len(repeated) < len(again) or len(repeated) >= REPEATED_SESSIONS)
-    cost_ns = sum(_cost_ns(life) for life in again)
+    untold = cant_tell(analyses, Claim.LATENCY)
+    cost_ns = None if untold else sum(_cost_ns(life) for life in again)
+    costs = [f"What it cost: {untold.why}."] if untold else _costs(analyses, again)
+    cost = "" if cost_ns is None else f", which cost {format_ns(cost_ns)}"
     times = "once" if len(again) == 1 else f"{len(again)} times"
     return Finding(
         code=RULE.code,
         severity=Severity.WARNING if grave else Severity.INFO,
-        title=f"The session was built again {times}{_by(again)}, which cost {format_ns(cost_ns)}",
-        detail=_detail(analyses, again),
+        title=f"The session was built again {times}{_by(again)}{cost}",
+        detail=" ".join(
+            [*([f"What it cost: {untold.why}."] if untold else _costs(analyses, again)), *_inferences(again)]
+        ),
         count=len(again),
         cost_ns=cost_ns,
         confidence=Confidence.LIKELY if inferred else Confidence.CERTAIN,
         where=distinct_sites(life.session.site for life in again),
         evidence=cited([span for life in again for span in _evidence(analyses, life)]),
         fix=_FIX,
-        paid=creation_time(analyses, again),
+        paid=None if untold else creation_time(analyses, again),
     )
 
 
@@ -139,20 +145,25 @@ def _cost_ns(life: SessionLife) -> int:
     return (life.creation_ns or 0) + (life.first_runs.excess_ns or 0)
 
 
-def _detail(analyses: Analyses, again: list[SessionLife]) -> str:
+def _costs(analyses: Analyses, again: list[SessionLife]) -> list[str]:
     dearest = max(again, key=_cost_ns)
     sentences = [_dearest_text(dearest), *_divided(analyses, dearest)]
     first = _first_run_row(analyses, dearest)
     if first is not None and analyses.runs.device_busy_ns[first] != NONE:
         busy_ns = int(analyses.runs.device_busy_ns[first])
         sentences.append(f"The GPU was busy {format_ns(busy_ns)} of that first run; the rest is the host's.")
+    return sentences
+
+
+def _inferences(again: list[SessionLife]) -> list[str]:
+    sentences = []
     if any(life.session.replaces_is_inferred for life in again):
         sentences.append(
             "No hook saw the call: inferred from profiles of the same nodes in one process, one after the other."
         )
     if any(life.repeats is not None for life in again):
         sentences.append("The constructor was called again for the same model, providers and options.")
-    return " ".join(sentences)
+    return sentences
 
 
 def _dearest_text(life: SessionLife) -> str:

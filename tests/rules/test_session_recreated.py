@@ -73,3 +73,12 @@ def test_a_session_that_never_ran_is_told_so_and_evidence_is_its_own(tmp_path):
     found = ask("S1", timeline)
     assert found.detail == "This set_providers call cost 300 µs (session 1): it never ran."
     assert named(timeline, found) == ["InferenceSession"]
+
+
+def test_under_a_clock_that_was_set_it_is_certain_and_its_cost_is_not(tmp_path):
+    scene = Scene().session(0, 0, 100).session(1, 10_000, 300, reason="set_providers", replaces=0)
+    runs(runs(scene, 0, 1000, 50, 10, 10), 1, 20_000, 210, 30, 10, 10)
+    found = finding("S1", scene.clocks(0).clocks(15_000, ahead_us=400_000), tmp_path)
+    assert (found.title, found.cost_ns, found.paid) == ("The session was built again once by set_providers", None, None)
+    assert found.detail.startswith("What it cost: can't tell, because ")
+    assert (found.count, found.confidence) == (1, Confidence.CERTAIN)
