@@ -6,10 +6,11 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ortprobe.bundle import NVTX_DOMAIN
+
 if TYPE_CHECKING:
     import nvtx
 
-DOMAIN = "ortprobe"
 _TOOL = "NVTX_INJECTION64_PATH"
 """Names the tool's library to NVTX, in every process that nsys starts."""
 
@@ -27,7 +28,7 @@ def open_domain() -> nvtx.Domain | None:
 
         if not nvtx.enabled():  # NVTX_DISABLE
             return None
-        domain = nvtx.get_domain(DOMAIN)
+        domain = nvtx.get_domain(NVTX_DOMAIN)
         if isinstance(domain, nvtx.Domain):
             return domain
         return _unasked(nvtx.Domain) if os.environ.get(_TOOL) else None
@@ -36,10 +37,10 @@ def open_domain() -> nvtx.Domain | None:
 
 
 def _unasked(domain_class: type[nvtx.Domain]) -> nvtx.Domain:
-    """What `Domain(DOMAIN)` makes of a yes (nvtx 0.2.12 to 0.2.17)."""
+    """What `Domain(NVTX_DOMAIN)` makes of a yes (nvtx 0.2.12 to 0.2.17)."""
     from nvtx._lib.lib import DomainHandle
 
     domain = object.__new__(domain_class)
-    domain.handle = DomainHandle(DOMAIN)
-    domain.__init__(DOMAIN)
+    domain.handle = DomainHandle(NVTX_DOMAIN)
+    domain.__init__(NVTX_DOMAIN)
     return domain
