@@ -11,7 +11,7 @@ the host for a stream alike, which `eventId` tells apart; waits for the whole de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from ortprobe.ingest.sources.nsight_schema import (
 from ortprobe.ingest.sources.nsight_waits import add_waits
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables, open_sqlite
 from ortprobe.names import encodable
-from ortprobe.timeline import NONE, Kind, Problem, ProblemKind, SourceKind
+from ortprobe.timeline import NONE, Int64s, Kind, Problem, ProblemKind, SourceKind
 
 _VERSION = re.compile(r"_v\d{4,5}$")
 """Behind the name of each call of the runtime stands since which version of CUDA it has its form."""
@@ -65,7 +65,7 @@ def read_nsight(path: Path) -> list[DeviceTrace]:
         check_schema(str(path), tables)
         rows = NsightRows(tables.texts("StringIds", "id", "value"), _epoch_ns(tables))
         calls = tables.columns(CALLS, "start", "end", "globalTid", "correlationId", "nameId")
-        rows.add(Kind.CUDA_CALL, calls, name=rows.names_by_id(calls["nameId"], _call_name), place=calls["globalTid"])
+        _add_calls(rows, calls)
         _add_kernels(rows, tables)
         _add_graphs(rows, tables)
         _add_copies(rows, tables)
@@ -125,8 +125,11 @@ def _problems(path: str, tables: SqliteTables, rows: NsightRows) -> Iterator[Pro
         detail = f"{path}: holds no record of an event, so waits name nothing (record with ortprobe nsys)"
         yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail)
     if unowned := rows.without_process():
-        detail = f"{path}: does not say which of {len(rows.processes())} processes {unowned:,} events are of"
+        detail = f"{path}: does not say which of the processes that called CUDA {unowned:,} events are of"
         yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=unowned)
+    if rows.nameless:
+        detail = f"{path}: {rows.nameless:,} calls of CUDA have no name, and any of them may have waited"
+        yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=rows.nameless)
     if rows.unreadable:
         detail = f"{path}: {rows.unreadable:,} events are damaged: they lack their time, device, stream or kind, or "
         detail += "have times that no capture can have"
@@ -149,8 +152,10 @@ def _losses(tables: SqliteTables) -> Iterator[str]:
     )
 
 
-def _call_name(name: str) -> str:
-    return _VERSION.sub("", name)
+def _add_calls(rows: NsightRows, calls: Mapping[str, Int64s]) -> None:
+    rows.nameless += int(np.isin(calls["nameId"], list(rows.texts), invert=True).sum())
+    name = rows.names_by_id(calls["nameId"], lambda name: _VERSION.sub("", name))
+    rows.add(Kind.CUDA_CALL, calls, name=name, place=calls["globalTid"])
 
 
 def _add_kernels(rows: NsightRows, tables: SqliteTables) -> None:

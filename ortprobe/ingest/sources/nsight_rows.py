@@ -14,6 +14,9 @@ from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, UI
 PROCESS_SHIFT, PROCESS_MASK, THREAD_MASK = 24, (1 << 24) - 1, (1 << 24) - 1
 """Where `globalTid` and `globalPid` hold the process, and the former the thread."""
 
+_MOST_DEVICES = 1 << 16
+_LAST_PROCESS = 1 << 22
+"""`PID_MAX_LIMIT` of Linux."""
 _ON_STREAM = (*DEVICE_WORK, Kind.EVENT_RECORD)
 
 
@@ -49,6 +52,8 @@ class NsightRows:
         self.unreadable = 0
         """Rows that are left out: with times that no capture can have or none, work and records of events
         on no device or stream, and waits of unknown kinds."""
+        self.nameless = 0
+        """Calls whose names are lost."""
         self._names: dict[str, int] = {}
         self._devices: dict[int, set[int]] = {}
         self._all = Columns(
@@ -88,7 +93,7 @@ class NsightRows:
         nowhere = np.full(len(sound), NONE, np.int64)
         device, stream = found.get("deviceId", nowhere), known_ids(found.get("streamId", nowhere))
         if kind in _ON_STREAM:
-            sound &= (device >= 0) & (stream >= 0)
+            sound &= (device >= 0) & (device <= _MOST_DEVICES) & (stream >= 0)
         self.unreadable += int((~sound).sum())
         kept = np.flatnonzero(sound)
         self._all.add(
@@ -98,7 +103,7 @@ class NsightRows:
             name=name[kept],
             place=place[kept],
             correlation=found.get("correlationId", nowhere)[kept],
-            device=np.clip(device[kept], NONE, np.iinfo(np.int32).max),
+            device=np.where(device > _MOST_DEVICES, NONE, np.maximum(device, NONE))[kept],
             stream=stream[kept],
         )
         return sound
@@ -140,8 +145,13 @@ class NsightRows:
         return [process for process in dict.fromkeys(of_calls.tolist()) if process != NONE]
 
     def without_process(self) -> int:
-        """How many rows can't be told whose they are: no process is stated for them, and there are several."""
-        return int((self._columns()["all"]["place"] == NONE).sum()) if len(self.processes()) > 1 else 0
+        """How many rows can't be told whose they are: no process is stated for them, and there are several, or they
+        are of the device, and the process that is stated for them made no call."""
+        every, processes = self._columns()["all"], self.processes()
+        stated = process_of(every["place"])
+        on_device = np.isin(every["kind"], (*_ON_STREAM, Kind.WAIT))
+        foreign = on_device & (stated != NONE) & np.isin(stated, processes, invert=True)
+        return int(foreign.sum()) + (int((stated == NONE).sum()) if len(processes) > 1 else 0)
 
     def of_process(self, process: int) -> TraceColumns:
         """Everything of one process. What no process is stated for is of the only one, or left out."""
@@ -152,7 +162,7 @@ class NsightRows:
         mine = np.flatnonzero(owner == process)
         position = np.full(len(owner), NONE, np.int64)
         position[mine] = np.arange(len(mine))
-        on_thread = (every["device"][mine] == NONE) & (every["place"][mine] != NONE)
+        on_thread = (every["device"][mine] == NONE) & (stated[mine] != NONE)
         thread = np.where(on_thread, every["place"][mine] & THREAD_MASK, NONE)
         threads, place = np.unique(thread, return_inverse=True)
         length_ns = every["end_ns"][mine] - every["start_ns"][mine]
@@ -189,13 +199,14 @@ def _of(columns: Mapping[str, Int64s], position: Int64s) -> dict[str, Int64s]:
 
 
 def process_of(place: Int64s) -> Int64s:
-    """The process of each `globalTid` or `globalPid`; NONE where that is."""
-    return np.where(place == NONE, NONE, (place >> PROCESS_SHIFT) & PROCESS_MASK)
+    """The process of each `globalTid` or `globalPid`; NONE where that has no process that there can be."""
+    process = (place >> PROCESS_SHIFT) & PROCESS_MASK
+    return np.where(process > _LAST_PROCESS, NONE, process)
 
 
 def known_ids(ids: Int64s) -> Int64s:
-    """CUPTI writes what there is none of as the greatest number of 32 bits: that is NONE here."""
-    return np.where(ids == (1 << 32) - 1, NONE, ids)
+    """CUPTI writes what there is none of as the greatest number of 32 bits: that, and what no id can be, is NONE."""
+    return np.where((ids >= 0) & (ids < (1 << 32) - 1), ids, NONE)
 
 
 def _graphs(nodes: Int64s) -> Int64s:
