@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _TOOL = "NVTX_INJECTION64_PATH"
 """Names the tool's library to NVTX, in every process that nsys starts."""
+_CALLS = ("get_event_attributes", "push_range", "pop_range", "start_range", "end_range")
 
 
 @cache
@@ -26,7 +27,7 @@ def open_domain() -> nvtx.Domain | None:
     try:
         import nvtx
 
-        if not nvtx.enabled():  # NVTX_DISABLE
+        if not nvtx.enabled() or not all(hasattr(nvtx.Domain, call) for call in _CALLS):  # NVTX_DISABLE; nvtx 0.2.11
             return None
         domain = nvtx.get_domain(NVTX_DOMAIN)
         if isinstance(domain, nvtx.Domain):
