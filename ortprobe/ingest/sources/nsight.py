@@ -153,7 +153,8 @@ def _losses(tables: SqliteTables) -> Iterator[str]:
 
 
 def _add_calls(rows: NsightRows, calls: Mapping[str, Int64s]) -> None:
-    rows.nameless += int(np.isin(calls["nameId"], list(rows.texts), invert=True).sum())
+    named = [number for number, text in rows.texts.items() if text.isidentifier()]
+    rows.nameless += int(np.isin(calls["nameId"], named, invert=True).sum())
     name = rows.names_by_id(calls["nameId"], lambda name: _VERSION.sub("", name))
     rows.add(Kind.CUDA_CALL, calls, name=name, place=calls["globalTid"])
 

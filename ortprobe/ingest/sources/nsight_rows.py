@@ -90,6 +90,8 @@ class NsightRows:
         start_ns, end_ns = found["start"], found["end"]
         sound: Bools = (np.minimum(start_ns, end_ns) > -LIMIT_NS) & (np.maximum(start_ns, end_ns) < latest_ns)
         sound &= (start_ns != NONE) & (end_ns != NONE)
+        if kind != Kind.ANNOTATION:  # seen are events of NVTX that lie 0.3 s before the session
+            sound &= start_ns >= 0
         nowhere = np.full(len(sound), NONE, np.int64)
         device, stream = found.get("deviceId", nowhere), known_ids(found.get("streamId", nowhere))
         if kind in _ON_STREAM:
