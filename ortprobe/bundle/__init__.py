@@ -18,6 +18,7 @@ from ortprobe.bundle.manifest import (
     Settings,
     Target,
 )
+from ortprobe.bundle.marks import NVTX_DOMAIN, PROGRAM_RANGE, RUN_MARK
 from ortprobe.bundle.reader import Bundle, read_bundle, read_files, stored_trace
 from ortprobe.bundle.records import (
     ATTACHED_ORT_PROFILE,
@@ -48,6 +49,9 @@ __all__ = [
     "HOOK_LOG_NAME",
     "NONE",
     "NO_STREAM",
+    "NVTX_DOMAIN",
+    "PROGRAM_RANGE",
+    "RUN_MARK",
     "Access",
     "Anchor",
     "AnyRecord",

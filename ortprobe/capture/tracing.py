@@ -112,11 +112,14 @@ class Capture:
             raise
 
     def finish(self, exit_code: int | None = 0, exception: str = "") -> None:
-        """Take the hooks out and complete the bundle. Does nothing the second time."""
+        """End the program's range, take the hooks out and complete the bundle. Does nothing the second time."""
         recorder = self._recorder
         if recorder is None or current_recorder() is not recorder:
             return
         self._recorder = None
+        if self._parent is None:
+            with suppress(Exception):
+                self.range.end()
         clock = clock_anchor()
         self._watcher.stop()
         with suppress(Exception):
@@ -143,7 +146,6 @@ class Capture:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.range.end()
         self.finish(exit_code=1 if exc else 0, exception=one_line(exc) if exc else "")
 
     def _complete(self, recorder: Recorder, ending: Ending) -> None:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import click
 
-from ortprobe.capture.hooks.nvtx_domain import DOMAIN
-from ortprobe.capture.hooks.nvtx_ranges import PROGRAM
+from ortprobe.bundle import NVTX_DOMAIN, PROGRAM_RANGE
 from ortprobe.errors import UsageError
 
 EVENT_OPTION = "--cuda-event-trace"
@@ -26,7 +25,7 @@ NSYS_OPTIONS = (
 )  # fmt: skip
 RANGE_OPTIONS = (
     "-c", "nvtx",
-    "-p", f"{PROGRAM}@{DOMAIN}",
+    "-p", f"{PROGRAM_RANGE}@{NVTX_DOMAIN}",
     "--capture-range-end=stop",  # nsys's own stop-shutdown kills the program with the bundle unfinished
 )  # fmt: skip
 

@@ -298,7 +298,6 @@ def record(program: Program, folder: Path, request: Request, killed: Callable[[i
             outcome = run_program(program)
         finally:
             runs_on = capture.daemons_at_work()
-            capture.range.end()
             finish(outcome)
     if request.nvtx_only and profiling_tool() and not capture.range.has_begun:
         say("no NVTX range was opened, so that nsys may have recorded nothing; see ortprobe doctor, and nsys --whole")

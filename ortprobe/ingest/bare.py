@@ -12,7 +12,7 @@ from ortprobe.ingest.clocks.align import kernel_launches
 from ortprobe.ingest.clocks.place import Place, next_free_ns, place_at_epoch, place_by_fit
 from ortprobe.ingest.exported import refuse_export
 from ortprobe.ingest.linking.sessions import sessions_of_profiles
-from ortprobe.ingest.sources.device_trace import DeviceTrace
+from ortprobe.ingest.sources.device_trace import DeviceTrace, refuse_repeated
 from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
 from ortprobe.ingest.sources.kineto import read_kineto
 from ortprobe.ingest.sources.nsight import read_nsight
@@ -29,11 +29,13 @@ def decode_files(ort: Sequence[str], torch: Sequence[str], nsys: Sequence[Path] 
 
     Raises:
         UnreadableInput: a file is missing, or no trace of its kind.
+        UsageError: two files are one recording.
     """
     for path in (*map(Path, torch), *(_with_start(text)[0] for text in ort)):
         refuse_export(path)
     traces = [read_kineto(TraceFile.at(Path(path))) for path in torch]
     traces += [trace for path in nsys for trace in read_nsight(path)]
+    refuse_repeated(traces)
     profiles = [(read_ort_profile(TraceFile.at(path)), start) for path, start in map(_with_start, ort)]
     return [_decoded(*group) for group in _by_process(profiles, traces)]
 

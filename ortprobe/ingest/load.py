@@ -14,7 +14,7 @@ from ortprobe.ingest.bare import decode_files
 from ortprobe.ingest.bundled import decode_bundle
 from ortprobe.ingest.exported import read_export
 from ortprobe.ingest.models.attach import models_of_sessions, read_models, recorded_models, with_models
-from ortprobe.ingest.sources.device_trace import DeviceTrace
+from ortprobe.ingest.sources.device_trace import DeviceTrace, refuse_repeated
 from ortprobe.ingest.sources.nsight import read_nsight
 from ortprobe.timeline import ModelGraph, Problem, ProblemKind, Timeline
 from ortprobe.units import format_ns
@@ -32,7 +32,8 @@ def load_bundle(path: Path, models: Sequence[Path | str] = (), nsys: Sequence[Pa
 
     Raises:
         UnreadableInput: there is no bundle, its packed file is damaged, or one of `models` is no model.
-        UsageError: one of `models` is of no session, one of `nsys` of none of the processes, or given with an export.
+        UsageError: one of `models` is of no session, one of `nsys` of none of the processes, given twice, or given with
+            an export.
     """
     return load_bundles([path], models, nsys)
 
@@ -74,7 +75,7 @@ def load_files(
 
     Raises:
         UnreadableInput: a file is missing, or no trace or model.
-        UsageError: no file at all, or a model of no session.
+        UsageError: no file at all, one given twice, or a model of no session.
     """
     if not ort and not torch and not nsys:
         raise UsageError("nothing to report: give a bundle, or --ort, --torch and --nsys files")
@@ -113,6 +114,7 @@ def _of_processes(
         for trace in own:
             found.setdefault(trace.process, []).append(trace)
         left += [trace for trace in traces if trace.process not in processes and trace.devices_with_work]
+    refuse_repeated([*left, *(trace for own in found.values() for trace in own)])
     return found, left
 
 

@@ -146,6 +146,14 @@ def test_a_stream_that_waits_for_a_waiting_stream_waits_for_what_that_waits_for(
     assert causes(idle_of(scene.load(tmp_path)))[1] == ("cross-stream-wait", 7)
 
 
+def test_a_stream_without_work_can_wait_for_a_waiting_stream(tmp_path):
+    scene = Scene().launch("producer", 0, 10, 40, 1, stream=7).launch("other", 2, 60, 5, 2, stream=9)
+    for waiting, waited, record in ((9, 7, 3), (13, 9, 5)):
+        scene.call("cudaEventRecord", record, 1, record).call("cudaStreamWaitEvent", record + 1, 1, record + 1)
+        scene.wait("Stream Wait Event", record + 1, 1, record + 1, stream=waiting, waited_stream=waited, record=record)
+    assert [idle_ns for _, idle_ns in causes(idle_of(scene.load(tmp_path)))[1:]] == [10]
+
+
 def test_a_copy_from_pageable_memory_is_staged_by_the_host(tmp_path):
     scene = Scene().launch("a", 0, 10, 10, 1)
     scene.call("cudaMemcpyAsync", 30, 80, 2).memcpy("Memcpy HtoD (Pageable -> Device)", 60, 10, 2)

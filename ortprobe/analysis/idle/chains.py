@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from operator import itemgetter
+
 import numpy as np
 
 from ortprobe.analysis.device_work import StreamKey, StreamWork, work_by_stream
@@ -31,8 +34,10 @@ def with_chains(timeline: Timeline, held: Int32s) -> Int32s:
         waiting, waited = (device, int(waits.stream[row])), (int(waited_device[row]), int(waits.waited_stream[row]))
         direct, chained = _done(work.get(waited), pending.get(waited, []), int(waits.record_correlation[row]))
         pending.setdefault(waiting, []).append((correlation, max(direct, chained)))
-        following = work[waiting].enqueued_before(correlation) if waiting in work else NONE
-        if chained <= direct or following in (NONE, len(work[waiting].span)):
+        if chained <= direct or waiting not in work:
+            continue
+        following = work[waiting].enqueued_before(correlation)
+        if following == len(work[waiting].span):
             continue
         span = int(work[waiting].span[following])
         if held[span, 1] == NONE or chained[0] > timeline.spans.end_ns[held[span, 1]]:
@@ -45,5 +50,6 @@ def _done(work: StreamWork | None, pending: list[tuple[int, _Done]], record: int
     count = work.enqueued_before(record) if work is not None else 0
     since = int(work.correlation[count - 1]) if work is not None and count else NONE
     direct = work.done_before(count) if work is not None else (0, NONE)
-    awaited = [done for correlation, done in reversed(pending) if since < correlation < record]
-    return direct, max(awaited, default=(0, NONE))
+    first = bisect_right(pending, since, key=itemgetter(0))
+    past = bisect_left(pending, record, key=itemgetter(0))
+    return direct, max((done for _, done in pending[first:past]), default=(0, NONE))

@@ -38,7 +38,9 @@ class Awaited:
         for row in np.flatnonzero(waits.waited_stream != NONE).tolist():
             event = self.event_of_row(row)
             if event is not None:
-                self._recorded.setdefault(event, self._number(row, int(waits.waited_stream[row])))
+                known = self._number(row, int(waits.waited_stream[row]))
+                if known is not None:
+                    self._recorded.setdefault(event, known)
 
     def _record_calls(self) -> Int32s:
         spans, names = self._timeline.spans, self._timeline.names
@@ -153,10 +155,10 @@ class Awaited:
             return None
         return self._streams.number(self._timeline.lane_of(call).process, self._devices[0], stream)
 
-    def _number(self, row: int, stream: int) -> int:
+    def _number(self, row: int, stream: int) -> int | None:
         waits = self._timeline.waits
         lane = self._timeline.lane_of(int(waits.span[row]))
         device = int(waits.device[row])
         if device == NONE and len(self._devices) == 1:
             device = self._devices[0]
-        return self._streams.number(lane.process, device, stream)
+        return None if device == NONE else self._streams.number(lane.process, device, stream)

@@ -130,8 +130,9 @@ UNSAYABLE: Mapping[ProblemKind, tuple[Ban, ...]] = {
     ProblemKind.UNKNOWN_SPANS: _lost(
         "spans of kinds that are not understood may be device work", Claim.GPU_TIME, Claim.IDLE
     ),
-    ProblemKind.UNREADABLE_EVENTS: _lost(
-        "events can't be read, and any kernel or node may be among them", *_ON_GPU, Claim.WAITS, Claim.COUNTS
+    ProblemKind.UNREADABLE_EVENTS: (
+        *_lost("events can't be read, and any kernel or node may be among them", *_ON_GPU, Claim.WAITS, Claim.COUNTS),
+        *_all("events can't be read, and the wait that orders two accesses may be among them", Claim.ORDER),
     ),
     ProblemKind.UNREADABLE_RECORDS: _all(
         "lines of the hook log can't be read, and any call may be in them", Claim.CALLS, Claim.ORDER, Claim.COUNTS

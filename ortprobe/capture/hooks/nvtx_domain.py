@@ -6,12 +6,14 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ortprobe.bundle import NVTX_DOMAIN
+
 if TYPE_CHECKING:
     import nvtx
 
-DOMAIN = "ortprobe"
 _TOOL = "NVTX_INJECTION64_PATH"
 """Names the tool's library to NVTX, in every process that nsys starts."""
+_CALLS = ("get_event_attributes", "push_range", "pop_range", "start_range", "end_range")
 
 
 @cache
@@ -25,9 +27,9 @@ def open_domain() -> nvtx.Domain | None:
     try:
         import nvtx
 
-        if not nvtx.enabled():  # NVTX_DISABLE
+        if not nvtx.enabled() or not all(hasattr(nvtx.Domain, call) for call in _CALLS):  # NVTX_DISABLE; nvtx 0.2.11
             return None
-        domain = nvtx.get_domain(DOMAIN)
+        domain = nvtx.get_domain(NVTX_DOMAIN)
         if isinstance(domain, nvtx.Domain):
             return domain
         return _unasked(nvtx.Domain) if os.environ.get(_TOOL) else None
@@ -36,10 +38,10 @@ def open_domain() -> nvtx.Domain | None:
 
 
 def _unasked(domain_class: type[nvtx.Domain]) -> nvtx.Domain:
-    """What `Domain(DOMAIN)` makes of a yes (nvtx 0.2.12 to 0.2.17)."""
+    """What `Domain(NVTX_DOMAIN)` makes of a yes (nvtx 0.2.12 to 0.2.17)."""
     from nvtx._lib.lib import DomainHandle
 
     domain = object.__new__(domain_class)
-    domain.handle = DomainHandle(DOMAIN)
-    domain.__init__(DOMAIN)
+    domain.handle = DomainHandle(NVTX_DOMAIN)
+    domain.__init__(NVTX_DOMAIN)
     return domain

@@ -47,8 +47,9 @@ class ThreadIterations(threading.local):
         self._depth -= 1
 
     def end_iteration(self) -> None:
-        """Close the iteration that is open, if any."""
-        if self._open is not None:
+        """Close the iteration that is open, if any. Inside of a call it stays: what closes is a thread's innermost
+        range, which is the call's."""
+        if self._open is not None and self._depth == 0:
             self._open.close()
             self._open = None
 

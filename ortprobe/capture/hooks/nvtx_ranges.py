@@ -12,10 +12,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
+from ortprobe.bundle import PROGRAM_RANGE
 from ortprobe.capture.hooks.nvtx_domain import open_domain
 from ortprobe.capture.hooks.nvtx_iterations import in_thread
 
-PROGRAM = "program"
 Category = Literal["program", "session", "bind", "copy", "run", "clone", "wait"]
 Push = Callable[[int | None], None]
 Pop = Callable[[], None]
@@ -76,7 +76,9 @@ class ProgramRange:
         domain = open_domain()
         if domain is not None and not self.has_begun:
             self._process = os.getpid()
-            self._opened = domain.start_range(domain.get_event_attributes(message=PROGRAM, category=PROGRAM))
+            self._opened = domain.start_range(
+                domain.get_event_attributes(message=PROGRAM_RANGE, category=PROGRAM_RANGE)
+            )
 
     def end(self) -> None:
         """Close it, and this thread's iteration, if this process opened it; what was forked from it leaves it open."""

@@ -12,7 +12,7 @@ from time import perf_counter_ns, time_ns
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ortprobe.bundle import NONE
+from ortprobe.bundle import NONE, RUN_MARK
 from ortprobe.capture.hook_log import TICK_BITS, one_line
 from ortprobe.capture.hooks.buffer_ranges import array_fields, value_fields
 from ortprobe.capture.hooks.callsite import call_site
@@ -214,7 +214,7 @@ def before_run(recorder: Recorder, state: SessionState | None) -> Run:
             run.attached = recorder.schedule.before_run(state)
         torch = recorder.torch
         if torch is not None and recorder.log.in_window:
-            run.marker = torch._C._profiler._RecordFunctionFast(f"ortprobe.run#{run.number}")
+            run.marker = torch._C._profiler._RecordFunctionFast(f"{RUN_MARK}{run.number}")
             run.marker.__enter__()
     except Exception as error:
         recorder.log.lost("run_marker", error)

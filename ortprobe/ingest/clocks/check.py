@@ -9,13 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ortprobe.bundle import AnyRecord, Call
+from ortprobe.bundle import RUN_MARK, AnyRecord, Call
 from ortprobe.ingest.clocks.align import ThreadIntervals, deepest, kernel_launches
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.hook_log import RUN_CALLS
 from ortprobe.timeline import ClockBound, ClockMethod, Int64s, Kind, Problem, ProblemKind
 
-_MARKER = "ortprobe.run#"
 _MARKER_KINDS = (Kind.TORCH_OP, Kind.ANNOTATION)
 _LONGER_NS = 100_000
 """A range is longer than its call by the hook's own work. One that is longer by more was open when the window closed,
@@ -76,6 +75,6 @@ def _allowed(
 def _marked_runs(trace: DeviceTrace) -> dict[int, int]:
     """Index of a name in the trace → the number of the run that it marks."""
     numbers = (
-        (index, name.removeprefix(_MARKER)) for index, name in enumerate(trace.names) if name.startswith(_MARKER)
+        (index, name.removeprefix(RUN_MARK)) for index, name in enumerate(trace.names) if name.startswith(RUN_MARK)
     )
     return {index: int(number) for index, number in numbers if number.isdecimal() and len(number) <= len("2147483647")}

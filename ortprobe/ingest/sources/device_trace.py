@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ortprobe.errors import UsageError
 from ortprobe.ingest.builder import TimelineBuilder
 from ortprobe.timeline import (
     DEVICE_WORK,
@@ -84,6 +85,20 @@ class DeviceTrace:
         """The traced process; NONE when the trace holds no host span."""
         host = np.flatnonzero(np.isin(self.kinds, _HOST) & (self.processes[self.place] >= 0))
         return int(self.processes[self.place[host[0]]]) if len(host) else NONE
+
+
+def refuse_repeated(traces: Iterable[DeviceTrace]) -> None:
+    """Nothing is counted twice because a recording was given twice, once of them compressed, say.
+
+    Raises:
+        UsageError: two traces hold the same work of the same process.
+    """
+    seen: dict[tuple[int, bytes], str] = {}
+    for trace in traces:
+        starts_ns = np.sort(trace.start_ns[trace.device_ops["index"]]).tobytes()
+        if starts_ns and (trace.process, starts_ns) in seen:
+            raise UsageError(f"{trace.path}: holds the same work as {seen[trace.process, starts_ns]}; give one of them")
+        seen[trace.process, starts_ns] = trace.path
 
 
 def add_trace(builder: TimelineBuilder, trace: DeviceTrace, thread_of: Callable[[int], int]) -> int:

@@ -11,12 +11,13 @@ the host for a stream alike, which `eventId` tells apart; waits for the whole de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
 from ortprobe.ingest.sources.nsight_devices import blocking_streams, device_names, uuids_of_devices
@@ -30,6 +31,7 @@ from ortprobe.ingest.sources.nsight_schema import (
     EVENTS,
     FILLS,
     KERNELS,
+    NO_CALL,
     SYNCS,
     check_schema,
     stated_values,
@@ -37,7 +39,7 @@ from ortprobe.ingest.sources.nsight_schema import (
 from ortprobe.ingest.sources.nsight_waits import add_waits
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables, open_sqlite
 from ortprobe.names import encodable
-from ortprobe.timeline import NONE, Kind, Problem, ProblemKind, SourceKind
+from ortprobe.timeline import NONE, Int64s, Kind, Problem, ProblemKind, SourceKind
 
 _VERSION = re.compile(r"_v\d{4,5}$")
 """Behind the name of each call of the runtime stands since which version of CUDA it has its form."""
@@ -45,6 +47,8 @@ _MEMORY = {0: "Pageable", 1: "Pinned", 2: "Device", 3: "Array", 4: "Managed", 5:
 """`ENUM_CUDA_MEM_KIND`, as Kineto names them."""
 _COPIES = dict(enumerate(("HtoD", "DtoH", "HtoA", "AtoH", "AtoA", "AtoD", "DtoA", "DtoD", "HtoH", "PtoP"), start=1))
 """`ENUM_CUDA_MEMCPY_OPER`, as Kineto names them."""
+_LARGEST_GRID = {"gridX": (1 << 31) - 1, "gridY": (1 << 16) - 1, "gridZ": (1 << 16) - 1}
+"""What CUDA allows (C++ Programming Guide, "Compute Capabilities")."""
 _HANDED_OVER = "Number of CUPTI events produced"
 _MIGHT_LACK = "events might have been collected."
 _LOST = re.compile(r"dropped|lost|not all|incomplete|overflow", re.IGNORECASE)
@@ -61,7 +65,7 @@ def read_nsight(path: Path) -> list[DeviceTrace]:
         check_schema(str(path), tables)
         rows = NsightRows(tables.texts("StringIds", "id", "value"), _epoch_ns(tables))
         calls = tables.columns(CALLS, "start", "end", "globalTid", "correlationId", "nameId")
-        rows.add(Kind.CUDA_CALL, calls, name=rows.names_by_id(calls["nameId"], _call_name), place=calls["globalTid"])
+        _add_calls(rows, calls)
         _add_kernels(rows, tables)
         _add_graphs(rows, tables)
         _add_copies(rows, tables)
@@ -71,7 +75,10 @@ def read_nsight(path: Path) -> list[DeviceTrace]:
         add_waits(rows, tables, calls)
         name = encodable(str(path))
         whole = _Whole(path=name, tables=tables, problems=tuple(_problems(name, tables, rows)))
-        return [whole.trace(rows, process) for process in rows.processes()]
+        processes = rows.processes()
+        if not processes:
+            raise UnreadableInput(f"{name}: {NO_CALL}")
+        return [whole.trace(rows, process) for process in processes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +125,15 @@ def _problems(path: str, tables: SqliteTables, rows: NsightRows) -> Iterator[Pro
         detail = f"{path}: holds no record of an event, so waits name nothing (record with ortprobe nsys)"
         yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=detail)
     if unowned := rows.without_process():
-        detail = f"{path}: does not say which of {len(rows.processes())} processes {unowned:,} events are of"
+        detail = f"{path}: does not say which of the processes that called CUDA {unowned:,} events are of"
         yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=unowned)
-    if rows.impossible:
-        detail = f"{path}: {rows.impossible:,} events have times that no capture can have"
-        yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=rows.impossible)
+    if rows.nameless:
+        detail = f"{path}: {rows.nameless:,} calls of CUDA have no name, and any of them may have waited"
+        yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=rows.nameless)
+    if rows.unreadable:
+        detail = f"{path}: {rows.unreadable:,} events are damaged: they lack their time, device, stream or kind, or "
+        detail += "have times that no capture can have"
+        yield Problem(kind=ProblemKind.UNREADABLE_EVENTS, detail=detail, count=rows.unreadable)
     for text in _losses(tables):
         yield Problem(kind=ProblemKind.NOT_CAPTURED, detail=f"{path}: Nsight Systems said: {text}")
 
@@ -132,7 +143,7 @@ def _losses(tables: SqliteTables) -> Iterator[str]:
     all "might have been collected": that is left out for a process that handed over its last buffers."""
     texts = [text.strip() for text in tables.values("DIAGNOSTIC_EVENT", "text")]
     processes = tables.columns("DIAGNOSTIC_EVENT", "globalPid")["globalPid"].tolist() or [NONE] * len(texts)
-    said = list(zip(processes, texts, strict=True))
+    said = list(zip(processes, texts, strict=False))  # without the column there are no texts
     is_whole = {process for process, text in said if text.startswith(_HANDED_OVER) and process != NONE}
     yield from (
         text
@@ -141,8 +152,11 @@ def _losses(tables: SqliteTables) -> Iterator[str]:
     )
 
 
-def _call_name(name: str) -> str:
-    return _VERSION.sub("", name)
+def _add_calls(rows: NsightRows, calls: Mapping[str, Int64s]) -> None:
+    named = [number for number, text in rows.texts.items() if text.isidentifier()]
+    rows.nameless += int(np.isin(calls["nameId"], named, invert=True).sum())
+    name = rows.names_by_id(calls["nameId"], lambda name: _VERSION.sub("", name))
+    rows.add(Kind.CUDA_CALL, calls, name=name, place=calls["globalTid"])
 
 
 def _add_kernels(rows: NsightRows, tables: SqliteTables) -> None:
@@ -154,7 +168,7 @@ def _add_kernels(rows: NsightRows, tables: SqliteTables) -> None:
     rows.add_work(
         Kind.KERNEL, found, name=rows.names_by_id(found[name], as_torch_spells_it),
         size_bytes=np.zeros(len(found["start"]), np.int64),
-        blocks=np.maximum(found["gridX"], 0) * np.maximum(found["gridY"], 0) * np.maximum(found["gridZ"], 0),
+        blocks=np.prod([np.clip(found[side], 0, most) for side, most in _LARGEST_GRID.items()], axis=0),
     )  # fmt: skip
 
 

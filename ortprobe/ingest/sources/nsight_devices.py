@@ -19,17 +19,11 @@ _NON_BLOCKING = 2
 """`ENUM_CUPTI_STREAM_TYPE`."""
 
 
-def gpus_of(tables: SqliteTables, process: int) -> dict[int, int]:
-    """The GPU that each device of a process is, by its number in `TARGET_INFO_GPU`; empty where that is not stated."""
-    rows = tables.rows("TARGET_INFO_CUDA_DEVICE", "pid", "cudaId", "gpuId")
-    return {device: gpu for pid, device, gpu in rows if pid & PROCESS_MASK == process and NONE not in (device, gpu)}
-
-
 def device_names(tables: SqliteTables, process: int) -> tuple[str, ...]:
     """The names of a process's devices in their order; of all GPUs where it is not stated which are the process's."""
     numbers = [number for (number,) in tables.rows("TARGET_INFO_GPU", "id")]
     names = dict(zip(numbers, tables.values("TARGET_INFO_GPU", "name"), strict=False))
-    gpus = gpus_of(tables, process)
+    gpus = _gpus_of(tables, process)
     own = [names[gpus[device]] for device in sorted(gpus) if gpus[device] in names]
     return tuple(own or [names[gpu] for gpu in sorted(names)])
 
@@ -38,7 +32,7 @@ def uuids_of_devices(tables: SqliteTables, process: int) -> dict[int, str]:
     """The UUID of the GPU that each device of a process is, as far as stated."""
     numbers = [number for (number,) in tables.rows("TARGET_INFO_GPU", "id")]
     uuids = dict(zip(numbers, tables.values("TARGET_INFO_GPU", "uuid"), strict=False))
-    return {device: uuids[gpu] for device, gpu in gpus_of(tables, process).items() if uuids.get(gpu)}
+    return {device: uuids[gpu] for device, gpu in _gpus_of(tables, process).items() if uuids.get(gpu)}
 
 
 def blocking_streams(tables: SqliteTables, process: int) -> dict[tuple[int, int], bool]:
@@ -65,3 +59,9 @@ def _contexts(tables: SqliteTables) -> Iterator[tuple[int, int, int, int]]:
         for process, context, device, stream in tables.rows(table, "processId", "contextId", "deviceId", null_stream):
             if device != NONE:
                 yield process & PROCESS_MASK, context, device, stream
+
+
+def _gpus_of(tables: SqliteTables, process: int) -> dict[int, int]:
+    """The GPU that each device of a process is, by its number in `TARGET_INFO_GPU`; empty where that is not stated."""
+    rows = tables.rows("TARGET_INFO_CUDA_DEVICE", "pid", "cudaId", "gpuId")
+    return {device: gpu for pid, device, gpu in rows if pid & PROCESS_MASK == process and NONE not in (device, gpu)}

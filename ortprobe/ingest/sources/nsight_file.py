@@ -33,7 +33,9 @@ def exported(path: Path) -> Iterator[Path]:
         target = Path(folder) / f"{path.stem}.sqlite"
         line = [nsys, "export", "--type", "sqlite", "--output", str(target), str(path.absolute())]
         try:
-            done = subprocess.run(line, capture_output=True, text=True, timeout=_LONGEST_EXPORT_S, check=False)
+            done = subprocess.run(
+                line, capture_output=True, text=True, errors="replace", timeout=_LONGEST_EXPORT_S, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise UnreadableInput(f"{path}: nsys can't export it ({error})") from error
         if done.returncode or not target.exists():

@@ -20,7 +20,7 @@ _SUFFIXES = {
     "int": "", "unsigned int": "u", "long": "l", "unsigned long": "ul", "long long": "ll", "unsigned long long": "ull",
 }  # fmt: skip
 _POINTER = re.compile(r"[*&]|const")
-_POINTERS = re.compile(r"(?:\s*(?:\*|&|\bconst\b))*$")
+_POINTER_AT_END = re.compile(r"(?:[*&]|\bconst)\Z")
 _WORDS = re.compile(rf"[\w: {_STAND_IN}]*")
 _PARAMETER = re.compile(r"\bT(\d+)\b")
 
@@ -75,12 +75,18 @@ def _argument(text: str) -> str:
 
 def _type(text: str) -> str:
     """`const T<(int)4> *` → `T<4> const*`."""
-    pointers = _POINTERS.search(text)
-    behind = pointers[0] if pointers is not None else ""
-    base = text[: len(text) - len(behind)]
+    base = _without_pointers(text)
+    behind = text[len(base) :]
     is_const = base.startswith("const ")
     spelt = "".join(_pieces(base.removeprefix("const ").strip()))
     return spelt + " const" * is_const + "".join(_POINTER.findall(behind)).replace("const", " const")
+
+
+def _without_pointers(text: str) -> str:
+    end = len(text)
+    while found := _POINTER_AT_END.search(text, max(end - len("const"), 0), end):
+        end = len(text[: found.start()].rstrip())
+    return text[:end]
 
 
 def _pieces(text: str) -> Iterator[str]:

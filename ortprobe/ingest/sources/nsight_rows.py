@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 import numpy as np
 
 from ortprobe.ingest.sources.columns import Columns
 from ortprobe.ingest.sources.files import LIMIT_NS
-from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, UInt8s
+from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, UInt8s
 
 PROCESS_SHIFT, PROCESS_MASK, THREAD_MASK = 24, (1 << 24) - 1, (1 << 24) - 1
 """Where `globalTid` and `globalPid` hold the process, and the former the thread."""
-_UNKNOWN_NAME = "unnamed"
+
+_MOST_DEVICES = 1 << 16
+_LAST_PROCESS = 1 << 22
+"""`PID_MAX_LIMIT` of Linux."""
+_ON_STREAM = (*DEVICE_WORK, Kind.EVENT_RECORD)
 
 
 class TraceColumns(TypedDict):
@@ -42,11 +46,14 @@ class NsightRows:
 
     def __init__(self, texts: Mapping[int, str], epoch_ns: int) -> None:
         self.texts = texts
-        """`StringIds`."""
+        """`StringIds`; see `text`."""
         self.epoch_ns = epoch_ns
         """When the session began; 0 where that is not stated."""
-        self.impossible = 0
-        """Rows with times that no capture can have, which are left out."""
+        self.unreadable = 0
+        """Rows that are left out: with times that no capture can have or none, work and records of events
+        on no device or stream, and waits of unknown kinds."""
+        self.nameless = 0
+        """Calls whose names are lost."""
         self._names: dict[str, int] = {}
         self._devices: dict[int, set[int]] = {}
         self._all = Columns(
@@ -63,23 +70,34 @@ class NsightRows:
         """The number of a name."""
         return self._names.setdefault(text, len(self._names))
 
+    def text(self, number: int) -> str:
+        """What `StringIds` has under this id."""
+        return self.texts.get(number, "unnamed")
+
     def names_by_id(self, ids: Int64s, change: Callable[[str], str] = str) -> Int32s:
         """The numbers of the names that `StringIds` has under these ids."""
         known, which = np.unique(ids, return_inverse=True)
-        numbers = [self.name(change(self.texts.get(number, _UNKNOWN_NAME))) for number in known.tolist()]
+        numbers = [self.name(change(self.text(number))) for number in known.tolist()]
         return np.array(numbers, np.int32)[which]
 
     def add(self, kind: Kind, found: Mapping[str, Int64s], *, name: Int32s, place: Int64s) -> Bools:
-        """Rows of one kind. `place` is their `globalTid`, or a `globalPid` for what lies on a stream.
+        """Rows of one kind. `place` is their `globalTid`, or a `globalPid` for what lies on a stream; NONE where it is
+        not stated.
 
         Returns which of them were taken.
         """
         latest_ns = LIMIT_NS - self.epoch_ns
         start_ns, end_ns = found["start"], found["end"]
-        possible: Bools = (np.minimum(start_ns, end_ns) > -LIMIT_NS) & (np.maximum(start_ns, end_ns) < latest_ns)
-        self.impossible += int((~possible).sum())
-        kept = np.flatnonzero(possible)
-        nowhere = np.full(len(possible), NONE, np.int64)
+        sound: Bools = (np.minimum(start_ns, end_ns) > -LIMIT_NS) & (np.maximum(start_ns, end_ns) < latest_ns)
+        sound &= (start_ns != NONE) & (end_ns != NONE)
+        if kind != Kind.ANNOTATION:  # seen are events of NVTX that lie 0.3 s before the session
+            sound &= start_ns >= 0
+        nowhere = np.full(len(sound), NONE, np.int64)
+        device, stream = found.get("deviceId", nowhere), known_ids(found.get("streamId", nowhere))
+        if kind in _ON_STREAM:
+            sound &= (device >= 0) & (device <= _MOST_DEVICES) & (stream >= 0)
+        self.unreadable += int((~sound).sum())
+        kept = np.flatnonzero(sound)
         self._all.add(
             kind=np.full(len(kept), kind, np.uint8),
             start_ns=found["start"][kept] + self.epoch_ns,
@@ -87,10 +105,10 @@ class NsightRows:
             name=name[kept],
             place=place[kept],
             correlation=found.get("correlationId", nowhere)[kept],
-            device=np.clip(found.get("deviceId", nowhere)[kept], NONE, np.iinfo(np.int32).max),
-            stream=_number(found.get("streamId", nowhere)[kept]),
+            device=np.where(device > _MOST_DEVICES, NONE, np.maximum(device, NONE))[kept],
+            stream=stream[kept],
         )
-        return possible
+        return sound
 
     def add_work(
         self, kind: Kind, found: Mapping[str, Int64s], *, name: Int32s, size_bytes: Int64s, blocks: Int64s
@@ -98,8 +116,9 @@ class NsightRows:
         """Kernels, copies or fills."""
         first = len(self._all)
         taken = self.add(kind, found, name=name, place=found["globalPid"])
-        for place, device in np.unique(np.column_stack((found["globalPid"], found["deviceId"])), axis=0).tolist():
-            self._devices.setdefault(_process(place) if place >= 0 else NONE, set()).add(device)
+        on_devices = np.column_stack((process_of(found["globalPid"]), found["deviceId"]))[taken]
+        for process, device in np.unique(on_devices, axis=0).tolist():
+            self._devices.setdefault(process, set()).add(device)
         of_graph = found["graphId"] if "graphId" in found else _graphs(found["graphNodeId"])
         kept = np.flatnonzero(taken)
         self._work.add(
@@ -114,32 +133,39 @@ class NsightRows:
         self._waits.add(index=np.arange(len(kept)) + first, **own)
 
     def only_devices(self, place: Int64s) -> Int64s:
-        """For each `globalTid` the device that its process worked on, as far as rows were added; NONE where there are
-        several."""
-        places, which = np.unique(place, return_inverse=True)
-        seen = [self._devices.get(_process(each), set()) | self._devices.get(NONE, set()) for each in places.tolist()]
+        """For each `globalTid` or `globalPid` the device that its process worked on, as far as rows were added; NONE
+        where there are several."""
+        processes, which = np.unique(process_of(place), return_inverse=True)
+        seen = [self._devices.get(each, set()) | self._devices.get(NONE, set()) for each in processes.tolist()]
         only: Int64s = np.array([next(iter(each)) if len(each) == 1 else NONE for each in seen], np.int64)
         return only[which]
 
     def processes(self) -> list[int]:
         """The processes that called CUDA, in the order of their first call."""
         every = self._columns()["all"]
-        of_calls = _process(every["place"][every["kind"] == Kind.CUDA_CALL])
-        return list(dict.fromkeys(of_calls.tolist()))
+        of_calls = process_of(every["place"][every["kind"] == Kind.CUDA_CALL])
+        return [process for process in dict.fromkeys(of_calls.tolist()) if process != NONE]
 
     def without_process(self) -> int:
-        """How many rows can't be told whose they are: no process is stated for them, and there are several."""
-        return int((self._columns()["all"]["place"] < 0).sum()) if len(self.processes()) > 1 else 0
+        """How many rows can't be told whose they are: no process is stated for them, and there are several, or they
+        are of the device, and the process that is stated for them made no call."""
+        every, processes = self._columns()["all"], self.processes()
+        stated = process_of(every["place"])
+        on_device = np.isin(every["kind"], (*_ON_STREAM, Kind.WAIT))
+        foreign = on_device & (stated != NONE) & np.isin(stated, processes, invert=True)
+        return int(foreign.sum()) + (int((stated == NONE).sum()) if len(processes) > 1 else 0)
 
     def of_process(self, process: int) -> TraceColumns:
         """Everything of one process. What no process is stated for is of the only one, or left out."""
         whole, processes = self._columns(), self.processes()
         every, only = whole["all"], processes[0] if len(processes) == 1 else NONE
-        owner = np.where(every["place"] < 0, only, _process(every["place"]))
+        stated = process_of(every["place"])
+        owner = np.where(stated == NONE, only, stated)
         mine = np.flatnonzero(owner == process)
         position = np.full(len(owner), NONE, np.int64)
         position[mine] = np.arange(len(mine))
-        thread = np.where(every["device"][mine] == NONE, every["place"][mine] & THREAD_MASK, NONE)
+        on_thread = (every["device"][mine] == NONE) & (stated[mine] != NONE)
+        thread = np.where(on_thread, every["place"][mine] & THREAD_MASK, NONE)
         threads, place = np.unique(thread, return_inverse=True)
         length_ns = every["end_ns"][mine] - every["start_ns"][mine]
         return TraceColumns(
@@ -174,16 +200,15 @@ def _of(columns: Mapping[str, Int64s], position: Int64s) -> dict[str, Int64s]:
     return {name: column[own] for name, column in columns.items()} | {"index": index[own]}
 
 
-_Place = TypeVar("_Place", int, Int64s)
+def process_of(place: Int64s) -> Int64s:
+    """The process of each `globalTid` or `globalPid`; NONE where that has no process that there can be."""
+    process = (place >> PROCESS_SHIFT) & PROCESS_MASK
+    return np.where(process > _LAST_PROCESS, NONE, process)
 
 
-def _process(place: _Place) -> _Place:
-    return (place >> PROCESS_SHIFT) & PROCESS_MASK
-
-
-def _number(ids: Int64s) -> Int64s:
-    """CUPTI writes what there is none of as the greatest number of 32 bits."""
-    return np.where(ids == (1 << 32) - 1, NONE, ids)
+def known_ids(ids: Int64s) -> Int64s:
+    """CUPTI writes what there is none of as the greatest number of 32 bits: that, and what no id can be, is NONE."""
+    return np.where((ids >= 0) & (ids < (1 << 32) - 1), ids, NONE)
 
 
 def _graphs(nodes: Int64s) -> Int64s:

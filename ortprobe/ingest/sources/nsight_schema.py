@@ -19,6 +19,7 @@ COPIES = "CUPTI_ACTIVITY_KIND_MEMCPY"
 FILLS = "CUPTI_ACTIVITY_KIND_MEMSET"
 SYNCS = "CUPTI_ACTIVITY_KIND_SYNCHRONIZATION"
 EVENTS = "CUPTI_ACTIVITY_KIND_CUDA_EVENT"
+NO_CALL = "holds no call of CUDA; profile with -t cuda,nvtx"
 _STATED_IN = ("META_DATA_EXPORT", "EXPORT_META_DATA")
 """The latter until 2022."""
 _NEWEST = 3
@@ -47,7 +48,7 @@ def check_schema(path: str, tables: SqliteTables) -> None:
         detail = f"is an export of {by} with schema {schema}, and ortprobe reads those up to {_NEWEST}"
         raise UnreadableInput(f"{path}: {detail}; export the .nsys-rep with an nsys of 2022 to 2025")
     if CALLS not in tables:
-        raise UnreadableInput(f"{path}: holds no call of CUDA; profile with -t cuda,nvtx")
+        raise UnreadableInput(f"{path}: {NO_CALL}")
     for table, columns in _NEEDED.items():
         lacking = [column for column in columns if table in tables and not tables.has(table, column)]
         if lacking:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 
 import numpy as np
 
 from ortprobe.ingest.sources.nsight_devices import devices_of_contexts
-from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK, PROCESS_SHIFT, NsightRows
+from ortprobe.ingest.sources.nsight_rows import NsightRows, known_ids, process_of
 from ortprobe.ingest.sources.nsight_schema import EVENTS, SYNCS
 from ortprobe.ingest.sources.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, WaitKind
@@ -42,12 +43,13 @@ def add_waits(rows: NsightRows, tables: SqliteTables, calls: Mapping[str, Int64s
     of = _records_of(syncs, records, on_event)
     known = of != NONE
     waited, record = (np.full(len(of), NONE, np.int64) for _ in range(2))
-    waited[known], record[known] = records["streamId"][of[known]], records["correlationId"][of[known]]
+    waited[known], record[known] = known_ids(records["streamId"])[of[known]], records["correlationId"][of[known]]
     kind = _kinds(syncs["syncType"], on_event)
     sound = kind != NONE
+    rows.unreadable += int((~sound).sum())
     found = {
         **syncs,
-        "deviceId": _devices(syncs, tables),
+        "deviceId": _devices(rows, syncs, tables),
         "kind": kind,
         "waited_stream": waited,
         "record_correlation": record,
@@ -59,15 +61,15 @@ def add_waits(rows: NsightRows, tables: SqliteTables, calls: Mapping[str, Int64s
         _add_device_waits(rows, calls, syncs)
 
 
-def _devices(syncs: Mapping[str, Int64s], tables: SqliteTables) -> Int64s:
-    """The device of each wait's context: the column `deviceId` is 0 for every wait (seen in 2025.3 on two H200)."""
+def _devices(rows: NsightRows, syncs: Mapping[str, Int64s], tables: SqliteTables) -> Int64s:
+    """The device of each wait's context, or else the only one that its process worked on: the column `deviceId` is 0
+    for every wait (seen in 2025.3 on two H200)."""
     device_of = devices_of_contexts(tables)
-    keys, which = np.unique(np.column_stack((syncs["globalPid"], syncs["contextId"])), axis=0, return_inverse=True)
-    devices = [
-        device_of.get((place >> PROCESS_SHIFT & PROCESS_MASK, context), NONE) for place, context in keys.tolist()
-    ]
+    contexts = np.column_stack((process_of(syncs["globalPid"]), syncs["contextId"]))
+    keys, which = np.unique(contexts, axis=0, return_inverse=True)
+    devices = [device_of.get((process, context), NONE) for process, context in keys.tolist()]
     of_context: Int64s = np.array(devices, np.int64)[which.reshape(-1)]
-    return np.where(of_context == NONE, syncs["deviceId"], of_context)
+    return np.where(of_context == NONE, rows.only_devices(syncs["globalPid"]), of_context)
 
 
 def _add_records(rows: NsightRows, records: Mapping[str, Int64s], calls: Mapping[str, Int64s]) -> None:
@@ -81,45 +83,39 @@ def _add_records(rows: NsightRows, records: Mapping[str, Int64s], calls: Mapping
 
 def _calls_of(records: Mapping[str, Int64s], calls: Mapping[str, Int64s]) -> tuple[Int64s, Bools]:
     """The call of each record, by process and correlation id; and whether it is there."""
-    own, wanted = _key(calls["globalTid"], calls), _key(records["globalPid"], records)
+    own, wanted = _keys(calls["globalTid"], calls), _keys(records["globalPid"], records)
     if not len(own):
         return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
     order = np.argsort(own, kind="stable")
     at = order[np.minimum(np.searchsorted(own[order], wanted), len(own) - 1)]
-    return at, own[at] == wanted
+    return at, (own[at] == wanted) & (records["correlationId"] != NONE)
 
 
-def _key(place: Int64s, columns: Mapping[str, Int64s]) -> Int64s:
-    return (place >> 24 << 32) | (columns["correlationId"] & 0xFFFFFFFF)
+def _keys(place: Int64s, columns: Mapping[str, Int64s]) -> Int64s:
+    return (process_of(place) << 32) | (columns["correlationId"] & 0xFFFFFFFF)
 
 
 def _records_of(syncs: Mapping[str, Int64s], records: Mapping[str, Int64s], on_event: Bools) -> Int64s:
-    """The row of the record that each wait is for; NONE where none is known."""
+    """The row of the record that each wait is for; NONE where none is known, or several have the id that it states."""
     found = np.full(len(on_event), NONE, np.int64)
-    by_id = {
-        (process, number): row
-        for row, (process, number) in enumerate(
-            zip(records["globalPid"].tolist(), records["eventSyncId"].tolist(), strict=True)
-        )
-        if number > 0
-    }
-    history: dict[tuple[int, int], list[int]] = {}
-    in_order = np.argsort(records["correlationId"], kind="stable").tolist()
-    for row in in_order:
-        history.setdefault((int(records["globalPid"][row]), int(records["eventId"][row])), []).append(row)
+    columns = records["globalPid"], records["eventSyncId"], records["eventId"], records["correlationId"]
+    by_id: dict[tuple[int, int], int] = {}
+    history: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for row, (process, number, event, correlation) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+        if number > 0:
+            by_id[process, number] = NONE if (process, number) in by_id else row
+        history.setdefault((process, event), []).append((correlation, row))
+    for own in history.values():
+        own.sort()
     for wait in np.flatnonzero(on_event).tolist():
         process, number = int(syncs["globalPid"][wait]), int(syncs["eventSyncId"][wait])
         stated = by_id.get((process, number))
-        found[wait] = _last_before(syncs, records, history, wait) if stated is None else stated
+        if stated is None:
+            own = history.get((process, int(syncs["eventId"][wait])), [])
+            before = bisect_left(own, (int(syncs["correlationId"][wait]), NONE))
+            stated = own[before - 1][1] if before else NONE
+        found[wait] = stated
     return found
-
-
-def _last_before(
-    syncs: Mapping[str, Int64s], records: Mapping[str, Int64s], history: Mapping[tuple[int, int], list[int]], wait: int
-) -> int:
-    own = history.get((int(syncs["globalPid"][wait]), int(syncs["eventId"][wait])), [])
-    at = int(np.searchsorted(records["correlationId"][own], syncs["correlationId"][wait])) if own else 0
-    return own[at - 1] if at else NONE
 
 
 def _kinds(sync_type: Int64s, on_event: Bools) -> Int64s:
@@ -140,7 +136,7 @@ def _add_device_waits(rows: NsightRows, calls: Mapping[str, Int64s], syncs: Mapp
     """A call does not say which device it is for, nor is `cudaSetDevice` recorded: known is that of a process that
     worked on one alone."""
     names = [number for number, text in rows.texts.items() if text.partition("_")[0] in _WAITS_FOR_DEVICE]
-    recorded = np.isin(_key(calls["globalTid"], calls), _key(syncs["globalPid"], syncs))
+    recorded = np.isin(_keys(calls["globalTid"], calls), _keys(syncs["globalPid"], syncs))
     alone = np.flatnonzero(np.isin(calls["nameId"], names) & ~recorded)
     found = {name: column[alone] for name, column in calls.items()}
     none = np.full(len(alone), NONE, np.int64)

@@ -15,9 +15,11 @@ from ortprobe.ingest.sources.files import BrokenStream, TraceFile, read_blocks
 from ortprobe.timeline import NONE, Int64s
 
 _MAGIC = b"SQLite format 3\0"
-_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION}
-"""What a query may do (`sqlite3_set_authorizer`); views, which the file brings, are no tables and are not read."""
-_FUNCTIONS = ("ifnull", "coalesce")
+_ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ}
+"""What a query may do (`sqlite3_set_authorizer`)."""
+_IS_TABLE = "type = 'table' AND rootpage > 0"
+"""Views and virtual tables, which run code for what the file says, are not read."""
+_NUMBER = "CASE WHEN typeof(\"{0}\") IN ('integer', 'real') THEN CAST(\"{0}\" AS INTEGER) ELSE {1} END"
 
 
 class SqliteTables:
@@ -27,7 +29,7 @@ class SqliteTables:
         self._name, self._connection = name, connection
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
-            listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            listed = connection.execute(f"SELECT name FROM sqlite_master WHERE {_IS_TABLE}").fetchall()
             self._columns = {table: self._columns_of(table) for (table,) in listed if isinstance(table, str)}
         except sqlite3.DatabaseError as error:
             raise UnreadableInput(f"{name}: is no SQLite file that can be read ({error})") from error
@@ -41,8 +43,8 @@ class SqliteTables:
         return column in self._columns.get(table, ())
 
     def columns(self, table: str, *names: str) -> Mapping[str, Int64s]:
-        """Whole numbers, one column each, in the order of the table's rows. NONE where a value is NULL or a column, or
-        the whole table, is missing; text counts as 0.
+        """Whole numbers, one column each, in the order of the table's rows. NONE where a value is no number or a
+        column, or the whole table, is missing.
 
         Raises:
             UnreadableInput: the file is damaged.
@@ -50,9 +52,9 @@ class SqliteTables:
         there = [name for name in names if self.has(table, name)]
         found: NDArray[np.void] = np.zeros(0, [(name, np.int64) for name in there])
         if there:
-            wanted = ", ".join(f'CAST(ifnull("{name}", {NONE}) AS INTEGER)' for name in there)
+            wanted = ", ".join(_NUMBER.format(name, NONE) for name in there)
             try:
-                found = np.fromiter(self._connection.execute(f'SELECT {wanted} FROM "{table}"'), found.dtype)
+                found = np.fromiter(self._connection.execute(f"SELECT {wanted} {_in_order(table)}"), found.dtype)
             except sqlite3.DatabaseError as error:
                 raise self._damaged(error) from error
         return {
@@ -69,14 +71,16 @@ class SqliteTables:
         """Texts by number; empty where the table lacks one of the columns. Raises as `columns` does."""
         if not (self.has(table, key) and self.has(table, value)):
             return {}
-        rows = self._rows(f'SELECT "{key}", "{value}" FROM "{table}"')
+        rows = self._rows(f'SELECT "{key}", "{value}" {_in_order(table)}')
         return {number: text for number, text in rows if isinstance(number, int) and isinstance(text, str)}
 
     def values(self, table: str, column: str) -> list[str]:
-        """One column as texts, empty for NULL; empty without the column. Raises as `columns` does."""
+        """One column as texts in the order of the table's rows, empty for what is no text; empty without the column.
+        Raises as `columns` does."""
         if not self.has(table, column):
             return []
-        return [value if isinstance(value, str) else "" for (value,) in self._rows(f'SELECT "{column}" FROM "{table}"')]
+        rows = self._rows(f'SELECT "{column}" {_in_order(table)}')
+        return [value if isinstance(value, str) else "" for (value,) in rows]
 
     def _rows(self, query: str) -> Iterator[tuple[object, ...]]:
         try:
@@ -107,6 +111,11 @@ def open_sqlite(path: Path) -> Iterator[SqliteTables]:
         connection.close()
 
 
+def _in_order(table: str) -> str:
+    """An index that somebody put on a column would give that column alone in another order."""
+    return f'FROM "{table}" NOT INDEXED'
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     blocks = read_blocks(TraceFile.at(path))
     try:
@@ -131,5 +140,5 @@ def _is_plain(path: Path) -> bool:
 
 
 def _authorize(action: int, _first: str | None, second: str | None, *_: str | None) -> int:
-    allowed = action in _ALLOWED and (action != sqlite3.SQLITE_FUNCTION or second in _FUNCTIONS)
+    allowed = action in _ALLOWED or (action == sqlite3.SQLITE_FUNCTION and second == "typeof")
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

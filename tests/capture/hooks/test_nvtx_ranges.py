@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from nvtx_tool import Heard, Tool, compile_tool
 
+from ortprobe.bundle import Call
 from tests.capture.conftest import RUN, Trace
 
 CREATE = """
@@ -28,6 +29,7 @@ def one_pass():
     session.run_with_iobinding(binding)
     return binding.copy_outputs_to_cpu()
 """
+ENDS = ("sys.exit(3)", "os._exit(3)", "1 / 0", "os.kill(os.getpid(), signal.SIGTERM)")
 COPY_RUN_READ = ["update_inplace", "run_with_iobinding", "copy_outputs_to_cpu"]
 
 
@@ -138,6 +140,43 @@ def test_a_runner_says_itself_what_an_iteration_is(tool: Tool, trace_script: Tra
     assert all(one.closed for one in found)
 
 
+def test_a_runner_inside_of_a_hooked_call_closes_no_range_of_that_call(tool: Tool, trace_script: Trace) -> None:
+    """onnxruntime asks the feeds for their keys."""
+    text = CREATE + (
+        "import ortprobe\n"
+        "inner, session = ortprobe.Runner(create()), create()\n"
+        "class Feeds(dict):\n    def keys(self):\n        inner(feeds)\n        return super().keys()\n"
+        "for _ in range(3):\n    session.run(None, Feeds(feeds))\n"
+    )
+    assert trace_script(text, "--nvtx-only").code == 0
+    outermost = [one for one in tool.ranges() if one.name == "iteration"]
+    assert [one.names() for one in outermost] == [["run"]] * 3
+    assert [run.names() for one in outermost for run in one.inside] == [["iteration"]] * 3
+    assert all(one.closed and one.inside[0].closed for one in outermost)
+
+
+def test_tasks_that_take_turns_on_one_thread_leave_no_range_open(tool: Tool, trace_script: Trace) -> None:
+    text = CREATE + (
+        "import asyncio\n"
+        "session = create()\n"
+        "async def serve(rounds):\n"
+        "    value = onnxruntime.OrtValue.ortvalue_from_numpy(feeds['x'])\n"
+        "    for _ in range(rounds):\n"
+        "        value.update_inplace(feeds['x'])\n"
+        "        await asyncio.sleep(0)\n"
+        "        session.run(None, feeds)\n"
+        "        await asyncio.sleep(0)\n"
+        "        value.numpy()\n"
+        "async def main():\n    await asyncio.gather(*(serve(4) for _ in range(3)))\n"
+        "asyncio.run(main())\n"
+    )
+    assert trace_script(text, "--nvtx-only").code == 0
+    outermost = [one for one in tool.ranges() if one.name != "ortprobe_hook_cost"]
+    assert all(one.closed for one in outermost)
+    assert {one.name for one in outermost} == {"session", "iteration"}
+    assert sum(inside.name == "run" for one in outermost for inside in one.inside) == 12
+
+
 def test_the_program_is_a_range_from_its_first_import_to_its_end(tool: Tool, trace_script: Trace) -> None:
     trace_script("print('first')\n" + RUN, "--nvtx-only")
     events = tool.events()
@@ -152,10 +191,22 @@ def test_the_program_is_a_range_from_its_first_import_to_its_end(tool: Tool, tra
     assert after == {"ortprobe_hook_cost"}
 
 
-@pytest.mark.parametrize("end", ["sys.exit(3)", "os._exit(3)", "os.kill(os.getpid(), signal.SIGTERM)"])
+@pytest.mark.parametrize("end", ENDS)
+def test_trials_of_the_hooks_lie_behind_the_program_however_it_ends(
+    tool: Tool, trace_script: Trace, end: str
+) -> None:  # fmt: skip
+    trace_script(RUN + end, "--nvtx-only")
+    events = [(what, name) for what, _, name, _ in tool.events()]
+    trials = [at for at, (_, name) in enumerate(events) if name == "ortprobe_hook_cost"]
+    ended = [at for at, (what, _) in enumerate(events) if what == "end"]
+    assert (len(trials) > 0, len(ended)) == ((False, 0) if "os._exit" in end else (True, 1))
+    assert min(trials, default=0) >= max(ended, default=0)
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_a_program_ends_as_it_would(tool: Tool, trace_script: Trace, end: str) -> None:
     program = trace_script(RUN + end, "--nvtx-only")
-    assert program.code == (-15 if "SIGTERM" in end else 3)
+    assert program.code == (-15 if "SIGTERM" in end else 1 if "/" in end else 3)
     assert len(iterations(tool)) == 5
 
 
@@ -219,3 +270,4 @@ def test_a_package_without_the_calls_leaves_the_program_alone(tool: Tool, trace_
     )
     program = trace_script(RUN + "print('ran')", "--nvtx-only")
     assert (program.code, program.stdout) == (0, "ran\n")
+    assert [call.what for call in program.bundle.records if isinstance(call, Call)].count("run") == 5
