@@ -104,9 +104,7 @@ def _finding(analyses: Analyses, again: list[SessionLife]) -> Finding:
         code=RULE.code,
         severity=Severity.WARNING if grave else Severity.INFO,
         title=f"The session was built again {times}{_by(again)}{cost}",
-        detail=" ".join(
-            [*([f"What it cost: {untold.why}."] if untold else _costs(analyses, again)), *_inferences(again)]
-        ),
+        detail=" ".join([*costs, *_inferences(again)]),
         count=len(again),
         cost_ns=cost_ns,
         confidence=Confidence.LIKELY if inferred else Confidence.CERTAIN,
