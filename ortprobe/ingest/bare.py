@@ -15,7 +15,7 @@ from ortprobe.ingest.linking.sessions import sessions_of_profiles
 from ortprobe.ingest.sources.device_trace import DeviceTrace, refuse_repeated
 from ortprobe.ingest.sources.files import LIMIT_NS, TraceFile
 from ortprobe.ingest.sources.kineto import read_kineto
-from ortprobe.ingest.sources.nsight import read_nsight
+from ortprobe.ingest.sources.nsight.recording import read_nsight
 from ortprobe.ingest.sources.ort_profile import OrtProfile, read_ort_profile
 from ortprobe.timeline import NONE, Capture
 

@@ -15,7 +15,7 @@ from ortprobe.ingest.bundled import decode_bundle
 from ortprobe.ingest.exported import read_export
 from ortprobe.ingest.models.attach import models_of_sessions, read_models, recorded_models, with_models
 from ortprobe.ingest.sources.device_trace import DeviceTrace, refuse_repeated
-from ortprobe.ingest.sources.nsight import read_nsight
+from ortprobe.ingest.sources.nsight.recording import read_nsight
 from ortprobe.timeline import ModelGraph, Problem, ProblemKind, Timeline
 from ortprobe.units import format_ns
 

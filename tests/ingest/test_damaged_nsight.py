@@ -27,7 +27,7 @@ from ortprobe.ingest import load_bundle, load_files
 from ortprobe.ingest.sources.files import TraceFile
 from ortprobe.ingest.sources.hook_log import cupti_threads
 from ortprobe.ingest.sources.kineto import read_kineto
-from ortprobe.ingest.sources.nsight_names import as_torch_spells_it
+from ortprobe.ingest.sources.nsight.kernel_names import as_torch_spells_it
 from ortprobe.rules import judge
 from ortprobe.timeline import NONE, Kind, ProblemKind, Timeline
 from tests.ingest.test_fuzz import random

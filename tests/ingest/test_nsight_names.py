@@ -10,7 +10,7 @@ from captures import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ortprobe.ingest.sources.nsight_names import as_torch_spells_it
+from ortprobe.ingest.sources.nsight.kernel_names import as_torch_spells_it
 
 PAIRS = json.loads((DATA / "kernel-names" / "h200.json").read_text())
 FRAGMENTS = [

@@ -21,7 +21,7 @@ from ortprobe.errors import UsageError
 from ortprobe.ingest import load_bundle, load_files
 from ortprobe.ingest.sources.files import TraceFile
 from ortprobe.ingest.sources.kineto import read_kineto
-from ortprobe.ingest.sources.sqlite_tables import open_sqlite
+from ortprobe.ingest.sources.nsight.sqlite_tables import open_sqlite
 from ortprobe.report.nvtxt import merge_line, render_nvtxt
 from ortprobe.timeline import Kind, Problem, ProblemKind, Timeline
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ortprobe.errors import UnreadableInput
-from ortprobe.ingest.sources.sqlite_tables import SqliteTables
+from ortprobe.ingest.sources.nsight.sqlite_tables import SqliteTables
 
 CALLS = "CUPTI_ACTIVITY_KIND_RUNTIME"
 KERNELS = "CUPTI_ACTIVITY_KIND_KERNEL"

@@ -6,8 +6,8 @@ import numpy as np
 
 from ortprobe.bundle import NVTX_DOMAIN, PROGRAM_RANGE, RUN_MARK
 from ortprobe.ingest.sources.hook_log import RUN_CALLS
-from ortprobe.ingest.sources.nsight_rows import NsightRows, process_of
-from ortprobe.ingest.sources.sqlite_tables import SqliteTables
+from ortprobe.ingest.sources.nsight.rows import NsightRows, process_of
+from ortprobe.ingest.sources.nsight.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Kind
 
 _TABLE = "NVTX_EVENTS"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ortprobe.ingest.sources.nsight_devices import devices_of_contexts
-from ortprobe.ingest.sources.nsight_rows import NsightRows, known_ids, process_of
-from ortprobe.ingest.sources.nsight_schema import EVENTS, SYNCS
-from ortprobe.ingest.sources.sqlite_tables import SqliteTables
+from ortprobe.ingest.sources.nsight.devices import devices_of_contexts
+from ortprobe.ingest.sources.nsight.rows import NsightRows, known_ids, process_of
+from ortprobe.ingest.sources.nsight.schema import EVENTS, SYNCS
+from ortprobe.ingest.sources.nsight.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE, Bools, Int32s, Int64s, Kind, WaitKind
 
 _NO_EVENT = ((1 << 32) - 1, NONE)

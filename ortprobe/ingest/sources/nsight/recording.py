@@ -20,12 +20,12 @@ import numpy as np
 from ortprobe.errors import UnreadableInput
 from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
-from ortprobe.ingest.sources.nsight_devices import blocking_streams, device_names, uuids_of_devices
-from ortprobe.ingest.sources.nsight_file import exported
-from ortprobe.ingest.sources.nsight_names import as_torch_spells_it
-from ortprobe.ingest.sources.nsight_ranges import add_ranges
-from ortprobe.ingest.sources.nsight_rows import NsightRows
-from ortprobe.ingest.sources.nsight_schema import (
+from ortprobe.ingest.sources.nsight.devices import blocking_streams, device_names, uuids_of_devices
+from ortprobe.ingest.sources.nsight.file import exported
+from ortprobe.ingest.sources.nsight.kernel_names import as_torch_spells_it
+from ortprobe.ingest.sources.nsight.ranges import add_ranges
+from ortprobe.ingest.sources.nsight.rows import NsightRows
+from ortprobe.ingest.sources.nsight.schema import (
     CALLS,
     COPIES,
     EVENTS,
@@ -36,8 +36,8 @@ from ortprobe.ingest.sources.nsight_schema import (
     check_schema,
     stated_values,
 )
-from ortprobe.ingest.sources.nsight_waits import add_waits
-from ortprobe.ingest.sources.sqlite_tables import SqliteTables, open_sqlite
+from ortprobe.ingest.sources.nsight.sqlite_tables import SqliteTables, open_sqlite
+from ortprobe.ingest.sources.nsight.waits import add_waits
 from ortprobe.names import encodable
 from ortprobe.timeline import NONE, Int64s, Kind, Problem, ProblemKind, SourceKind
 

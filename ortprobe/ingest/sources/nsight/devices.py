@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ortprobe.ingest.sources.nsight_rows import PROCESS_MASK
-from ortprobe.ingest.sources.sqlite_tables import SqliteTables
+from ortprobe.ingest.sources.nsight.rows import PROCESS_MASK
+from ortprobe.ingest.sources.nsight.sqlite_tables import SqliteTables
 from ortprobe.timeline import NONE
 
 _CONTEXTS = {"TARGET_INFO_CUDA_CONTEXT_INFO": "nullStreamId", "TARGET_INFO_CUDA_NULL_STREAM": "streamId"}
