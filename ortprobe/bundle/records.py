@@ -17,12 +17,13 @@ NONE = -1
 ATTACHED_ORT_PROFILE = 1
 ATTACHED_TORCH_PROFILER = 2
 
-_LIMIT = 1 << 62
+LIMIT = 1 << 62
+"""No time, address or size of a capture reaches it."""
 Serial: TypeAlias = Annotated[int, msgspec.Meta(ge=NONE, lt=1 << 31)]
 """Of a session, an owner, a binding, an event, a thread or a device; a line with a number beyond is unreadable."""
-TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
-Address: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
-Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
+TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=LIMIT)]
+Address: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=LIMIT)]
+Bytes: TypeAlias = Annotated[int, msgspec.Meta(ge=0, lt=LIMIT)]
 Bits: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=ATTACHED_ORT_PROFILE | ATTACHED_TORCH_PROFILER)]
 
 
@@ -231,7 +232,7 @@ class Handover(Record, frozen=True, tag="handover"):
     at_ns: TimeNs
     """Of a give its beginning, of a take its end: the true moments lie after and before."""
     thread: Serial
-    token: Annotated[int, msgspec.Meta(ge=0, lt=_LIMIT)]
+    token: Annotated[int, msgspec.Meta(ge=0, lt=LIMIT)]
     gives: bool
     site: str = ""
     """`file:line` of the program that submitted the work; for `future.submit`."""

@@ -299,15 +299,14 @@ def _stalls(groups: Sequence[WaitGroup], waiter: Waiter) -> Document:
 
 
 def _device(analyses: Analyses, device: DeviceIdle) -> Document:
+    known: Document = {"device": device.device, "window_ns": device.window_ns}
     if doubt(analyses, Claim.IDLE):
         unknown = ("busy_ns", "idle_ns", "idle_by_cause", "idle_without_tracing", "idle_by_line", "streams")
-        return {"device": device.device, "window_ns": device.window_ns, **dict.fromkeys(unknown)}
+        return known | dict.fromkeys(unknown)
     believed = {each.device: each.by_cause for each in stated_believable(analyses).devices}.get(device.device)
     bounds = {cause.value: [each.low_ns, each.high_ns] for cause, each in (believed or {}).items()}
     (lines,) = (each for each in analyses.idle_lines.devices if each.device == device.device)
-    return {
-        "device": device.device,
-        "window_ns": device.window_ns,
+    return known | {
         "busy_ns": device.busy_ns,
         "idle_ns": device.idle_ns,
         "idle_by_cause": {cause.value: time_ns for cause, time_ns in device.idle_by_cause.items()},

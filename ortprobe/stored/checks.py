@@ -15,6 +15,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from ortprobe.bundle.records import LIMIT
 from ortprobe.timeline import (
     DEVICE_WORK,
     NONE,
@@ -38,9 +39,6 @@ from ortprobe.timeline import (
 from ortprobe.timeline.spans import InNames
 
 _Column = NDArray[Any]
-
-LIMIT_NS = 1 << 62
-"""Times beyond this are in no hook log and in no trace (`bundle.records`, `ingest.sources.files`)."""
 
 REFERENCES: Mapping[type, Mapping[str, str]] = {
     Spans: {"lane": "lanes", "source": "sources"},
@@ -136,7 +134,7 @@ def _column(timeline: Timeline, table: str, name: str, column: _Column) -> Itera
     elif isinstance(stands_for, type) and issubclass(stands_for, IntEnum):
         if not np.isin(column, tuple(stands_for)).all():
             yield f"{table}.{name} holds what no {stands_for.__name__} is"
-    elif name.endswith("_ns") and not _within(column, 1 - LIMIT_NS, LIMIT_NS):
+    elif name.endswith("_ns") and not _within(column, 1 - LIMIT, LIMIT):
         yield f"{table}.{name} holds no times"
     if name == "end_ns" and (column < getattr(timeline, table).start_ns).any():
         yield f"{table} end before they start"

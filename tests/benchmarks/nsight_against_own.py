@@ -1,7 +1,8 @@
 """The same program under Nsight Systems and under ortprobe's own capture: what the two say of the GPU.
 
     ortprobe trace --no-report -o FOLDER --name NAME-own-0 app.py             # several times in turn, 0, 1, 2 …
-    eval "$(ortprobe nsys --name FOLDER/NAME-nsys-0 --no-report -o FOLDER …)"; nsys export --type sqlite …
+    ortprobe nsys --run --whole --name FOLDER/NAME-nsys-0 -- -o FOLDER --name NAME-nsys-0 app.py
+    nsys export --type sqlite FOLDER/NAME-nsys-0.nsys-rep
     python tests/benchmarks/nsight_against_own.py FOLDER NAME …
 
 FOLDER has bundles NAME-own-K.ortprobe, bundles NAME-nsys-K.ortprobe, and NAME-nsys-K.sqlite (or .sqlite.gz). Compared

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Literal
 
@@ -38,7 +39,10 @@ def range_functions(name: str, category: Category) -> tuple[Push, Pop]:
     domain = open_domain()
     if domain is None:
         return no_push, no_pop
-    plain = domain.get_event_attributes(message=name, category=category)
+    try:
+        plain = domain.get_event_attributes(message=name, category=category)
+    except Exception:
+        return no_push, no_pop
 
     def push(payload: int | None = None) -> None:
         in_thread.entering(name, category)
@@ -72,13 +76,15 @@ class ProgramRange:
         return self._process != 0
 
     def begin(self) -> None:
-        """Open it, once. The package nvtx imports numpy: not before the program does."""
+        """Open it, once, if that can be done. The package nvtx imports numpy: not before the program does."""
         domain = open_domain()
-        if domain is not None and not self.has_begun:
+        if domain is None or self.has_begun:
+            return
+        # Hooks are put in after this, whether or not it works.
+        with suppress(Exception):
+            attributes = domain.get_event_attributes(message=PROGRAM_RANGE, category=PROGRAM_RANGE)
+            self._opened = domain.start_range(attributes)
             self._process = os.getpid()
-            self._opened = domain.start_range(
-                domain.get_event_attributes(message=PROGRAM_RANGE, category=PROGRAM_RANGE)
-            )
 
     def end(self) -> None:
         """Close it, and this thread's iteration, if this process opened it; what was forked from it leaves it open."""

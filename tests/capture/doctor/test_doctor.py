@@ -238,6 +238,7 @@ def test_a_gpu_hidden_on_purpose_is_no_problem() -> None:
     ("nsys", "nvtx", "status", "means"),
     [
         ("2025.3.1.90", "0.2.17", Status.OK, "with ranges"),
+        ("2024.6.1.90", "0.2.17", Status.OK, "with ranges as far as is known"),
         ("2023.4.4.54", "0.2.17", Status.OK, "with ranges, and without which event"),
         ("2022.4.2.1", "0.2.12", Status.OK, "with ranges, and without which event"),
         ("2021.3.1.54", "0.2.17", Status.WARNING, "not known"),

@@ -260,13 +260,23 @@ def test_where_nobody_listens_the_package_is_asked_once_and_nothing_is_opened(
     assert trace_script(text, "--nvtx-only").stdout == "True\n"
 
 
-def test_a_package_without_the_calls_leaves_the_program_alone(tool: Tool, trace_script: Trace, tmp_path: Path) -> None:
-    """As nvtx 0.2.11 is, whose `Domain` has no `push_range`."""
-    old = tmp_path / "without" / "nvtx"
-    old.mkdir()
-    (old / "__init__.py").write_text(
-        "class Domain:\n    def get_event_attributes(self, **_): return object()\n"
-        "def get_domain(name): return Domain()\ndef enabled(): return True\n"
+@pytest.mark.parametrize(
+    "calls",
+    [
+        "def get_event_attributes(self, **_): return object()",
+        "get_event_attributes = push_range = pop_range = start_range = end_range = lambda self, *_, **__: 1 / 0",
+        "get_event_attributes = push_range = pop_range = end_range = lambda self, *_, **__: 1\n"
+        "    start_range = lambda self, _: 1 / 0",
+    ],
+    ids=["without push_range, as nvtx 0.2.11", "whose calls all raise", "that can't start a range"],
+)
+def test_a_package_of_another_kind_leaves_the_program_and_its_hooks_alone(
+    tool: Tool, trace_script: Trace, tmp_path: Path, calls: str
+) -> None:
+    other = tmp_path / "without" / "nvtx"
+    other.mkdir()
+    (other / "__init__.py").write_text(
+        f"class Domain:\n    {calls}\ndef get_domain(name): return Domain()\ndef enabled(): return True\n"
     )
     program = trace_script(RUN + "print('ran')", "--nvtx-only")
     assert (program.code, program.stdout) == (0, "ran\n")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ from ortprobe.ingest.sources.nsight.schema import (
 from ortprobe.ingest.sources.nsight.sqlite_tables import SqliteTables, open_sqlite
 from ortprobe.ingest.sources.nsight.waits import add_waits
 from ortprobe.names import encodable
-from ortprobe.timeline import NONE, Int64s, Kind, Problem, ProblemKind, SourceKind
+from ortprobe.timeline import NONE, Int64s, Kind, Problem, ProblemKind
 
 _VERSION = re.compile(r"_v\d{4,5}$")
 """Behind the name of each call of the runtime stands since which version of CUDA it has its form."""
@@ -74,34 +74,21 @@ def read_nsight(path: Path) -> list[DeviceTrace]:
         add_ranges(rows, tables)
         add_waits(rows, tables, calls)
         name = encodable(str(path))
-        whole = _Whole(path=name, tables=tables, problems=tuple(_problems(name, tables, rows)))
         processes = rows.processes()
         if not processes:
             raise UnreadableInput(f"{name}: {NO_CALL}")
-        return [whole.trace(rows, process) for process in processes]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Whole:
-    """What holds for all processes of an export."""
-
-    path: str
-    tables: SqliteTables
-    problems: tuple[Problem, ...]
-
-    def trace(self, rows: NsightRows, process: int) -> DeviceTrace:
-        columns = rows.of_process(process)
-        return DeviceTrace(
-            kind=SourceKind.NSIGHT,
-            path=self.path,
-            devices=device_names(self.tables, process),
-            versions=_versions(self.tables),
-            problems=self.problems,
-            began_ns=rows.epoch_ns or None,
-            blocking=blocking_streams(self.tables, process),
-            gpus=uuids_of_devices(self.tables, process),
-            **columns,
-        )
+        versions, problems = _versions(tables), tuple(_problems(name, tables, rows))
+        return [
+            replace(
+                rows.of_process(process, name),
+                devices=device_names(tables, process),
+                versions=versions,
+                problems=problems,
+                blocking=blocking_streams(tables, process),
+                gpus=uuids_of_devices(tables, process),
+            )
+            for process in processes
+        ]
 
 
 def _epoch_ns(tables: SqliteTables) -> int:

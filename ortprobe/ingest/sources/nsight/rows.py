@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypedDict
 
 import numpy as np
 
 from ortprobe.ingest.sources.columns import Columns
+from ortprobe.ingest.sources.device_trace import DeviceTrace
 from ortprobe.ingest.sources.files import LIMIT_NS
-from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, UInt8s
+from ortprobe.timeline import DEVICE_WORK, NONE, Bools, Int32s, Int64s, Kind, SourceKind
 
 PROCESS_SHIFT, PROCESS_MASK, THREAD_MASK = 24, (1 << 24) - 1, (1 << 24) - 1
 """Where `globalTid` and `globalPid` hold the process, and the former the thread."""
@@ -18,27 +18,6 @@ _MOST_DEVICES = 1 << 16
 _LAST_PROCESS = 1 << 22
 """`PID_MAX_LIMIT` of Linux."""
 _ON_STREAM = (*DEVICE_WORK, Kind.EVENT_RECORD)
-
-
-class TraceColumns(TypedDict):
-    """The columns of a `DeviceTrace`."""
-
-    rows: Int32s
-    start_ns: Int64s
-    end_ns: Int64s
-    kinds: UInt8s
-    correlation: Int64s
-    external: Int64s
-    name: Int32s
-    names: tuple[str, ...]
-    place: Int32s
-    processes: Int64s
-    threads: Int64s
-    device: Int32s
-    stream: Int64s
-    device_ops: Mapping[str, Int64s]
-    waits: Mapping[str, Int64s]
-    backwards: int
 
 
 class NsightRows:
@@ -155,8 +134,9 @@ class NsightRows:
         foreign = on_device & (stated != NONE) & np.isin(stated, processes, invert=True)
         return int(foreign.sum()) + (int((stated == NONE).sum()) if len(processes) > 1 else 0)
 
-    def of_process(self, process: int) -> TraceColumns:
-        """Everything of one process. What no process is stated for is of the only one, or left out."""
+    def of_process(self, process: int, path: str) -> DeviceTrace:
+        """The rows of one process of the export at `path`; what no process is stated for is of the only one, or left
+        out. What no row says, such as which GPU a device is, is left empty."""
         whole, processes = self._columns(), self.processes()
         every, only = whole["all"], processes[0] if len(processes) == 1 else NONE
         stated = process_of(every["place"])
@@ -168,7 +148,13 @@ class NsightRows:
         thread = np.where(on_thread, every["place"][mine] & THREAD_MASK, NONE)
         threads, place = np.unique(thread, return_inverse=True)
         length_ns = every["end_ns"][mine] - every["start_ns"][mine]
-        return TraceColumns(
+        return DeviceTrace(
+            kind=SourceKind.NSIGHT,
+            path=path,
+            devices=(),
+            versions={},
+            problems=(),
+            began_ns=self.epoch_ns or None,
             rows=mine.astype(np.int32),
             start_ns=every["start_ns"][mine],
             end_ns=every["start_ns"][mine] + np.maximum(length_ns, 0),
